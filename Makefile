@@ -1,0 +1,52 @@
+# make run, make test   need Python 3.11 or newer and nothing before them
+# make run ARGS="cell=lstm net.layers=2"
+# make PYTHON=/path/to/python VENV=/path/to/environment test
+
+VENV   ?= .venv
+PYTHON ?= python3 python3.13 python3.12 python3.11
+
+DISTRIBUTIONS = packages/core packages/cells packages/tasks cli
+STAMP         = $(VENV)/.installed
+
+# the first of PYTHON that is new enough and can make an environment
+SUITABLE = $(firstword $(foreach python,$(PYTHON),$(shell $(python) -c \
+           'import ensurepip, sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
+# the development tools, listed once in pyproject.toml
+TOOLS    = $(shell $(SUITABLE) -c \
+           'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"])')
+PIP      = $(VENV)/bin/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
+
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: install run test test-slow lint format
+
+install: $(STAMP)
+
+$(STAMP): constraints.txt pyproject.toml $(DISTRIBUTIONS:=/pyproject.toml)
+	$(if $(SUITABLE),,$(error rnnx needs Python 3.11 or newer with its venv module, and none of "$(PYTHON)" is one; name yours: make PYTHON=/path/to/python))
+	@echo "install: environment $(VENV)"
+	@$(SUITABLE) -m venv $(VENV)
+	@echo "install: development tools"
+	@$(PIP) $(TOOLS)
+	@echo "install: rnnx and its libraries (a minute or more)"
+	@$(PIP) --no-build-isolation $(DISTRIBUTIONS:%=--editable %)
+	@touch $@
+
+run: install
+	@$(VENV)/bin/rnnx run $(ARGS)
+
+test: install
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-slow: install
+	@$(VENV)/bin/python -m pytest -m slow $(ARGS)
+
+lint: install
+	@$(VENV)/bin/ruff check --quiet
+	@$(VENV)/bin/ruff format --check --quiet
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(VENV)/bin/lint-imports --no-cache --no-logo
+
+format: install
+	@$(VENV)/bin/ruff check --quiet --fix
+	@$(VENV)/bin/ruff format --quiet

@@ -1,0 +1,1 @@
+"""The contracts of rnnx, and what runs them."""

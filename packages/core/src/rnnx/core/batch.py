@@ -1,0 +1,57 @@
+"""What a loader yields and a task reads: padded examples of one split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import final
+
+import torch
+from torch import Tensor
+
+
+@final
+@dataclass(frozen=True)
+class Batch:
+    """``N`` examples, padded to the longest of them.
+
+    Attributes:
+        inputs: ``(N, T, ...)``: token numbers ``(N, T)``, or features ``(N, T, F)``.
+        lengths: ``(N,)``, the real steps of each input, on the CPU or the inputs' device.
+        targets: What is to be predicted, ``(N, U)`` or ``(N,)``; the task says which.
+        index: ``(N,)``, the position of each example in its split, so that it is scored once and in order.
+        target_lengths: ``(N,)``, the real steps of each target, where they differ from the inputs'.
+        parents: ``(N, T)``, the parent of each node of a tree, -1 at the root and -2 on padding; None for sequences.
+        continues: Whether row ``n`` goes on where row ``n`` of the batch before stopped (truncated
+            backpropagation through time).
+        references: The texts that each example's output is scored against, one or more; None where it is not text.
+
+    Example:
+        >>> batch = Batch(torch.zeros(2, 5), torch.tensor([5, 3]), torch.zeros(2), torch.arange(2))
+        >>> len(batch), batch.to("cpu").continues
+        (2, False)
+    """
+
+    inputs: Tensor
+    lengths: Tensor
+    targets: Tensor
+    index: Tensor
+    target_lengths: Tensor | None = None
+    parents: Tensor | None = None
+    continues: bool = False
+    references: tuple[tuple[str, ...], ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch with its tensors on ``device``."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory, as a loader with ``pin_memory=True`` asks for."""
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, move: Callable[[Tensor], Tensor]) -> Batch:
+        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: move(value) for name, value in tensors.items() if isinstance(value, Tensor)})

@@ -1,0 +1,156 @@
+"""The contract of a recurrent cell: the paper's equations and no more."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from rnnx.core import state as states
+from rnnx.core.state import State
+
+
+class Cell(nn.Module, ABC):
+    """One step of a recurrent network.
+
+    A cell is written once and then read by the engine in every way there is: over padded sequences, backwards, along a
+    tree, token by token in a decoder. So it holds no masks, no reversal, no dropout between steps and no stacking, and
+    all it remembers between steps is the state that goes in and comes out.
+
+    What a cell declares, in its constructor:
+        * ``input_size``: the width of the input, the constructor's only positional parameter;
+        * ``output_size``: the width of the output ``y``, which need not be a part of the state;
+        * ``state_sizes``: the width of each tensor of the state.
+
+    Its keyword-only parameters, each with a type, a default and a line under ``Args:``, are what the user sets as
+    ``cell.hidden_size=512``. A cell becomes ``cell=NAME`` on the command line by one entry point of its distribution::
+
+        [project.entry-points."rnnx.cells"]
+        mgu = "my_package.mgu:MGU"
+
+    What a cell computes:
+        * :meth:`step` (required): one time step;
+        * :meth:`project`: the part that needs no past, done for all steps in one product;
+        * :meth:`unroll`: a faster way to the same result, such as a fused kernel;
+        * :meth:`fold`: a tree's node from its children;
+        * :meth:`initial_state`: what comes before the first step.
+
+    A step sees each row of the batch by itself: row ``n`` of the result depends on row ``n`` of the arguments and on
+    the parameters only.
+
+    Example:
+        The minimal gated unit (Zhou et al. 2016), complete:
+
+        >>> class MGU(Cell):
+        ...     '''Minimal gated unit.
+        ...
+        ...     Args:
+        ...         hidden_size: Width of the state.
+        ...     '''
+        ...     def __init__(self, input_size: int, *, hidden_size: int = 128) -> None:
+        ...         super().__init__()
+        ...         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
+        ...         self.input = nn.Linear(input_size, 2 * hidden_size)
+        ...         self.forget = nn.Linear(hidden_size, hidden_size, bias=False)
+        ...         self.candidate = nn.Linear(hidden_size, hidden_size, bias=False)
+        ...
+        ...     def project(self, x):
+        ...         return self.input(x)
+        ...
+        ...     def step(self, z, state):
+        ...         (h,) = state
+        ...         z_f, z_n = z.chunk(2, -1)
+        ...         f = torch.sigmoid(z_f + self.forget(h))
+        ...         h = (1 - f) * h + f * torch.tanh(z_n + self.candidate(f * h))
+        ...         return h, (h,)
+        >>> cell = MGU(3, hidden_size=5)
+        >>> y, state = cell.step(cell.project(torch.zeros(2, 3)), cell.initial_state(2, torch.zeros(1)))
+        >>> y.shape
+        torch.Size([2, 5])
+    """
+
+    input_size: int
+    output_size: int
+    state_sizes: tuple[int, ...]
+
+    def project(self, x: Tensor) -> Tensor:
+        """What a step takes from its input alone, for any number of steps at once.
+
+        Args:
+            x: ``(..., input_size)``.
+
+        Returns:
+            ``z``, ``(..., P)`` with any ``P``; by default ``x`` itself.
+        """
+        return x
+
+    @abstractmethod
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        """One time step.
+
+        Args:
+            z: The projected input, ``(N, P)``.
+            state: The state before the step, tensors ``(N, size)``.
+
+        Returns:
+            The output ``y``, ``(N, output_size)``, and the state after the step.
+        """
+
+    def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
+        """A faster way to the same result as the loop of steps, where there is one.
+
+        Args:
+            x: ``(N, T, input_size)``.
+            lengths: ``(N,)``, each at least 1; None where all are ``T``.
+            state: The state before the first step.
+
+        Returns:
+            ``y``, ``(N, T, output_size)``, zero past each row's length, and the state after each row's last step;
+            or None where the loop is to be used, which is the default.
+        """
+        return None
+
+    def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+        """One level of a tree: nodes from their children. By default a step from the sum of the children's states.
+
+        Args:
+            z: The nodes' projected inputs, ``(N, P)``.
+            children: Tensors ``(N, K, size)``.
+            mask: ``(N, K)``, true where there is a child.
+
+        Returns:
+            The output ``y``, ``(N, output_size)``, and the nodes' state.
+        """
+        kept = mask.unsqueeze(-1)  # (N, K, 1)
+        return self.step(z, tuple((child * kept).sum(1) for child in children))
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """The state before the first step: zeros.
+
+        Args:
+            batch: ``N``.
+            like: A tensor whose dtype and device the state takes.
+
+        Returns:
+            Tensors ``(N, size)``.
+        """
+        return states.zeros(batch, self.state_sizes, like)
+
+
+class TreeCell(Cell):
+    """A cell whose equations are those of a tree's node; on a sequence each step is a node with one child.
+
+    :meth:`fold` is what such a cell writes.
+    """
+
+    @abstractmethod
+    def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+        """One level of a tree, as :meth:`Cell.fold`."""
+
+    @final
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        """A node whose only child is the step before."""
+        mask = torch.ones(len(z), 1, dtype=torch.bool, device=z.device)
+        return self.fold(z, tuple(tensor.unsqueeze(1) for tensor in state), mask)

@@ -1,0 +1,54 @@
+"""What is told to the user without a traceback, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class RnnxError(Exception):
+    """The base of every error whose text is meant for the user.
+
+    ``str(error)`` is the whole message: what was expected, what came, where, and what to do.
+    """
+
+    exit_code: int = 1
+
+
+class UsageError(RnnxError):
+    """Something the user typed does not exist or has the wrong form; exit code 2.
+
+    Args:
+        *problems: One sentence each; all of them are shown at once.
+
+    Example:
+        >>> str(UsageError("cell: no such cell 'gruu'", "seed: 'x' is not an integer"))
+        "cell: no such cell 'gruu'\\nseed: 'x' is not an integer"
+    """
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class InputError(RnnxError):
+    """The content of a file is not what its format demands; exit code 1.
+
+    Args:
+        path: The file.
+        problem: What was expected and what came, one sentence.
+        line: The line of the file, counted from 1, where there is one.
+
+    Example:
+        >>> str(InputError("a.de", "not UTF-8: byte 0xff at column 4", line=7))
+        'a.de:7: not UTF-8: byte 0xff at column 4'
+    """
+
+    def __init__(self, path: str | Path, problem: str, line: int | None = None) -> None:
+        super().__init__(f"{path}: {problem}" if line is None else f"{path}:{line}: {problem}")
+        self.path, self.problem, self.line = path, problem, line
+
+
+class RunError(RnnxError):
+    """Anything else that failed while running, said in one sentence; exit code 1."""

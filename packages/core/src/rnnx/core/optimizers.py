@@ -1,0 +1,134 @@
+"""The optimisers a user can name: torch's own, with torch's names of their options."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import final
+
+import torch
+from torch import nn
+
+
+class Optimizer(ABC):
+    """A recipe for an optimiser; a plugin of the entry-point group ``rnnx.optimizers``."""
+
+    @abstractmethod
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser of these parameters."""
+
+
+@final
+class SGD(Optimizer):
+    """Stochastic gradient descent, ``torch.optim.SGD``.
+
+    Args:
+        lr: Learning rate.
+        momentum: Momentum factor.
+        nesterov: Whether the momentum is Nesterov's.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self, *, lr: float = 1.0, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
+    ) -> None:
+        self.lr, self.momentum, self.nesterov, self.weight_decay = lr, momentum, nesterov, weight_decay
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            parameters, self.lr, self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay
+        )
+
+
+@final
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015), ``torch.optim.Adam``.
+
+    Args:
+        lr: Learning rate.
+        betas: Decay of the running means of the gradient and of its square.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, self.lr, tuple(self.betas), self.eps, self.weight_decay)
+
+
+@final
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), ``torch.optim.AdamW``.
+
+    Args:
+        lr: Learning rate.
+        betas: Decay of the running means of the gradient and of its square.
+        eps: Added to the denominator.
+        weight_decay: Weight decay, apart from the gradient.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(parameters, self.lr, tuple(self.betas), self.eps, self.weight_decay)
+
+
+@final
+class RMSprop(Optimizer):
+    """RMSprop (Tieleman & Hinton 2012), ``torch.optim.RMSprop``.
+
+    Args:
+        lr: Learning rate.
+        alpha: Decay of the running mean of the squared gradient.
+        eps: Added to the denominator.
+        momentum: Momentum factor.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 2e-3,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.lr, self.alpha, self.eps, self.momentum, self.weight_decay = lr, alpha, eps, momentum, weight_decay
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(parameters, self.lr, self.alpha, self.eps, self.weight_decay, self.momentum)
+
+
+@final
+class Adagrad(Optimizer):
+    """Adagrad (Duchi, Hazan & Singer 2011), ``torch.optim.Adagrad``.
+
+    Args:
+        lr: Learning rate.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(self, *, lr: float = 0.05, eps: float = 1e-10, weight_decay: float = 0.0) -> None:
+        self.lr, self.eps, self.weight_decay = lr, eps, weight_decay
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adagrad(parameters, self.lr, weight_decay=self.weight_decay, eps=self.eps)

@@ -1,0 +1,201 @@
+"""Plugins: what installed distributions offer under rnnx's entry-point groups. Listing imports nothing."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from typing import Any
+
+from rnnx.core import source
+from rnnx.core.errors import RunError, UsageError
+
+GROUPS = {
+    "cell": "rnnx.cells",
+    "task": "rnnx.tasks",
+    "data": "rnnx.data",
+    "optimizer": "rnnx.optimizers",
+    "schedule": "rnnx.schedules",
+    "logger": "rnnx.loggers",
+    "baseline": "rnnx.baselines",
+}
+PER_TASK = ("data", "baseline")  # kinds whose entry points are named TASK.NAME
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point.
+
+    Args:
+        kind: ``cell``, ``task``, ``data``, ``optimizer``, ``schedule``, ``logger`` or ``baseline``.
+        name: Name of the entry point; of data and baselines ``TASK.NAME``.
+        target: ``module:attribute``.
+        distribution: Name of the distribution that declares it.
+        version: Version of that distribution.
+
+    Example:
+        >>> plugin = Plugin("data", "nmt.toy", "rnnx.tasks.data.nmt.toy:Toy", "rnnx-tasks", "0.1.0")
+        >>> plugin.short, plugin.task, plugin.label, plugin.title
+        ('toy', 'nmt', "data 'toy'", "data 'toy' of task 'nmt'")
+    """
+
+    kind: str
+    name: str
+    target: str
+    distribution: str
+    version: str
+
+    @property
+    def short(self) -> str:
+        """The name as the user types it, without the task."""
+        return split(self.kind, self.name)[1]
+
+    @property
+    def task(self) -> str | None:
+        """The task that data or a baseline is for; None for other kinds."""
+        return split(self.kind, self.name)[0]
+
+    @property
+    def label(self) -> str:
+        """Kind and short name."""
+        return f"{self.kind} {self.short!r}"
+
+    @property
+    def title(self) -> str:
+        """The label, with the task of what is for one task only."""
+        return self.label if self.task is None else f"{self.label} of task {self.task!r}"
+
+    @property
+    def origin(self) -> str:
+        """The distribution and its version."""
+        return f"distribution {self.distribution!r} {self.version}"
+
+    def load(self) -> Any:
+        """Imports it.
+
+        Raises:
+            RunError: its import raised an exception, which is the cause.
+        """
+        return load(self.target, f"{self.title} of {self.origin}")
+
+
+def load(target: str, title: str) -> Any:
+    """Imports ``module:attribute``.
+
+    Args:
+        target: What to import.
+        title: What an error calls it.
+
+    Raises:
+        RunError: the import raised an exception, which is the cause.
+    """
+    module, _, attributes = target.partition(":")
+    try:
+        return reduce(getattr, attributes.split("."), importlib.import_module(module))
+    except Exception as error:
+        raise RunError(f"{title} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def plugins(kind: str) -> list[Plugin]:
+    """Every installed plugin of a kind by name, imported or not, broken or not.
+
+    Two distributions may declare one name: both are listed. A distribution that is on ``sys.path`` twice counts
+    where an import would find it.
+
+    Example:
+        >>> {plugin.kind for plugin in plugins("optimizer")} <= {"optimizer"}
+        True
+    """
+    listed = (plugin for plugin in _installed(tuple(sys.path)) if plugin.kind == kind)
+    return sorted(listed, key=lambda plugin: (plugin.name, plugin.distribution))
+
+
+def find(kind: str, name: str, task: str | None = None) -> Plugin:
+    """The plugin of this name.
+
+    Args:
+        kind: See :class:`Plugin`.
+        name: As the user types it if ``task`` is given, else the name of the entry point.
+        task: The task that data or a baseline is for.
+
+    Raises:
+        UsageError: there is none of this name; says which there are.
+        RunError: two distributions offer it.
+    """
+    if task is None:
+        task, name = split(kind, name)
+    there = [plugin for plugin in plugins(kind) if plugin.task == task]
+    named = [plugin for plugin in there if plugin.short == name]
+    if not named:
+        raise UsageError(_unknown(kind, name, task, sorted({plugin.short for plugin in there})))
+    if len(named) > 1:
+        origins = " and ".join(plugin.origin for plugin in named)
+        raise RunError(f"{named[0].title} is offered by {origins}; uninstall all but one of them")
+    return named[0]
+
+
+def trouble(plugin: Plugin) -> str | None:
+    """Why a plugin cannot be used, as far as can be told without an import; None where nothing is known."""
+    rivals = [other for other in plugins(plugin.kind) if other.name == plugin.name and other != plugin]
+    if rivals:
+        return f"also offered by {' and '.join(rival.origin for rival in rivals)}"
+    return source.obstacle(plugin.target)
+
+
+def suggestion(name: str, choices: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the closest choice, or nothing if none is close.
+
+    Example:
+        >>> suggestion("hiden_size", ["hidden_size", "reset"])
+        "; did you mean 'hidden_size'?"
+        >>> suggestion("xyz", ["hidden_size", "reset"])
+        ''
+    """
+    close = difflib.get_close_matches(name, list(choices), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def split(kind: str, name: str) -> tuple[str | None, str]:
+    """The task, if the kind has one, and the short name, of the name of an entry point.
+
+    Example:
+        >>> split("data", "nmt.toy"), split("cell", "gru")
+        (('nmt', 'toy'), (None, 'gru'))
+    """
+    task, dot, short = name.partition(".")
+    return (task, short) if kind in PER_TASK and dot else (None, name)
+
+
+def _unknown(kind: str, name: str, task: str | None, choices: list[str]) -> str:
+    whose = "" if task is None else f" of task {task!r}"
+    plural = GROUPS[kind].removeprefix("rnnx.")
+    hint = suggestion(name, choices)
+    return f"{kind}: no such {kind} {name!r}{whose}{hint} ({plural}: {', '.join(choices) or 'none'})"
+
+
+@lru_cache(maxsize=8)
+def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
+    kinds = {group: kind for kind, group in GROUPS.items()}
+    return tuple(
+        Plugin(kinds[entry.group], entry.name, entry.value, distribution.name, distribution.version)
+        for distribution in _distributions(path)
+        for entry in distribution.entry_points
+        if entry.group in kinds
+    )
+
+
+def _distributions(path: tuple[str, ...]) -> Iterator[importlib.metadata.Distribution]:
+    """Those that may declare a plugin, each name once."""
+    seen = set()
+    for distribution in importlib.metadata.distributions(path=list(path)):
+        if "[rnnx." not in (distribution.read_text("entry_points.txt") or ""):
+            continue
+        name = re.sub(r"[-_.]+", "-", distribution.name).lower()
+        if name not in seen:
+            seen.add(name)
+            yield distribution

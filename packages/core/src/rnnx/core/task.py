@@ -1,0 +1,164 @@
+"""The contract of a task: what is read, what is predicted, and how well."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+
+import lightning as L
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torchmetrics import Metric, SumMetric
+
+from rnnx.core.batch import Batch
+from rnnx.core.data import Meta, Split
+from rnnx.core.layers import Net
+from rnnx.core.optimizers import Adam, Optimizer
+from rnnx.core.schedules import Constant, Schedule
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Loss(NamedTuple):
+    """A loss that can be added up over batches without weighting them wrongly.
+
+    Attributes:
+        total: The sum over what is predicted, a scalar with a graph.
+        count: How many things (tokens, labels) were predicted, a scalar.
+    """
+
+    total: Tensor
+    count: Tensor
+
+
+class Task(L.LightningModule, ABC):
+    """A problem that any net of any cell can be trained on.
+
+    A plugin of the entry-point group ``rnnx.tasks``. Its constructor takes ``net`` and ``meta`` and then, keyword-only,
+    the user's options (``task.dropout=0.3``). All three are plain data, so that a checkpoint loads with
+    ``weights_only=True`` and predicts without the data.
+
+    A task writes the forward pass, the loss, the metrics, the samples and :meth:`predict`; the Lightning steps and the
+    optimisers are final.
+
+    Attributes:
+        monitor: The validation metric that chooses the best checkpoint.
+        mode: Whether it is to fall or to rise.
+        net: How cells are stacked.
+        meta: What the data is.
+
+    Args:
+        net: ``{"cell": {"name": ..., options}, options of the section net}``.
+        meta: As :attr:`rnnx.core.data.Data.meta`.
+    """
+
+    monitor: ClassVar[str] = "loss"
+    mode: ClassVar[Literal["min", "max"]] = "min"
+
+    def __init__(self, net: Mapping[str, Any], meta: Meta) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        self.net, self.meta = Net.from_plain(net), meta
+        self.optimizer: Optimizer = Adam()
+        self.schedule: Schedule = Constant()
+        self._scores = nn.ModuleDict()
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Any:
+        """What the net makes of a batch: logits, and whatever else the loss and the metrics need."""
+
+    @abstractmethod
+    def loss(self, output: Any, batch: Batch) -> Loss:
+        """The loss of a batch; while training, what is minimised is ``total / count``."""
+
+    @abstractmethod
+    def metrics(self, split: Split) -> Mapping[str, Metric]:
+        """The metrics of a split, fresh: what each computes is a number, or a map of names to numbers."""
+
+    @abstractmethod
+    def observe(self, metrics: Mapping[str, Metric], batch: Batch, output: Any, loss: Loss, split: Split) -> None:
+        """Updates the metrics with a batch."""
+
+    @abstractmethod
+    def samples(self, batch: Batch) -> list[dict[str, str]]:
+        """What the model makes of each example of a batch, for people to read: a row each, the same columns in all."""
+
+    @abstractmethod
+    def figures(self, batch: Batch) -> dict[str, Figure]:
+        """Pictures of the first example of a batch, by name: an alignment, a confusion matrix. May be empty."""
+
+    @abstractmethod
+    def predict(self, lines: Iterable[str]) -> Iterator[str]:
+        """Answers line by line, lazily; the keyword-only parameters are options of ``rnnx predict``."""
+
+    @final
+    def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
+        """Lightning's hook: the mean loss of a batch, and how many things were predicted."""
+        total, count = self.loss(self(batch), batch)
+        loss = total / count
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        return {"loss": loss, "count": count.detach()}
+
+    @final
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Lightning's hook."""
+        self._evaluate(batch, "valid")
+
+    @final
+    def test_step(self, batch: Batch, batch_index: int) -> None:
+        """Lightning's hook."""
+        self._evaluate(batch, "test")
+
+    @final
+    def on_validation_epoch_start(self) -> None:
+        """Lightning's hook."""
+        self._begin("valid")
+
+    @final
+    def on_test_epoch_start(self) -> None:
+        """Lightning's hook."""
+        self._begin("test")
+
+    @final
+    def on_validation_epoch_end(self) -> None:
+        """Lightning's hook."""
+        self._report("valid")
+
+    @final
+    def on_test_epoch_end(self) -> None:
+        """Lightning's hook."""
+        self._report("test")
+
+    @final
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Lightning's hook: the section ``optimizer`` and the section ``schedule``."""
+        optimizer = self.optimizer.build(self.parameters())
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler, interval = self.schedule.build(optimizer, steps, self.mode)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": f"valid/{self.monitor}"},
+        }
+
+    def _begin(self, split: Split) -> None:
+        sums = {"_total": SumMetric().double(), "_count": SumMetric().double()}
+        self._scores[split] = nn.ModuleDict({**sums, **self.metrics(split)}).to(self.device)
+
+    def _evaluate(self, batch: Batch, split: Split) -> None:
+        scores = dict(self._scores[split].items())
+        output = self(batch)
+        loss = self.loss(output, batch)
+        scores.pop("_total").update(loss.total)
+        scores.pop("_count").update(loss.count)
+        self.observe(scores, batch, output, loss, split)
+
+    def _report(self, split: Split) -> None:
+        scores = dict(self._scores[split].items())
+        self._scores.pop(split)
+        values = {"loss": scores.pop("_total").compute() / scores.pop("_count").compute()}
+        for name, metric in scores.items():
+            value = metric.compute()
+            values |= value if isinstance(value, dict) else {name: value}
+        self.log_dict({f"{split}/{name}": float(value) for name, value in values.items()})

@@ -1,0 +1,184 @@
+"""Where the metrics of a run go: nowhere, a CSV file, or Weights & Biases as well."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+
+from rnnx.core.batch import Batch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRICS = "metrics.csv"
+
+
+class Tracker(ABC):
+    """Follows one run; a plugin of the entry-point group ``rnnx.loggers``."""
+
+    @abstractmethod
+    def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
+        """Starts.
+
+        Args:
+            folder: The run's folder.
+            config: The resolved configuration, plain data.
+
+        Returns:
+            Lightning's loggers, for the trainer.
+        """
+
+    @abstractmethod
+    def finish(
+        self, summary: Mapping[str, Any], samples: Sequence[Mapping[str, str]], figures: Mapping[str, Figure]
+    ) -> None:
+        """Ends.
+
+        Args:
+            summary: What ``result.json`` holds.
+            samples: Sample outputs, a row each.
+            figures: Pictures by name.
+        """
+
+
+@final
+class NoLogger(Tracker):
+    """Keeps no history; ``result.json`` is written all the same."""
+
+    def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
+        return []
+
+    def finish(
+        self, summary: Mapping[str, Any], samples: Sequence[Mapping[str, str]], figures: Mapping[str, Figure]
+    ) -> None:
+        pass
+
+
+@final
+class CSV(Tracker):
+    """Writes ``metrics.csv`` in the run's folder."""
+
+    def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
+        return [_csv(folder)]
+
+    def finish(
+        self, summary: Mapping[str, Any], samples: Sequence[Mapping[str, str]], figures: Mapping[str, Figure]
+    ) -> None:
+        pass
+
+
+@final
+class WeightsAndBiases(Tracker):
+    """Tracks to Weights & Biases, and writes ``metrics.csv`` too.
+
+    Offline, without a question, when there is no key or no connection; ``WANDB_MODE`` has the last word. Runs are
+    grouped by task and tagged with cell, task and data.
+
+    Args:
+        project: The project's name.
+        entity: The user or team; the key's own if not said.
+    """
+
+    def __init__(self, *, project: str = "rnnx", entity: str | None = None) -> None:
+        self.project, self.entity = project, entity
+        self._logger: WandbLogger | None = None
+
+    def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
+        import wandb
+
+        mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+        try:
+            self._logger = self._start(folder, config, mode)
+        except wandb.errors.CommError as error:
+            warnings.warn(f"Weights & Biases cannot be reached, so the run is tracked offline: {error}", stacklevel=2)
+            self._logger = self._start(folder, config, "offline")
+        return [_csv(folder), self._logger]
+
+    def finish(
+        self, summary: Mapping[str, Any], samples: Sequence[Mapping[str, str]], figures: Mapping[str, Figure]
+    ) -> None:
+        import wandb
+
+        assert self._logger is not None
+        run = self._logger.experiment
+        if samples:
+            self._logger.log_table("samples", columns=list(samples[0]), data=[list(row.values()) for row in samples])
+        run.log({name: wandb.Image(figure) for name, figure in figures.items()})
+        run.summary.update({key: value for key, value in summary.items() if isinstance(value, dict | int | float)})
+        wandb.finish(quiet=True)
+
+    def _start(self, folder: Path, config: Mapping[str, Any], mode: str) -> WandbLogger:
+        import wandb
+
+        run = wandb.init(
+            project=self.project,
+            entity=self.entity,
+            name=folder.name,
+            group=config["task"]["name"],
+            tags=[config[section]["name"] for section in ("cell", "task", "data")],
+            config=dict(config),
+            dir=folder,
+            mode=mode,
+            settings=wandb.Settings(silent=True, console="off"),
+        )
+        return WandbLogger(experiment=run)
+
+
+@final
+class Meter(L.Callback):
+    """Logs throughput, gradient norm and learning rate, as often as the trainer logs."""
+
+    def __init__(self) -> None:
+        self.count, self.seconds = 0, 0.0
+        self._since, self._pending, self._mark = 0.0, 0, 0.0
+
+    @property
+    def rate(self) -> float:
+        """Tokens (or whatever the task predicts) a second of training, validation left out."""
+        return self.count / self.seconds if self.seconds else 0.0
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int) -> None:
+        """Lightning's hook."""
+        self._since = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Lightning's hook."""
+        seconds = time.perf_counter() - self._since
+        self.seconds += seconds
+        self._mark += seconds
+        count = int(outputs["count"])
+        self.count += count
+        self._pending += count
+        if trainer.global_step % trainer.log_every_n_steps == 0:
+            pl_module.log("tokens_per_second", self._pending / self._mark, prog_bar=True, batch_size=1)
+            pl_module.log("learning_rate", trainer.optimizers[0].param_groups[0]["lr"], batch_size=1)
+            self._pending, self._mark = 0, 0.0
+
+    def on_before_optimizer_step(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Lightning's hook, before gradients are clipped."""
+        if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
+            gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+            pl_module.log("gradient_norm", torch.nn.utils.get_total_norm(gradients), batch_size=1)
+
+
+def _csv(folder: Path) -> CSVLogger:
+    return CSVLogger(folder, name="", version="")
+
+
+def _has_key() -> bool:
+    import wandb
+
+    return bool(wandb.login(prompt=False))

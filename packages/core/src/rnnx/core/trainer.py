@@ -1,0 +1,89 @@
+"""Lightning's own trainer, as the section ``trainer``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, final
+
+if TYPE_CHECKING:
+    import lightning as L
+    from lightning.pytorch.loggers import Logger
+
+
+@final
+class Trainer:
+    """The arguments of ``lightning.Trainer``, with its names and meanings.
+
+    Args:
+        max_epochs: Epochs at most; -1 for no limit.
+        max_steps: Optimiser steps at most; -1 for no limit.
+        max_time: Time at most, as DD:HH:MM:SS.
+        accelerator: Where to train.
+        devices: How many devices, or processes on a CPU; auto for all.
+        num_nodes: How many machines.
+        strategy: How processes work together, such as ddp.
+        precision: Floating-point precision.
+        gradient_clip_val: Gradients are clipped at this; 0 for no clipping.
+        gradient_clip_algorithm: Whether the norm of all gradients or each value is clipped.
+        accumulate_grad_batches: Batches whose gradients are added up before a step.
+        limit_train_batches: Batches a training epoch, a number or a fraction.
+        limit_val_batches: Batches a validation, a number or a fraction.
+        limit_test_batches: Batches a test, a number or a fraction.
+        val_check_interval: When to validate within an epoch, after a number of batches or a fraction.
+        check_val_every_n_epoch: Epochs between validations.
+        log_every_n_steps: Steps between two lines of metrics.
+        deterministic: Whether only deterministic algorithms are used; warn where there is none.
+        detect_anomaly: Whether autograd looks for NaN.
+        profiler: Lightning's profiler.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_epochs: int = 10,
+        max_steps: int = -1,
+        max_time: str | None = None,
+        accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"] = "auto",
+        devices: int | Literal["auto"] = 1,
+        num_nodes: int = 1,
+        strategy: str = "auto",
+        precision: Literal["32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true"] = "32-true",
+        gradient_clip_val: float = 1.0,
+        gradient_clip_algorithm: Literal["norm", "value"] = "norm",
+        accumulate_grad_batches: int = 1,
+        limit_train_batches: int | float = 1.0,
+        limit_val_batches: int | float = 1.0,
+        limit_test_batches: int | float = 1.0,
+        val_check_interval: int | float = 1.0,
+        check_val_every_n_epoch: int = 1,
+        log_every_n_steps: int = 10,
+        deterministic: bool | Literal["warn"] = "warn",
+        detect_anomaly: bool = False,
+        profiler: Literal["simple", "advanced"] | None = None,
+    ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name != "self"}
+
+    def build(
+        self, root: Path, loggers: Sequence[Logger], callbacks: Sequence[L.Callback], progress: bool
+    ) -> L.Trainer:
+        """The trainer of a run.
+
+        Args:
+            root: The run's folder.
+            loggers: Where metrics go.
+            callbacks: What else happens.
+            progress: Whether a progress bar is shown.
+        """
+        import lightning as L
+
+        return L.Trainer(
+            **self._arguments,
+            default_root_dir=root,
+            logger=list(loggers),
+            callbacks=list(callbacks),
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )

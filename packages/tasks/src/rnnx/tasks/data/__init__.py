@@ -1,0 +1,1 @@
+"""Sources of examples, a folder a task."""

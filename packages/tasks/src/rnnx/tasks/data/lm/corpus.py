@@ -1,0 +1,179 @@
+"""Running text: what every source of one long text a split shares."""
+
+# Annotations are not deferred here: subclasses inherit these options, and would look their types up in vain.
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Literal, final
+
+from rnnx.core.batch import Batch
+from rnnx.core.data import Data, Meta, Split
+from rnnx.core.errors import UsageError
+from rnnx.tasks.parts.text import split_lines
+from rnnx.tasks.parts.vocabulary import EOS, UNK, Vocabulary
+
+
+@dataclass(kw_only=True, eq=False)
+class RunningText(Data, ABC):
+    """One long text a split, read as parallel streams; a source says only where the text comes from.
+
+    Each text is cut into ``batch_size`` contiguous streams, and a batch is the next ``bptt`` tokens of each;
+    the state is carried from one to the next. ``inputs`` are the ``targets`` shifted by one, and the first
+    input of all is the start token (``<eos>``, or a line feed among characters), so every token is predicted
+    exactly once.
+
+    Words and sub-words have an ``<eos>`` at the end of each line; characters are all there, line ends
+    included. The vocabulary is that of the training text, with no token that can never be predicted:
+    characters have ``<unk>`` only if the texts need it.
+
+    Args:
+        level: What a token is: a character, a word (what blanks separate) or a sub-word (byte-pair encoding).
+        min_frequency: Tokens (for sub-words, pairs to be merged) seen less often in training are left out.
+        vocabulary_size: The most tokens; by default all words or characters, and 8,000 sub-words.
+        batch_size: Parallel streams of the training text, in each process.
+        eval_batch_size: Parallel streams of the validation and test text; 1 reads each in one piece.
+        bptt: Tokens of each stream in a batch: how far back the gradient goes.
+    """
+
+    level: Literal["char", "word", "bpe"] = "word"
+    min_frequency: int = 1
+    vocabulary_size: int | None = None
+    batch_size: int = 20
+    eval_batch_size: int = 1
+    bptt: int = 35
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"data.{name}: expected {least} or more, got {value}"
+            for name, value, least in (
+                ("min_frequency", self.min_frequency, 1),
+                ("vocabulary_size", 3 if self.vocabulary_size is None else self.vocabulary_size, 3),
+                ("batch_size", self.batch_size, 1),
+                ("eval_batch_size", self.eval_batch_size, 1),
+                ("bptt", self.bptt, 1),
+            )
+            if value < least
+        ]
+        if problems:
+            raise UsageError(*problems)
+
+    @abstractmethod
+    def texts(self) -> dict[Split, str]:
+        """Reads the text of each split."""
+
+    @final
+    def prepare(self) -> None:
+        _ = self._numbers
+
+    @property
+    @final
+    def meta(self) -> Meta:
+        """The vocabulary as plain data, the start token, and the tokens and characters of each split.
+
+        Bits per character are the cross-entropy of a whole split in nats / ln 2 / its characters (code
+        points, line ends included).
+        """
+        return {
+            "level": self.level,
+            "vocabulary": self._vocabulary.to_plain(),
+            "start": self._start,
+            "tokens": {split: len(numbers) for split, numbers in self._numbers.items()},
+            "characters": {split: len(text) for split, text in self._texts.items()},
+        }
+
+    @final
+    def tokens(self, split: Split) -> list[int]:
+        """The token numbers of a split, in reading order: what a count model is trained on."""
+        return self._numbers[split]
+
+    @final
+    def loader(self, split: Split) -> Iterable[Batch]:
+        """The batches of a split, in reading order."""
+        from rnnx.tasks.data.lm.streams import streamed
+
+        streams = self.batch_size if split == "train" else self.eval_batch_size
+        return streamed(self._numbers[split], streams, self.bptt, self._start)
+
+    @cached_property
+    def _texts(self) -> dict[Split, str]:
+        return self.texts()
+
+    @cached_property
+    def _pieces(self) -> dict[Split, list[str]]:
+        return {split: self._cut(text) for split, text in self._texts.items()}
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        if self.level != "char":
+            return self._trained((UNK, EOS))
+        vocabulary = self._trained(())
+        characters = set().union(*self._texts.values())
+        return vocabulary if characters.issubset(vocabulary.tokens) else self._trained((UNK,))
+
+    @cached_property
+    def _numbers(self) -> dict[Split, list[int]]:
+        ending = [] if self.level == "char" else [self._vocabulary.eos]
+        encoded = {split: self._vocabulary.encode(pieces) for split, pieces in self._pieces.items()}
+        return {
+            split: list(chain.from_iterable([*piece, *ending] for piece in pieces))
+            for split, pieces in encoded.items()
+        }
+
+    @property
+    def _start(self) -> int:
+        if self.level != "char":
+            return self._vocabulary.eos
+        tokens = self._vocabulary.tokens
+        return tokens.index("\n") if "\n" in tokens else 0
+
+    def _trained(self, specials: tuple[str, ...]) -> Vocabulary:
+        return Vocabulary.train(
+            self._pieces["train"], self.level, self.vocabulary_size, self.min_frequency, specials
+        )
+
+    def _cut(self, text: str) -> list[str]:
+        return re.findall(r"[^\n]*\n|[^\n]+", text) if self.level == "char" else split_lines(text)
+
+
+def cut_in_order(text: str, cut: tuple[float, float, float], whole_lines: bool) -> dict[Split, str]:
+    """The beginning of a text for training, what follows for validation, and what follows that for the test.
+
+    Args:
+        text: The text.
+        cut: The share of each; with a share of 0 the test text is the validation text.
+        whole_lines: Whether a cut moves on to the end of its line.
+
+    Raises:
+        UsageError: the shares are not of that form, or leave a part empty.
+
+    Example:
+        >>> cut_in_order("abcdefghij", (0.8, 0.1, 0.1), whole_lines=False)
+        {'train': 'abcdefgh', 'valid': 'i', 'test': 'j'}
+    """
+    train, valid, test = cut
+    if train <= 0 or valid <= 0 or test < 0 or sum(cut) > 1 + 1e-9:
+        raise UsageError(
+            "data.cut: expected three shares of the text, train and valid above 0 and together at most 1, "
+            f"got {cut}"
+        )
+    ends = [_end(text, share, whole_lines) for share in (train, train + valid, train + valid + test)]
+    parts: dict[Split, str] = {"train": text[: ends[0]], "valid": text[ends[0] : ends[1]]}
+    parts["test"] = text[ends[1] : ends[2]] if test else parts["valid"]
+    empty = [split for split, part in parts.items() if not part]
+    if empty:
+        raise UsageError(
+            f"data.cut: {cut} of {len(text)} characters leaves {' and '.join(empty)} empty; give more text"
+        )
+    return parts
+
+
+def _end(text: str, share: float, whole_lines: bool) -> int:
+    position = len(text) if share > 1 - 1e-9 else int(len(text) * share)
+    if not whole_lines or position == len(text):
+        return position
+    line_end = text.find("\n", max(position - 1, 0))
+    return len(text) if line_end < 0 else line_end + 1

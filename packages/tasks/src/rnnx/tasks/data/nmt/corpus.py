@@ -1,0 +1,165 @@
+"""Parallel text: what every source of sentence pairs shares."""
+
+# Annotations are not deferred here: subclasses inherit these options, and would look their types up in vain.
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeAlias, final
+
+from rnnx.core.batch import Batch
+from rnnx.core.data import Data, Meta, Split
+from rnnx.core.errors import UsageError
+from rnnx.tasks.parts.vocabulary import Vocabulary
+
+Pairs: TypeAlias = list[tuple[str, str]]
+
+
+@final
+class Example(NamedTuple):
+    """A sentence pair as a model reads it.
+
+    Attributes:
+        source: Token numbers, the last that of ``<eos>``.
+        target: Token numbers, the last that of ``<eos>``.
+        reference: The target as text: a word outside the vocabulary has no number of its own.
+    """
+
+    source: list[int]
+    target: list[int]
+    reference: str
+
+
+@dataclass(kw_only=True, eq=False)
+class Parallel(Data, ABC):
+    """Sentence pairs in three splits; a source says only where they come from.
+
+    A batch has the source's token numbers and ``<eos>`` as ``inputs`` ``(N, S)``, the target's and
+    ``<eos>`` as ``targets`` ``(N, U)``, both padded with ``<pad>``, and the target's text as its one
+    reference. Training batches hold pairs of like length in a new order each epoch; those of the other splits
+    are sorted by length, and ``index`` tells each pair's place.
+
+    Training pairs with an empty side or one above ``max_length`` are left out and counted; validation and
+    test pairs never are.
+
+    Args:
+        level: What a token is: a word (what blanks separate) or a sub-word (byte-pair encoding).
+        shared_vocabulary: Whether source and target have one vocabulary.
+        min_frequency: Words (or, for sub-words, pairs to be merged) seen less often in training are left out.
+        vocabulary_size: The most tokens of a vocabulary; by default all words, and 8,000 sub-words.
+        lowercase: Whether both sides are lower-cased, references too.
+        max_length: The most tokens of either side of a training pair.
+        batch_size: Pairs in a batch, in each process.
+        workers: Processes that make batches beside the training one; 0 makes them in it.
+    """
+
+    level: Literal["word", "bpe"] = "word"
+    shared_vocabulary: bool = False
+    min_frequency: int = 1
+    vocabulary_size: int | None = None
+    lowercase: bool = False
+    max_length: int = 100
+    batch_size: int = 64
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"data.{name}: expected {least} or more, got {value}"
+            for name, value, least in (
+                ("min_frequency", self.min_frequency, 1),
+                ("max_length", self.max_length, 1),
+                ("batch_size", self.batch_size, 1),
+                ("workers", self.workers, 0),
+                ("vocabulary_size", 5 if self.vocabulary_size is None else self.vocabulary_size, 5),
+            )
+            if value < least
+        ]
+        if problems:
+            raise UsageError(*problems)
+
+    @property
+    @abstractmethod
+    def languages(self) -> tuple[str, str]:
+        """The names of the source and the target language."""
+
+    @abstractmethod
+    def pairs(self) -> dict[Split, Pairs]:
+        """Reads the sentence pairs of each split, in order."""
+
+    @final
+    def prepare(self) -> None:
+        _ = self._examples
+
+    @property
+    @final
+    def meta(self) -> Meta:
+        """Both vocabularies as plain data, the languages, and how many pairs there are and were left out."""
+        source, target = self._vocabularies
+        source_language, target_language = self.languages
+        return {
+            "source": source.to_plain(),
+            "target": target.to_plain(),
+            "shared_vocabulary": self.shared_vocabulary,
+            "source_language": source_language,
+            "target_language": target_language,
+            "examples": {split: len(examples) for split, examples in self._examples.items()},
+            "left_out": len(self._texts["train"]) - len(self._examples["train"]),
+        }
+
+    @final
+    def loader(self, split: Split) -> Iterable[Batch]:
+        """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
+        from rnnx.tasks.data.nmt.bucketing import bucketed
+
+        source, _ = self._vocabularies
+        return bucketed(self._examples[split], self.batch_size, split == "train", source.pad, self.workers)
+
+    @cached_property
+    def _texts(self) -> dict[Split, Pairs]:
+        texts = self.pairs()
+        if self.lowercase:
+            return {split: [(a.lower(), b.lower()) for a, b in pairs] for split, pairs in texts.items()}
+        return texts
+
+    @cached_property
+    def _vocabularies(self) -> tuple[Vocabulary, Vocabulary]:
+        sources, targets = _sides(self._texts["train"])
+        if self.shared_vocabulary:
+            shared = self._vocabulary(sources + targets)
+            return shared, shared
+        return self._vocabulary(sources), self._vocabulary(targets)
+
+    @cached_property
+    def _examples(self) -> dict[Split, list[Example]]:
+        examples = {split: self._encode(pairs) for split, pairs in self._texts.items()}
+        examples["train"] = [example for example in examples["train"] if self._fits(example)]
+        if not examples["train"]:
+            raise UsageError(
+                f"data.max_length: none of the {len(self._texts['train'])} training pairs has between 1 and "
+                f"{self.max_length} tokens on both sides; raise it"
+            )
+        return examples
+
+    def _vocabulary(self, lines: list[str]) -> Vocabulary:
+        return Vocabulary.train(
+            lines, self.level, self.vocabulary_size, self.min_frequency, lowercase=self.lowercase
+        )
+
+    def _encode(self, pairs: Pairs) -> list[Example]:
+        source, target = self._vocabularies
+        sources, targets = _sides(pairs)
+        return [
+            Example([*source_ids, source.eos], [*target_ids, target.eos], reference)
+            for source_ids, target_ids, reference in zip(
+                source.encode(sources), target.encode(targets), targets, strict=True
+            )
+        ]
+
+    def _fits(self, example: Example) -> bool:
+        with_eos = self.max_length + 1
+        return all(1 < len(side) <= with_eos for side in (example.source, example.target))
+
+
+def _sides(pairs: Pairs) -> tuple[list[str], list[str]]:
+    return [source for source, _ in pairs], [target for _, target in pairs]

@@ -1,0 +1,222 @@
+"""Language modelling: the next character, word or sub-word (Mikolov et al. 2010; Zaremba et al. 2014)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from rnnx.core import state as states
+from rnnx.core.batch import Batch
+from rnnx.core.data import Meta, Split
+from rnnx.core.errors import UsageError
+from rnnx.core.state import State
+from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.sampling import sample
+from rnnx.tasks.parts.scores import BitsPerCharacter, Perplexity
+from rnnx.tasks.parts.search import beam_search
+from rnnx.tasks.parts.vocabulary import EOS, Vocabulary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SAMPLES = 5
+
+
+@final
+class LanguageModel(Task):
+    """Predicts each token of a text from all before it.
+
+    The text is read in chunks; the state is carried from one to the next and the graph cut between them (truncated
+    backpropagation through time).
+
+    Args:
+        embedding_size: Width of the embeddings.
+        tied: Whether the embedding is the output layer's matrix too (Press & Wolf 2017).
+        dropout: Rate on the embeddings and on the net's outputs (Zaremba et al. 2014).
+        initial_range: Embeddings and output weights start uniform between minus and plus this.
+    """
+
+    def __init__(
+        self,
+        net: Mapping[str, Any],
+        meta: Meta,
+        *,
+        embedding_size: int = 128,
+        tied: bool = False,
+        dropout: float = 0.1,
+        initial_range: float = 0.1,
+    ) -> None:
+        super().__init__(net, meta)
+        if self.net.bidirectional:
+            raise UsageError(
+                "net.bidirectional: task 'lm' predicts the next token, so its net must not read the future; "
+                "set net.bidirectional=false"
+            )
+        self.vocabulary = Vocabulary.from_plain(meta["vocabulary"])
+        self.embedding = nn.Embedding(len(self.vocabulary), embedding_size)
+        self.recurrent = self.net.decoder(embedding_size)
+        width = embedding_size if tied else self.recurrent.output_size
+        self.narrow = nn.Identity() if width == self.recurrent.output_size else nn.Linear(self.recurrent.output_size, width)
+        self.output = nn.Linear(width, len(self.vocabulary))
+        self.dropout = nn.Dropout(dropout)
+        nn.init.uniform_(self.embedding.weight, -initial_range, initial_range)
+        nn.init.uniform_(self.output.weight, -initial_range, initial_range)
+        nn.init.zeros_(self.output.bias)
+        if tied:
+            self.output.weight = self.embedding.weight
+        self._carried: dict[bool, State] = {}
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The scores of the next token at each place, ``(N, T, V)``, going on where the batch before stopped."""
+        state = self._carried[self.training] if batch.continues else None
+        logits, state = self._read(batch.inputs, batch.lengths, state)
+        self._carried[self.training] = states.detach(state)
+        return logits
+
+    def loss(self, output: Tensor, batch: Batch) -> Loss:
+        """Cross-entropy in nats a token."""
+        total = F.cross_entropy(output.float().flatten(0, 1), batch.targets.flatten(), reduction="sum")
+        return Loss(total, batch.lengths.sum())
+
+    def metrics(self, split: Split) -> Mapping[str, Metric]:
+        """Perplexity a token, and bits a character."""
+        characters = self.meta["characters"][split] / self.meta["tokens"][split]
+        return {"perplexity": Perplexity(), "bits_per_character": BitsPerCharacter(characters)}
+
+    def observe(self, metrics: Mapping[str, Metric], batch: Batch, output: Tensor, loss: Loss, split: Split) -> None:
+        """Adds the losses of a batch."""
+        for metric in metrics.values():
+            metric.update(loss.total, loss.count)
+
+    def samples(self, batch: Batch) -> list[dict[str, str]]:
+        """Continuations, drawn at temperature 0.8, of five pieces of the first row."""
+        prompts = batch.inputs[0, : int(batch.lengths[0])].tensor_split(SAMPLES)
+        return [
+            {"prompt": self._text(prompt), "continuation": self._text(self._continue(prompt, 60, 0.8, 0, 1.0, None))}
+            for prompt in prompts
+            if len(prompt)
+        ]
+
+    def figures(self, batch: Batch) -> dict[str, Figure]:
+        """None."""
+        return {}
+
+    def predict(
+        self,
+        lines: Iterable[str],
+        *,
+        mode: Literal["generate", "complete", "score"] = "generate",
+        length: int = 100,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        n_best: int = 5,
+        beam_size: int = 10,
+        seed: int | None = None,
+    ) -> Iterator[str]:
+        """Continues prompts, or tells how probable lines are.
+
+        Args:
+            lines: Prompts (an empty one starts a text), or sentences to be scored.
+            mode: generate draws a continuation; complete finds the n_best most probable ones; score gives the natural
+                logarithm of each line's probability at the beginning of a text, its end included.
+            length: Tokens of a continuation.
+            temperature: Below 1 the probable becomes more so; 0 takes the most probable.
+            top_k: Draws from the k most probable tokens; 0 for all.
+            top_p: Draws from the fewest tokens that together have this probability; 1 for all.
+            n_best: Continuations of a prompt, with mode=complete.
+            beam_size: Hypotheses kept at each step, with mode=complete.
+            seed: Of the drawing; another text each time if not said.
+
+        Returns:
+            The prompt with its continuation; or the continuations, and each one's logarithm of the probability after
+            a tab; or the logarithm and the line after a tab.
+        """
+        generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
+        for line in lines:
+            if mode == "score":
+                yield f"{self._score(line):.4f}\t{line}"
+                continue
+            prompt = torch.tensor([self.meta["start"], *self._encode(line)], device=self.device)
+            if mode == "generate":
+                yield line + self._glue(line) + self._text(self._continue(prompt, length, temperature, top_k, top_p, generator))
+            else:
+                yield from self._complete(prompt, length, n_best, max(beam_size, n_best))
+
+    def _read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        y, state = self.recurrent(self.dropout(self.embedding(tokens)), lengths, state)  # (N, T, H)
+        return self.output(self.narrow(self.dropout(y))), state
+
+    def _step(self, tokens: Tensor, state: State, rows: Tensor) -> tuple[Tensor, None, State]:
+        y, state = self.recurrent.step(self.embedding(tokens), state)
+        return self.output(self.narrow(y)).log_softmax(-1), None, state
+
+    @torch.no_grad()
+    def _after(self, tokens: Tensor) -> State:
+        """The state after tokens ``(T,)``, none of them included when there are none."""
+        state = self.recurrent.initial_state(1, self.embedding.weight)
+        return self._read(tokens.unsqueeze(0), None, state)[1] if len(tokens) else state
+
+    def _continue(
+        self, prompt: Tensor, length: int, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
+    ) -> Tensor:
+        (drawn,) = sample(
+            self._step,
+            self._after(prompt[:-1]),
+            prompt[-1:],
+            length=length,
+            generator=generator,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
+        return drawn
+
+    def _complete(self, prompt: Tensor, length: int, n_best: int, beam_size: int) -> Iterator[str]:
+        (found,) = beam_search(
+            self._step,
+            self._after(prompt[:-1]),
+            prompt[-1:],
+            end=None,
+            max_length=length,
+            beam_size=beam_size,
+            n_best=n_best,
+        )
+        for hypothesis in found:
+            yield f"{self._text(torch.tensor(hypothesis.tokens))}\t{hypothesis.log_probability:.4f}"
+
+    @torch.no_grad()
+    def _score(self, line: str) -> float:
+        targets = torch.tensor([*self._encode(line), *self._ending()], device=self.device)
+        inputs = F.pad(targets[:-1], (1, 0), value=self.meta["start"])
+        logits, _ = self._read(inputs.unsqueeze(0), None, None)
+        return -F.cross_entropy(logits[0].double(), targets, reduction="sum").item()
+
+    def _encode(self, line: str) -> list[int]:
+        (tokens,) = self.vocabulary.encode([line])
+        return tokens
+
+    def _ending(self) -> list[int]:
+        """The tokens at the end of a line."""
+        return [self.vocabulary.eos] if EOS in self.vocabulary.specials else self._encode("\n")
+
+    def _glue(self, line: str) -> str:
+        """What stands between a prompt and its continuation: a blank between words."""
+        return " " if line and self.vocabulary.level == "word" else ""
+
+    def _text(self, tokens: Tensor) -> str:
+        """The text of tokens ``(T,)``, a new line after each end token."""
+        if EOS not in self.vocabulary.specials:
+            return self.vocabulary.decode(tokens.tolist())
+        pieces: list[list[int]] = [[]]
+        for token in tokens.tolist():
+            if token == self.vocabulary.eos:
+                pieces.append([])
+            else:
+                pieces[-1].append(token)
+        return "\n".join(self.vocabulary.decode(piece) for piece in pieces)

@@ -1,0 +1,129 @@
+"""A recurrent decoder with attention, for words in any language about anything that has a memory."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from rnnx.core import state as states
+from rnnx.core.layers import Bridge, Net
+from rnnx.core.state import State
+from rnnx.tasks.parts.attention import Attention, Memory, Score, attention
+
+
+@final
+class Decoder(nn.Module):
+    """Predicts a text token by token (Luong et al. 2015, section 3).
+
+    The net's output looks at the memory, and the two make the attentional vector ``a = tanh(W [context; y])``, from
+    which the next token is predicted. With input feeding (section 3.3) ``a`` is read together with the next token, and
+    is then the last tensor of the state; without it the net reads all known tokens in one call.
+
+    Args:
+        embedding: Of the tokens, ``(V, E)``.
+        net: How cells are stacked.
+        source_sizes: Widths of the state that the decoder starts from.
+        value_size: Width of the memory's values.
+        score: Which attention; none to see the source through the first state only.
+        input_feeding: Whether the attentional vector is an input of the next step.
+        tied: Whether the output layer's weights are the embedding's (Press & Wolf 2017).
+        dropout: Rate on embeddings and on attentional vectors.
+    """
+
+    def __init__(
+        self,
+        embedding: nn.Embedding,
+        net: Net,
+        source_sizes: tuple[int, ...],
+        value_size: int,
+        score: Score,
+        input_feeding: bool,
+        tied: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        size = embedding.embedding_dim
+        self.embedding, self.input_feeding = embedding, input_feeding
+        self.net = net.decoder(2 * size if input_feeding else size)
+        self.bridge = Bridge(source_sizes, self.net.state_sizes)
+        self.attention: Attention | None = attention(score, self.net.output_size, value_size)
+        seen = 0 if self.attention is None else value_size
+        self.combine = nn.Linear(seen + self.net.output_size, size)
+        self.output = nn.Linear(size, embedding.num_embeddings)
+        if tied:
+            self.output.weight = embedding.weight
+        self.dropout = nn.Dropout(dropout)
+
+    def memory(self, values: Tensor, mask: Tensor) -> Memory:
+        """What the decoder looks at: values ``(N, S, E)`` where ``mask`` ``(N, S)`` is true."""
+        return Memory(values, values, mask) if self.attention is None else self.attention.memory(values, mask)
+
+    def start(self, source: State) -> State:
+        """The state before the first token, from the source's state, tensors ``(N, size)``."""
+        state = self.bridge(source)
+        if self.input_feeding:
+            state += (state[0].new_zeros(len(state[0]), self.embedding.embedding_dim),)
+        return state
+
+    def forward(
+        self, tokens: Tensor, lengths: Tensor, memory: Memory, state: State
+    ) -> tuple[Tensor, Tensor | None]:
+        """Reads known tokens.
+
+        Args:
+            tokens: What was written before each token to be predicted, ``(N, U)``.
+            lengths: The real ones of each row, ``(N,)``.
+            memory: Of ``N`` rows.
+            state: From :meth:`start`.
+
+        Returns:
+            The attentional vectors ``(N, U, E)``, for :meth:`logits`, and the attention ``(N, U, S)``.
+        """
+        x = self.dropout(self.embedding(tokens))  # (N, U, E)
+        if not self.input_feeding:
+            y, _ = self.net(x, lengths, state)
+            return self._attend(y, memory)
+        vectors, weights = [], []
+        for x_t in x.unbind(1):  # (N, E)
+            vector, weight, state = self._feed(x_t, memory, state)
+            vectors.append(vector)
+            weights.append(weight)
+        return torch.cat(vectors, 1), None if self.attention is None else torch.cat(weights, 1)
+
+    def step(self, tokens: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor | None, State]:
+        """Reads one token a row.
+
+        Args:
+            tokens: ``(M,)``.
+            memory: Of ``M`` rows.
+            state: Tensors ``(M, size)``.
+
+        Returns:
+            The log-probabilities of the next token ``(M, V)``, the attention ``(M, S)``, and the state.
+        """
+        x = self.dropout(self.embedding(tokens))  # (M, E)
+        if self.input_feeding:
+            vector, weights, state = self._feed(x, memory, state)
+        else:
+            y, state = self.net.step(x, state)
+            vector, weights = self._attend(y.unsqueeze(1), memory)
+        weights = None if weights is None else weights.squeeze(1)
+        return self.logits(vector.squeeze(1)).log_softmax(-1), weights, state
+
+    def logits(self, vectors: Tensor) -> Tensor:
+        """The scores of all tokens: ``(..., E) -> (..., V)``."""
+        return self.output(vectors)
+
+    def _feed(self, x: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor | None, State]:
+        past, (vector,) = states.split(state, (len(state) - 1, 1))
+        y, past = self.net.step(torch.cat((x, vector), -1), past)
+        vectors, weights = self._attend(y.unsqueeze(1), memory)  # (M, 1, E)
+        return vectors, weights, (*past, vectors.squeeze(1))
+
+    def _attend(self, y: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        if self.attention is None:
+            return self.dropout(torch.tanh(self.combine(y))), None
+        context, weights = self.attention(y, memory)
+        return self.dropout(torch.tanh(self.combine(torch.cat((context, y), -1)))), weights

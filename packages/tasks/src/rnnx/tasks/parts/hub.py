@@ -1,0 +1,110 @@
+"""Columns of a Hugging Face data set, from the hub or local files, without waiting for a dead network."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rnnx.core.errors import InputError, RunError, UsageError
+
+FORMATS = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".csv": "csv"}
+PATIENCE = 3.0  # seconds
+
+
+def read_columns(
+    path: str, config_name: str | None, split: tuple[str, str], columns: Mapping[str, str]
+) -> list[list[str]]:
+    """The texts of some columns of one split; a missing value is the empty text.
+
+    Before a data set of the hub is asked for, its server (``HF_ENDPOINT``, through the environment's proxy if
+    there is one) must answer within 3 seconds. With ``HF_HUB_OFFLINE=1`` nothing is asked, and only what an
+    earlier run has downloaded is used.
+
+    Args:
+        path: An id such as ``bentrevett/multi30k``, a local folder, or a ``.parquet``, ``.json``, ``.jsonl``
+            or ``.csv`` file.
+        config_name: The configuration, where a data set has several.
+        split: The option that names the split, and its name (``train``, or a slice such as ``train[:90%]``).
+        columns: The options that name the columns, and their names; one inside another is ``translation.de``.
+
+    Raises:
+        UsageError: there is no such data set, configuration, split or column.
+        InputError: a column holds something else than text.
+        RunError: the hub cannot be reached, or the library cannot load the data.
+    """
+    import datasets  # type: ignore[import-untyped]
+
+    option, name = split
+    builder, files = _location(path)
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    try:
+        table = datasets.load_dataset(builder, config_name, data_files=files, split=name).flatten()
+    except FileNotFoundError:
+        raise UsageError(
+            f"data.path: there is no data set '{path}' on the hub, or none that you may read; check the id"
+        ) from None
+    except ValueError as error:
+        raise UsageError(f"data.{option}: '{name}' of '{path}' cannot be had: {_first_line(error)}") from None
+    except (OSError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        raise RunError(f"'{path}' cannot be loaded: {_first_line(error)}") from None
+    unknown = [
+        f"data.{option}: '{path}' has no column '{column}'; its columns are {', '.join(table.column_names)}"
+        for option, column in columns.items()
+        if column not in table.column_names
+    ]
+    if unknown:
+        raise UsageError(*unknown)
+    return [_texts(path, name, column, list(table[column])) for column in columns.values()]
+
+
+def _location(path: str) -> tuple[str, str | None]:
+    """What the library calls the loader and the files; a hub's id is checked for a way to the hub."""
+    local = Path(path).expanduser().absolute()
+    if local.is_dir():
+        return str(local), None
+    if local.is_file():
+        if local.suffix not in FORMATS:
+            raise UsageError(f"data.path: '{path}' ends in none of {', '.join(FORMATS)}")
+        return FORMATS[local.suffix], str(local)
+    if path.startswith((".", "/", "~")) or path.count("/") > 1 or local.suffix in FORMATS:
+        raise UsageError(f"data.path: there is no file or folder '{path}'; check the path")
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() not in {"1", "ON", "YES", "TRUE"}:
+        _refuse_without_network(path)
+    return path, None
+
+
+def _refuse_without_network(path: str) -> None:
+    hub = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    host = str(hub.hostname)
+    proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(hub.scheme)
+    server = urlsplit(proxy) if proxy else hub
+    try:
+        address = (str(server.hostname), server.port or (443 if server.scheme == "https" else 80))
+        socket.create_connection(address, timeout=PATIENCE).close()
+    except OSError:
+        raise RunError(
+            f"'{path}' is a data set of {host}, which cannot be reached; connect to the network, give a "
+            "local file or folder as data.path, or set HF_HUB_OFFLINE=1 if it was downloaded before"
+        ) from None
+
+
+def _texts(path: str, split: str, column: str, values: list[object]) -> list[str]:
+    texts = []
+    for row, value in enumerate(values):
+        if value is not None and not isinstance(value, str):
+            raise InputError(
+                path,
+                f"expected text in column '{column}' of '{split}', got {type(value).__name__} in row {row}",
+            )
+        texts.append(value or "")
+    return texts
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

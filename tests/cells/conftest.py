@@ -1,0 +1,132 @@
+"""What the tests of the cells that torch has too share: torch's module, row by row, as the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rnnx.core.cell import Cell
+from rnnx.core.engine import flip, loop, scan
+from rnnx.core.state import State
+
+N, T, I, H = 4, 5, 3, 6  # noqa: E741
+LENGTHS = {
+    "none": None,
+    "all full": [5, 5, 5, 5],
+    "falling": [5, 4, 2, 1],
+    "unsorted": [2, 5, 1, 3],
+    "all shorter than the padding": [2, 3, 1, 3],
+    "with empty rows": [0, 5, 0, 2],
+    "only empty rows": [0, 0, 0, 0],
+}
+SUFFIX = {False: "_l0", True: "_l0_reverse"}
+
+
+def by_torch(
+    module: nn.RNNBase, x: Tensor, lengths: Tensor | None, state: State, reverse: bool
+) -> tuple[Tensor, ...]:
+    """``y`` and the last state from a bidirectional module, each row alone and without its padding."""
+    rows = []
+    for n, length in enumerate([T] * N if lengths is None else lengths.tolist()):
+        hidden = [tensor[n].expand(2, 1, H) for tensor in state]  # one for each direction
+        if length == 0:
+            rows.append((x.new_zeros(T, H), *(tensor[n] for tensor in state)))
+            continue
+        y, last = module(x[n : n + 1, :length], tuple(hidden) if len(hidden) == 2 else hidden[0])
+        last = last if len(hidden) == 2 else (last,)
+        y = y[0, :, H:] if reverse else y[0, :, :H]
+        rows.append((torch.cat([y, x.new_zeros(T - length, H)]), *(tensor[int(reverse), 0] for tensor in last)))
+    return tuple(torch.stack(tensors) for tensors in zip(*rows, strict=True))
+
+
+def by_loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool) -> tuple[Tensor, State]:
+    if not reverse:
+        return loop(cell, x, lengths, state)
+    y, last = loop(cell, flip(x, lengths), lengths, state)
+    return flip(y, lengths), last
+
+
+def gradients(outputs: tuple[Tensor, ...], of: list[Tensor]) -> list[Tensor]:
+    """Those of a sum in which every number of every output has its own weight."""
+    generator = torch.Generator().manual_seed(7)
+    total = sum((o * torch.rand(o.shape, generator=generator, dtype=o.dtype)).sum() for o in outputs)
+    found = torch.autograd.grad(total, of, allow_unused=True)
+    return [torch.zeros_like(t) if g is None else g for t, g in zip(of, found, strict=True)]
+
+
+@pytest.fixture(params=LENGTHS.values(), ids=LENGTHS)
+def lengths(request: pytest.FixtureRequest) -> Tensor | None:
+    return None if request.param is None else torch.tensor(request.param)
+
+
+@pytest.fixture(params=[False, True], ids=["forth", "back"])
+def reverse(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+@pytest.fixture
+def same_as_torch(lengths: Tensor | None, reverse: bool) -> Callable[[Cell, nn.RNNBase], None]:
+    """Whether a cell and a bidirectional module agree: values, last state and every gradient, in each way there is."""
+
+    def check(cell: Cell, module: nn.RNNBase) -> None:
+        names = [name for name, _ in cell.named_parameters()]
+        cell, module = cell.double(), module.double()
+        cell.load_state_dict({name: getattr(module, name + SUFFIX[reverse]) for name in names})
+        x = torch.randn(N, T, I, dtype=torch.double, requires_grad=True)
+        state = tuple(torch.randn(N, s, dtype=torch.double, requires_grad=True) for s in cell.state_sizes)
+        zeros = tuple(torch.zeros_like(tensor) for tensor in state)
+
+        expected = by_torch(module, x, lengths, state, reverse)
+        theirs = [getattr(module, name + SUFFIX[reverse]) for name in names]
+        expected_gradients = gradients(expected, [x, *state, *theirs])
+        for read in (scan, by_loop):
+            y, last = read(cell, x, lengths, state, reverse)
+            torch.testing.assert_close((y, *last), expected, rtol=0, atol=1e-12)
+            actual = gradients((y, *last), [x, *state, *cell.parameters()])
+            torch.testing.assert_close(actual, expected_gradients, rtol=0, atol=1e-11)
+
+        with torch.no_grad():  # where torch's kernels also read rows of different length
+            y, last = scan(cell, x, lengths, state, reverse)
+            torch.testing.assert_close((y, *last), expected, rtol=0, atol=1e-12)
+            y, last = scan(cell, x, lengths, None, reverse)
+            torch.testing.assert_close((y, *last), by_torch(module, x, lengths, zeros, reverse), rtol=0, atol=1e-12)
+            y, last = scan(cell.float(), x.float(), lengths, tuple(t.float() for t in state), reverse)
+            wanted = tuple(tensor.float() for tensor in expected)
+            torch.testing.assert_close((y, *last), wanted, rtol=0, atol=1e-6)
+
+    torch.manual_seed(0)
+    return check
+
+
+@pytest.fixture
+def true_gradients() -> Callable[[Cell], None]:
+    """Whether the gradients of everything that goes in are those of finite differences."""
+
+    def check(cell: Cell) -> None:
+        names, weights = zip(*cell.double().named_parameters(), strict=True)
+
+        def read(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+            state, given = rest[: len(cell.state_sizes)], rest[len(cell.state_sizes) :]
+            run = _Scan(cell)
+            named = {f"cell.{name}": weight for name, weight in zip(names, given, strict=True)}
+            return torch.func.functional_call(run, named, (x, torch.tensor([3, 0, 2]), state))
+
+        x = torch.randn(3, 3, cell.input_size, dtype=torch.double, requires_grad=True)
+        state = [torch.randn(3, s, dtype=torch.double, requires_grad=True) for s in cell.state_sizes]
+        assert torch.autograd.gradcheck(read, (x, *state, *(w.detach().requires_grad_() for w in weights)))
+
+    torch.manual_seed(0)
+    return check
+
+
+class _Scan(nn.Module):
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, ...]:
+        y, last = scan(self.cell, x, lengths, state)
+        return y, *last

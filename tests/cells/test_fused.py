@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from rnnx.cells import fused
+
+KERNELS: dict[str, tuple[Callable[..., Any], nn.RNNBase]] = {
+    "lstm": (torch.lstm, nn.LSTM(3, 4, batch_first=True)),
+    "gru": (torch.gru, nn.GRU(3, 4, batch_first=True)),
+    "tanh": (torch.rnn_tanh, nn.RNN(3, 4, batch_first=True)),
+    "relu": (torch.rnn_relu, nn.RNN(3, 4, nonlinearity="relu", batch_first=True)),
+}
+each_kernel = pytest.mark.parametrize(("kernel", "module"), KERNELS.values(), ids=KERNELS)
+
+
+@each_kernel
+def test_rows_of_one_length_are_read_by_the_kernel_even_to_train(
+    kernel: Callable[..., Any], module: nn.RNNBase
+) -> None:
+    x, count = torch.randn(2, 5, 3), 2 if kernel is torch.lstm else 1
+    state = tuple(torch.randn(2, 4) for _ in range(count))
+    hidden = tuple(tensor[None] for tensor in state)
+    weights = list(module.parameters())
+    read = fused.unroll(kernel, weights, x, None, state)
+    assert read is not None
+    y, last = module(x, hidden if count == 2 else hidden[0])
+    torch.testing.assert_close(read[0], y)
+    torch.testing.assert_close(read[1], tuple(tensor[0] for tensor in (last if count == 2 else (last,))))
+    torch.testing.assert_close(
+        torch.autograd.grad(read[0].sum(), weights), torch.autograd.grad(y.sum(), weights)
+    )
+
+
+@each_kernel
+def test_rows_of_many_lengths_are_packed(kernel: Callable[..., Any], module: nn.RNNBase) -> None:
+    x, lengths, count = torch.randn(3, 6, 3), torch.tensor([2, 4, 1]), 2 if kernel is torch.lstm else 1
+    state = tuple(torch.randn(3, 4) for _ in range(count))
+    hidden = tuple(tensor[None] for tensor in state)
+    with torch.no_grad():
+        read = fused.unroll(kernel, list(module.parameters()), x, lengths, state)
+        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        y, last = module(packed, hidden if count == 2 else hidden[0])
+    assert read is not None
+    torch.testing.assert_close(read[0], pad_packed_sequence(y, batch_first=True, total_length=6)[0])
+    torch.testing.assert_close(read[1], tuple(tensor[0] for tensor in (last if count == 2 else (last,))))
+
+
+@each_kernel
+def test_on_a_cpu_it_leaves_training_on_many_lengths_to_the_loop(
+    kernel: Callable[..., Any], module: nn.RNNBase
+) -> None:
+    state = (torch.zeros(2, 4),) * (2 if kernel is torch.lstm else 1)
+    lengths = torch.tensor([5, 2])
+    assert fused.unroll(kernel, list(module.parameters()), torch.randn(2, 5, 3), lengths, state) is None

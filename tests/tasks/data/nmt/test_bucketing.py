@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnx.tasks.data.nmt.bucketing import POOL, LengthBuckets, bucketed
+from rnnx.tasks.data.nmt.corpus import Example
+
+lengths = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)))
+
+
+@given(lengths, st.integers(1, 7), st.booleans())
+def test_an_epoch_holds_each_example_once(lengths: list[tuple[int, int]], size: int, shuffle: bool) -> None:
+    buckets = LengthBuckets(lengths, size, shuffle)
+    batches = list(buckets)
+    assert sorted(position for batch in batches for position in batch) == list(range(len(lengths)))
+    assert all(0 < len(batch) <= size for batch in batches)
+    assert len(batches) == len(buckets)
+    assert sum(len(batch) < size for batch in batches) <= 1
+
+
+def test_unshuffled_is_sorted_by_length_in_every_epoch() -> None:
+    buckets = LengthBuckets([(3, 1), (1, 9), (2, 2), (1, 1)], 2, shuffle=False)
+    assert list(buckets) == list(buckets) == [[3, 1], [2, 0]]
+
+
+def test_epochs_differ_and_follow_from_the_seed_alone() -> None:
+    lengths = [(n % 17 + 1, n % 5 + 1) for n in range(700)]
+    torch.manual_seed(5)
+    one = LengthBuckets(lengths, 4, shuffle=True)
+    first, second = list(one), list(one)
+    assert sorted(map(sorted, first)) != sorted(map(sorted, second))
+
+    torch.manual_seed(5)
+    other = LengthBuckets(lengths, 4, shuffle=True)
+    torch.rand(3)
+    other.set_epoch(1)
+    assert list(other) == second
+    torch.manual_seed(6)
+    assert list(LengthBuckets(lengths, 4, shuffle=True)) != first
+
+
+def test_lengths_in_a_batch_are_alike_but_their_order_is_random() -> None:
+    torch.manual_seed(0)
+    size = 8
+    lengths = [(1 + n * 7919 % 40, 1) for n in range(2 * POOL * size)]  # each of 40 lengths 20 times
+    batches = [[lengths[position][0] for position in batch] for batch in LengthBuckets(lengths, size, True)]
+    assert max(max(batch) - min(batch) for batch in batches) <= 3  # unsorted: above 20 nearly everywhere
+    means = [sum(batch) / size for batch in batches]
+    rising = sum(a <= b for a, b in zip(means, means[1:], strict=False))
+    assert 0.3 < rising / len(means) < 0.7
+
+
+def test_a_batch_is_padded_and_counted() -> None:
+    examples = [Example([5, 6, 3], [7, 3], "x"), Example([3], [8, 9, 3], "y z")]
+    (batch,) = bucketed(examples, batch_size=2, shuffle=False, pad=9)
+    assert batch.index.tolist() == [1, 0]
+    assert batch.inputs.tolist() == [[3, 9, 9], [5, 6, 3]]
+    assert batch.lengths.tolist() == [1, 3]
+    assert batch.targets.tolist() == [[8, 9, 3], [7, 3, 9]]
+    assert batch.target_lengths is not None
+    assert batch.target_lengths.tolist() == [3, 2]
+    assert batch.references == (("y z",), ("x",))
+    assert batch.inputs.dtype == batch.targets.dtype == batch.lengths.dtype == torch.long
+    assert not batch.continues

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, final
+
+import pytest
+
+from rnnx.core.batch import Batch
+from rnnx.core.data import Split
+from rnnx.core.errors import UsageError
+from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
+from rnnx.tasks.parts.vocabulary import Vocabulary
+
+TRAIN = [("el gato", "the cat"), ("el Perro ve", "the dog sees"), ("", "nothing"), ("a b c d e", "f")]
+VALID = [("", "the cat"), ("un perro ve el gato hoy", "a dog sees the cat today"), ("gato", "")]
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class Given(Parallel):
+    """The pairs above."""
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        return "es", "en"
+
+    def pairs(self) -> dict[Split, Pairs]:
+        return {"train": TRAIN, "valid": VALID, "test": VALID[:1]}
+
+
+def read(data: Parallel, split: Split) -> dict[int, tuple[str, str, str]]:
+    """Source and target as the batches say them, with the reference, by position."""
+    source, target = (Vocabulary.from_plain(data.meta[side]) for side in ("source", "target"))
+    batches: Iterable[Batch] = data.loader(split)
+    return {
+        position: (source.decode(inputs), target.decode(targets), reference)
+        for batch in batches
+        for position, inputs, targets, (reference,) in zip(
+            batch.index.tolist(), batch.inputs.tolist(), batch.targets.tolist(), batch.references, strict=True
+        )
+    }
+
+
+def test_training_leaves_out_the_empty_and_the_long_and_says_how_many() -> None:
+    data = Given(max_length=4)
+    data.prepare()
+    assert data.meta["examples"] == {"train": 2, "valid": 3, "test": 1}
+    assert data.meta["left_out"] == 2
+    assert read(data, "train") == {
+        0: ("el gato", "the cat", "the cat"),
+        1: ("el Perro ve", "the dog sees", "the dog sees"),
+    }
+
+
+@pytest.mark.parametrize(("longest", "kept"), [(5, 3), (4, 2), (3, 2), (2, 1)])
+def test_the_longest_length_itself_is_kept(longest: int, kept: int) -> None:
+    assert Given(max_length=longest).meta["examples"]["train"] == kept
+
+
+def test_other_splits_lose_nothing_and_keep_their_references() -> None:
+    assert read(Given(max_length=4, batch_size=2), "valid") == {
+        0: ("", "the cat", "the cat"),
+        1: ("<unk> <unk> ve el gato <unk>", "<unk> dog sees the cat <unk>", "a dog sees the cat today"),
+        2: ("gato", "", ""),
+    }
+
+
+def test_both_sides_end_in_eos_and_nothing_else_is_added() -> None:
+    data = Given()
+    source = Vocabulary.from_plain(data.meta["source"])
+    (batch,) = data.loader("test")
+    assert batch.inputs.tolist() == [[source.eos]]
+    assert batch.lengths.tolist() == [1]
+    target = Vocabulary.from_plain(data.meta["target"])
+    assert [target.tokens[number] for number in batch.targets[0]] == ["the", "cat", "<eos>"]
+
+
+def test_vocabularies_are_separate_unless_shared() -> None:
+    separate, shared = Given().meta, Given(shared_vocabulary=True).meta
+    assert "gato" in Vocabulary.from_plain(separate["source"]).tokens
+    assert "gato" not in Vocabulary.from_plain(separate["target"]).tokens
+    assert shared["source"] == shared["target"]
+    assert {"gato", "cat"} < set(Vocabulary.from_plain(shared["target"]).tokens)
+    assert (separate["shared_vocabulary"], shared["shared_vocabulary"]) == (False, True)
+
+
+def test_the_vocabulary_is_that_of_training() -> None:
+    tokens = Vocabulary.from_plain(Given().meta["source"]).tokens
+    assert "hoy" not in tokens
+    assert "Perro" in tokens
+
+
+def test_lowercase_holds_for_text_references_and_prediction() -> None:
+    data = Given(lowercase=True)
+    assert read(data, "train")[1] == ("el perro ve", "the dog sees", "the dog sees")
+    source = Vocabulary.from_plain(data.meta["source"])
+    assert source.decode(source.encode(["EL GATO"])[0]) == "el gato"
+
+
+def test_subwords_read_every_line_back() -> None:
+    data = Given(level="bpe", vocabulary_size=60)
+    assert read(data, "train") == {n: (*pair, pair[1]) for n, pair in enumerate([*TRAIN[:2], TRAIN[3]])}
+
+
+def test_meta_is_plain_and_names_the_languages() -> None:
+    meta = Given().meta
+    assert json.loads(json.dumps(meta)) == meta
+    assert (meta["source_language"], meta["target_language"]) == ("es", "en")
+
+
+def test_every_wrong_number_is_named_at_once() -> None:
+    with pytest.raises(UsageError) as caught:
+        Given(batch_size=0, max_length=-1, workers=-1, min_frequency=0, vocabulary_size=4)
+    assert caught.value.problems == (
+        "data.min_frequency: expected 1 or more, got 0",
+        "data.max_length: expected 1 or more, got -1",
+        "data.batch_size: expected 1 or more, got 0",
+        "data.workers: expected 0 or more, got -1",
+        "data.vocabulary_size: expected 5 or more, got 4",
+    )
+
+
+def test_nothing_left_to_train_on_is_an_error() -> None:
+    with pytest.raises(UsageError) as caught:
+        Given(max_length=1).prepare()
+    assert str(caught.value) == (
+        "data.max_length: none of the 4 training pairs has between 1 and 1 tokens on both sides; raise it"
+    )
+
+
+def test_preparing_twice_reads_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    original = Given.pairs
+    monkeypatch.setattr(Given, "pairs", lambda self: calls.append(self) or original(self))
+    data = Given()
+    data.prepare()
+    data.prepare()
+    list(data.loader("train"))
+    assert len(calls) == 1
