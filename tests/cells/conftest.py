@@ -38,11 +38,15 @@ def by_torch(
         y, last = module(x[n : n + 1, :length], tuple(hidden) if len(hidden) == 2 else hidden[0])
         last = last if len(hidden) == 2 else (last,)
         y = y[0, :, H:] if reverse else y[0, :, :H]
-        rows.append((torch.cat([y, x.new_zeros(T - length, H)]), *(tensor[int(reverse), 0] for tensor in last)))
+        rows.append(
+            (torch.cat([y, x.new_zeros(T - length, H)]), *(tensor[int(reverse), 0] for tensor in last))
+        )
     return tuple(torch.stack(tensors) for tensors in zip(*rows, strict=True))
 
 
-def by_loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool) -> tuple[Tensor, State]:
+def by_loop(
+    cell: Cell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool
+) -> tuple[Tensor, State]:
     if not reverse:
         return loop(cell, x, lengths, state)
     y, last = loop(cell, flip(x, lengths), lengths, state)
@@ -69,7 +73,7 @@ def reverse(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def same_as_torch(lengths: Tensor | None, reverse: bool) -> Callable[[Cell, nn.RNNBase], None]:
-    """Whether a cell and a bidirectional module agree: values, last state and every gradient, in each way there is."""
+    """Whether a cell and a bidirectional module agree, in each way of reading: values, state and gradients."""
 
     def check(cell: Cell, module: nn.RNNBase) -> None:
         names = [name for name, _ in cell.named_parameters()]
@@ -92,7 +96,9 @@ def same_as_torch(lengths: Tensor | None, reverse: bool) -> Callable[[Cell, nn.R
             y, last = scan(cell, x, lengths, state, reverse)
             torch.testing.assert_close((y, *last), expected, rtol=0, atol=1e-12)
             y, last = scan(cell, x, lengths, None, reverse)
-            torch.testing.assert_close((y, *last), by_torch(module, x, lengths, zeros, reverse), rtol=0, atol=1e-12)
+            torch.testing.assert_close(
+                (y, *last), by_torch(module, x, lengths, zeros, reverse), rtol=0, atol=1e-12
+            )
             y, last = scan(cell.float(), x.float(), lengths, tuple(t.float() for t in state), reverse)
             wanted = tuple(tensor.float() for tensor in expected)
             torch.testing.assert_close((y, *last), wanted, rtol=0, atol=1e-6)

@@ -46,7 +46,9 @@ def test_the_papers_sigmoid_is_its_equation() -> None:
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
-def test_gradients_are_those_of_finite_differences(true_gradients: Callable[..., None], activation: Any) -> None:
+def test_gradients_are_those_of_finite_differences(
+    true_gradients: Callable[..., None], activation: Any
+) -> None:
     true_gradients(Elman(2, hidden_size=3, activation=activation))
 
 

@@ -9,6 +9,11 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnx.cells import fused
+from rnnx.cells.elman import Elman
+from rnnx.cells.gru import GRU
+from rnnx.cells.lstm import LSTM
+from rnnx.core.cell import Cell
+from rnnx.core.engine import scan
 
 KERNELS: dict[str, tuple[Callable[..., Any], nn.RNNBase]] = {
     "lstm": (torch.lstm, nn.LSTM(3, 4, batch_first=True)),
@@ -58,3 +63,16 @@ def test_on_a_cpu_it_leaves_training_on_many_lengths_to_the_loop(
     state = (torch.zeros(2, 4),) * (2 if kernel is torch.lstm else 1)
     lengths = torch.tensor([5, 2])
     assert fused.unroll(kernel, list(module.parameters()), torch.randn(2, 5, 3), lengths, state) is None
+
+
+@pytest.mark.parametrize("cell", [LSTM(3), GRU(3), Elman(3)], ids=["lstm", "gru", "elman"])
+@pytest.mark.parametrize(("rows", "steps"), [(0, 0), (0, 4), (2, 0)])
+@pytest.mark.parametrize("given_lengths", [False, True])
+def test_the_kernels_are_spared_what_they_cannot_read(
+    cell: Cell, rows: int, steps: int, given_lengths: bool
+) -> None:
+    lengths = torch.zeros(rows, dtype=torch.long) if given_lengths else None
+    state = tuple(torch.randn(rows, size) for size in cell.state_sizes)
+    y, last = scan(cell, torch.randn(rows, steps, 3), lengths, state)
+    assert y.shape == (rows, steps, cell.output_size)
+    torch.testing.assert_close(last, state)

@@ -120,8 +120,8 @@ def test_without_a_network_there_is_one_sentence() -> None:
     with pytest.raises(RunError) as caught:
         read_columns("owner/name", None, ("train_split", "train"), {"column": "text"})
     assert str(caught.value) == (
-        "'owner/name' is a data set of 127.0.0.1, which cannot be reached; connect to the network, give a local "
-        "file or folder as data.path, or set HF_HUB_OFFLINE=1 if it was downloaded before"
+        "'owner/name' is a data set of 127.0.0.1, which cannot be reached; connect to the network, give a "
+        "local file or folder as data.path, or set HF_HUB_OFFLINE=1 if it was downloaded before"
     )
 
 

@@ -152,7 +152,8 @@ def test_shares_that_make_no_cut_are_refused(cut: tuple[float, float, float]) ->
     with pytest.raises(UsageError) as caught:
         cut_in_order("abcdefghij", cut, False)
     assert str(caught.value) == (
-        f"data.cut: expected three shares of the text, train and valid above 0 and together at most 1, got {cut}"
+        "data.cut: expected three shares of the text, train and valid above 0 and together at most 1, "
+        f"got {cut}"
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,7 @@ def test_lengths_in_a_batch_are_alike_but_their_order_is_random() -> None:
     batches = [[lengths[position][0] for position in batch] for batch in LengthBuckets(lengths, size, True)]
     assert max(max(batch) - min(batch) for batch in batches) <= 3  # unsorted: above 20 nearly everywhere
     means = [sum(batch) / size for batch in batches]
-    rising = sum(a <= b for a, b in zip(means, means[1:], strict=False))
+    rising = sum(a <= b for a, b in pairwise(means))
     assert 0.3 < rising / len(means) < 0.7
 
 

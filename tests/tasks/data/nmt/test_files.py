@@ -104,7 +104,8 @@ def test_all_missing_files_are_named_with_what_there_is(tmp_path: Path) -> None:
     assert caught.value.problems == (
         f"data.train: neither '{train}.de' nor '{train}.de.gz' exists; {near}",
         f"data.train: neither '{train}.en' nor '{train}.en.gz' exists; {near}",
-        f"data.valid: neither '{valid}.en' nor '{valid}.en.gz' exists; the folder '{tmp_path}' holds valid.de",
+        f"data.valid: neither '{valid}.en' nor '{valid}.en.gz' exists; "
+        f"the folder '{tmp_path}' holds valid.de",
         f"data.test: neither '{test}.de' nor '{test}.de.gz' exists; there is no folder '{tmp_path}/no'",
         f"data.test: neither '{test}.en' nor '{test}.en.gz' exists; there is no folder '{tmp_path}/no'",
     )

@@ -123,8 +123,8 @@ class Cell(nn.Module, ABC):
         Returns:
             The output ``y``, ``(N, output_size)``, and the nodes' state.
         """
-        kept = mask.unsqueeze(-1)  # (N, K, 1)
-        return self.step(z, tuple((child * kept).sum(1) for child in children))
+        absent = ~mask.unsqueeze(-1)  # (N, K, 1)
+        return self.step(z, tuple(child.masked_fill(absent, 0).sum(1) for child in children))
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state before the first step: zeros.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rnnx.core.batch import Batch
+if TYPE_CHECKING:
+    from rnnx.core.batch import Batch
 
 Split: TypeAlias = Literal["train", "valid", "test"]
 Meta: TypeAlias = dict[str, Any]

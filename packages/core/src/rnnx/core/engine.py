@@ -62,7 +62,8 @@ def scan(
             lengths = None
     if reverse:
         x = flip(x, lengths)
-    done = None if lengths is not None and bool((lengths < 1).any()) else cell.unroll(x, lengths, state)
+    full = steps > 0 and (lengths is None or bool((lengths > 0).all()))
+    done = cell.unroll(x, lengths, state) if full else None
     y, state = loop(cell, x, lengths, state) if done is None else done
     return (flip(y, lengths) if reverse else y), state
 
@@ -158,19 +159,22 @@ def fold(cell: Cell, x: Tensor, parents: Tensor) -> tuple[Tensor, State]:
         ([1.0, 2.0, 13.0], [[13.0]])
     """
     rows, steps, _ = x.shape
+    if rows == 0:
+        return x.new_zeros(0, steps, cell.output_size), cell.initial_state(0, x)
     roots = parents == -1
     if not bool((roots.sum(1) == 1).all()):
         raise ValueError(f"each tree must have exactly one root (parent -1), got {roots.sum(1).tolist()}")
     first = torch.arange(rows, device=parents.device).unsqueeze(1) * steps  # (N, 1)
     above = torch.where(parents < 0, parents, parents + first).flatten()  # (N T,): numbers over the whole batch
     height, children = _heights(above), _children(above)
-    z = cell.project(x.flatten(0, 1))  # (N T, P)
     levels = [torch.where((height == level) & (above > -2))[0] for level in range(int(height.max()) + 1)]
+    order = torch.cat(levels)
     place = torch.empty_like(above)  # where a node's state stands in the levels done
-    place[torch.cat(levels)] = torch.arange(sum(map(len, levels)), device=above.device)
+    place[order] = torch.arange(len(order), device=above.device)
     done: State = cell.initial_state(0, x)
     outputs = []
-    for nodes in levels:
+    projected = cell.project(x.flatten(0, 1)[order]).split([len(nodes) for nodes in levels])
+    for nodes, z in zip(levels, projected, strict=True):
         below = children[nodes]  # (M, K)
         mask = below >= 0
         if len(outputs) == 0:
@@ -178,11 +182,11 @@ def fold(cell: Cell, x: Tensor, parents: Tensor) -> tuple[Tensor, State]:
             mask = mask[:, :1]
         else:
             known = states.select(done, place[below.clamp(min=0)] * mask)  # (M, K, size)
-        y, state = cell.fold(z[nodes], known, mask)
+        y, state = cell.fold(z, known, mask)
         outputs.append(y)
         done = states.join([done, state])
     flat = torch.cat(outputs)
-    y = flat.new_zeros(rows * steps, cell.output_size).index_copy(0, torch.cat(levels), flat)
+    y = flat.new_zeros(rows * steps, cell.output_size).index_copy(0, order, flat)
     return y.unflatten(0, (rows, steps)), states.select(done, place[roots.flatten()])
 
 

@@ -27,6 +27,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Meta
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.plots import curves
+from rnnx.core.runs import find_run
 from rnnx.core.spec import Config, resolve
 from rnnx.core.task import Task
 from rnnx.core.tracking import METRICS, Meter, Tracker
@@ -140,10 +141,11 @@ class Experiment:
             folder, tracker.begin(folder, self.config.to_plain()), callbacks, progress
         )
         start = time.perf_counter()
-        trainer.fit(task, data.loader("train"), data.loader("valid"))
+        try:
+            trainer.fit(task, data.loader("train"), data.loader("valid"))
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            raise KeyboardInterrupt from None
         fitted = time.perf_counter()
-        if trainer.interrupted:
-            raise KeyboardInterrupt
         task.load_state_dict(read_checkpoint(Path(best.best_model_path))["state_dict"])
         valid = _metrics(trainer.validate(task, data.loader("valid"), verbose=False))
         tested = time.perf_counter()
@@ -154,20 +156,21 @@ class Experiment:
             {"test": test, "valid": valid},
             {"fit": fitted - start, "test": done - tested},
             {"train_tokens_per_second": meter.rate},
-            sum(parameter.numel() for parameter in task.parameters()),
+            count_parameters(task),
         )
         batch = _first(data.loader("test")).to(task.device)
         with torch.no_grad():
             samples, figures = task.samples(batch)[:SAMPLES], task.figures(batch)
         if (folder / METRICS).exists():
             figures["curves"] = curves(folder / METRICS)
-        tracker.finish(values, samples, figures)
         plots = []
         for name, figure in figures.items():
             plots.append(folder / "plots" / f"{name}.png")
             plots[-1].parent.mkdir(exist_ok=True)
             figure.savefig(plots[-1], dpi=120)
-        return _write(Result(folder, values, samples, plots))
+        result = _write(Result(folder, values, samples, plots))
+        tracker.finish(values, samples, figures)
+        return result
 
     def _fit_baseline(self, folder: Path, data: Data, baseline: Baseline, command: str) -> Result:
         start = time.perf_counter()
@@ -264,19 +267,6 @@ class Run:
             data.prepare()
             trainer = Trainer(**self.config.trainer).build(self.folder, [], [], progress=False)
             return _metrics(trainer.test(self.task, data.loader("test"), verbose=False))
-
-
-def find_run(run: str | Path, out: str | Path = "runs") -> Path:
-    """The folder of a run, given as such or by its name in ``out``.
-
-    Raises:
-        UsageError: there is none.
-    """
-    for folder in (Path(run), Path(out) / run):
-        if (folder / "config.yaml").is_file():
-            return folder
-    known = sorted(path.parent.name for path in Path(out).glob("*/config.yaml"))
-    raise UsageError(f"no run {str(run)!r}: expected a run's folder or one of {', '.join(known) or f'none yet in {out}'}")
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -211,6 +211,9 @@ class Stack(Recurrent):
         self.counts = [len(layer.state_sizes) for layer in layers]
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+        if lengths is not None:  # a skip carries the input on, and padding may hold anything
+            real = torch.arange(x.shape[1], device=x.device) < lengths.to(x.device).unsqueeze(1)  # (N, T)
+            x = x.where(real.unsqueeze(-1), 0)
         before = [None] * len(self.layers) if state is None else states.split(state, self.counts)
         after: State = ()
         for layer, skip, dropout, past in zip(self.layers, self.skips, self.dropouts, before, strict=True):

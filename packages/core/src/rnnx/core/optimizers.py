@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import final
 
 import torch
@@ -35,8 +35,14 @@ class SGD(Optimizer):
         self.lr, self.momentum, self.nesterov, self.weight_decay = lr, momentum, nesterov, weight_decay
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        parameters = list(parameters)
         return torch.optim.SGD(
-            parameters, self.lr, self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay
+            parameters,
+            self.lr,
+            self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+            fused=_on_cpu(parameters),
         )
 
 
@@ -62,7 +68,10 @@ class Adam(Optimizer):
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, self.lr, tuple(self.betas), self.eps, self.weight_decay)
+        parameters = list(parameters)
+        return torch.optim.Adam(
+            parameters, self.lr, tuple(self.betas), self.eps, self.weight_decay, fused=_on_cpu(parameters)
+        )
 
 
 @final
@@ -87,7 +96,10 @@ class AdamW(Optimizer):
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(parameters, self.lr, tuple(self.betas), self.eps, self.weight_decay)
+        parameters = list(parameters)
+        return torch.optim.AdamW(
+            parameters, self.lr, tuple(self.betas), self.eps, self.weight_decay, fused=_on_cpu(parameters)
+        )
 
 
 @final
@@ -131,4 +143,12 @@ class Adagrad(Optimizer):
         self.lr, self.eps, self.weight_decay = lr, eps, weight_decay
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adagrad(parameters, self.lr, weight_decay=self.weight_decay, eps=self.eps)
+        parameters = list(parameters)
+        return torch.optim.Adagrad(
+            parameters, self.lr, weight_decay=self.weight_decay, eps=self.eps, fused=_on_cpu(parameters)
+        )
+
+
+def _on_cpu(parameters: Sequence[nn.Parameter]) -> bool:
+    """Whether torch's fused step is wanted: several times faster on a CPU, but no friend of gradient scaling."""
+    return all(parameter.device.type == "cpu" for parameter in parameters)

@@ -351,7 +351,7 @@ def _imported(component: Any, title: str) -> _Signature:
     if isinstance(component, type):
         line = component.__mro__
         end = next(index for index, owner in enumerate(line) if "__init__" in vars(owner))
-        owners, function = list(reversed(line[: end + 1])), vars(line[end])["__init__"]
+        owners, function = list(reversed(line)), vars(line[end])["__init__"]
         if line[end] is object:
             return _Signature([], None, [])
     parameters = inspect.signature(function).parameters.values()

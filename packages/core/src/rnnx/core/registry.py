@@ -104,8 +104,8 @@ def load(target: str, title: str) -> Any:
 def plugins(kind: str) -> list[Plugin]:
     """Every installed plugin of a kind by name, imported or not, broken or not.
 
-    Two distributions may declare one name: both are listed. A distribution that is on ``sys.path`` twice counts
-    where an import would find it.
+    Two distributions may declare one name: both are listed. A distribution found twice counts where an import
+    would find it.
 
     Example:
         >>> {plugin.kind for plugin in plugins("optimizer")} <= {"optimizer"}
@@ -173,7 +173,7 @@ def split(kind: str, name: str) -> tuple[str | None, str]:
 
 def _unknown(kind: str, name: str, task: str | None, choices: list[str]) -> str:
     whose = "" if task is None else f" of task {task!r}"
-    plural = GROUPS[kind].removeprefix("rnnx.")
+    plural = GROUPS[kind].rpartition(".")[2]
     hint = suggestion(name, choices)
     return f"{kind}: no such {kind} {name!r}{whose}{hint} ({plural}: {', '.join(choices) or 'none'})"
 

@@ -8,7 +8,7 @@ import sys
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,11 @@ def locate(name: str) -> ModuleSpec | None:
         >>> locate("rnnx.core.nothing") is None
         True
     """
+    return _located(name, tuple(sys.path))
+
+
+@lru_cache(maxsize=4096)
+def _located(name: str, _path: tuple[str, ...]) -> ModuleSpec | None:
     parts, path = name.split("."), None
     for end in range(1, len(parts) + 1):
         try:
@@ -246,7 +251,7 @@ def obstacle(target: str) -> str | None:
     """
     module, _, name = target.partition(":")
     found = _module_obstacle(module, set())
-    if found is None and not _offers(module, name.partition(".")[0]):
+    if found is None and not _binds_perhaps(module, name.partition(".")[0]):
         return f"AttributeError: module {module!r} has no attribute {name!r}"
     return found
 
@@ -283,8 +288,8 @@ def _statement_obstacle(source: Source, statement: ast.stmt, seen: set[str]) -> 
             module = source.imported(statement)
             if (problem := _import_obstacle(source, module, seen)) or not _kin(source.name, module):
                 return problem
-            absent = [a.name for a in names if not _offers(module, a.name)]
-            return f"ImportError: cannot import name {absent[0]!r} from {module!r}" if absent else None
+            found = (_member_obstacle(module, alias.name, seen) for alias in names)
+            return next(filter(None, found), None)
     return None
 
 
@@ -297,19 +302,26 @@ def _import_obstacle(source: Source, name: str, seen: set[str]) -> str | None:
     return f"ModuleNotFoundError: No module named {top!r}"
 
 
+def _member_obstacle(module: str, name: str, seen: set[str]) -> str | None:
+    if locate(f"{module}.{name}"):
+        return _module_obstacle(f"{module}.{name}", seen)
+    if _binds_perhaps(module, name):
+        return None
+    return f"ImportError: cannot import name {name!r} from {module!r}"
+
+
 def _kin(one: str, other: str) -> bool:
     return one.partition(".")[0] == other.partition(".")[0]
 
 
-def _offers(module: str, name: str) -> bool:
-    """Whether a module has a name, in doubt yes."""
+def _binds_perhaps(module: str, name: str) -> bool:
+    """Whether a module gives a name a meaning, in doubt yes; a namespace gives none."""
     try:
         bindings = Source.of(module).bindings
     except Unreadable:
-        return True
-    return (
-        not bindings.keys().isdisjoint({name, "*", "__getattr__"}) or locate(f"{module}.{name}") is not None
-    )
+        spec = locate(module)
+        return spec is None or spec.origin is not None
+    return not bindings.keys().isdisjoint({name, "*", "__getattr__"})
 
 
 @cache

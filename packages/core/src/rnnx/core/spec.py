@@ -165,14 +165,23 @@ def resolve(words: Sequence[str]) -> Config:
     resolution = _Resolution()
     source = 0
     for word in words:
-        key, equals, text = word.partition("=")
-        if equals and KEY.fullmatch(key):
+        key, _, text = word.partition("=")
+        if not word.isascii() and re.search("[\ud800-\udfff]", word):
+            resolution.problems.append(f"{word!r}: expected text in UTF-8")
+        elif _is_assignment(word):
             resolution.take(_Given(key, Word(text), source))
-            continue
-        for given in resolution.file(word, source + 1):
-            resolution.take(given)
-        source += 2
+        else:
+            for given in resolution.file(word, source + 1):
+                resolution.take(given)
+            source += 2
     return resolution.config()
+
+
+def _is_assignment(word: str) -> bool:
+    """Whether a word is ``key=value``; a path may have the same form."""
+    key, equals, _ = word.partition("=")
+    file = word.endswith((".yaml", ".yml")) and Path(word).is_file()
+    return bool(equals and KEY.fullmatch(key)) and not file
 
 
 @dataclass(frozen=True)
@@ -218,7 +227,7 @@ class _Resolution:
 
     def take(self, given: _Given) -> None:
         """Puts a value where it belongs."""
-        section, dot, option = given.key.partition(".")
+        section, _, option = given.key.partition(".")
         if section in DEFAULTS and option in ("", "name"):
             self._name(section, given)
         elif section in SECTIONS and option:
@@ -269,10 +278,13 @@ class _Resolution:
     def _component(self, section: str) -> Spec | None:
         name = self.names[section]
         if name is None:
-            self.problems += [
-                f"{given.key}: no {section} is chosen; add {section}=NAME{given.where}"
-                for given in self.values[section].values()
-            ]
+            for given in self.values[section].values():
+                if given.source < self.changed[section]:
+                    self.notes.append(f"{given.key} is left out, as no {section} is chosen{given.where}")
+                else:
+                    self.problems.append(
+                        f"{given.key}: no {section} is chosen; add {section}=NAME{given.where}"
+                    )
             return None
         if section in PER_TASK and "task" not in self.options:
             return None
@@ -309,7 +321,8 @@ class _Resolution:
         else:
             hint = suggestion(section, SECTIONS if dot else (*SECTIONS, *KEYS))
             hint = hint.replace("'?", f"{dot}{option}'?")
-        return f"no such key {given.key!r}{hint or f' (keys: {', '.join((*SECTIONS, *KEYS))})'}{given.where}"
+        hint = hint or f" (keys: {', '.join((*SECTIONS, *KEYS))})"
+        return f"no such key {given.key!r}{hint}{given.where}"
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:

@@ -114,7 +114,7 @@ class WeightsAndBiases(Tracker):
             self._logger.log_table("samples", columns=list(samples[0]), data=[list(row.values()) for row in samples])
         run.log({name: wandb.Image(figure) for name, figure in figures.items()})
         run.summary.update({key: value for key, value in summary.items() if isinstance(value, dict | int | float)})
-        wandb.finish(quiet=True)
+        run.finish()
 
     def _start(self, folder: Path, config: Mapping[str, Any], mode: str) -> WandbLogger:
         import wandb

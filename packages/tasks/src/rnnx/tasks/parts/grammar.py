@@ -57,13 +57,17 @@ class Adjective(NamedTuple):
 
 @final
 class Verb(NamedTuple):
-    """A verb (English: base, third person, past, -ing form), the kinds that do it and that it is done to."""
+    """A verb (English: base, third person, past, -ing form), the kinds that do it and that it is done to.
+
+    ``progressive`` and ``company`` say whether one is *doing* it, and does it *with* somebody.
+    """
 
     spanish: str
     english: str
     agents: str
     objects: str = ""
     progressive: bool = True
+    company: bool = True
 
 
 @final
@@ -129,7 +133,7 @@ VERBS = (
          "person kin animal print thing"),
     Verb("saludar", "greet, greets, greeted, greeting", "person kin", "person kin"),
     Verb("ayudar", "help, helps, helped, helping", "person kin", "person kin"),
-    Verb("dormir", "sleep, sleeps, slept, sleeping", "person kin animal bird"),
+    Verb("dormir", "sleep, sleeps, slept, sleeping", "person kin animal bird", company=False),
     Verb("correr", "run, runs, ran, running", "person kin animal"),
     Verb("cantar", "sing, sings, sang, singing", "person kin"),
     Verb("bailar", "dance, dances, danced, dancing", "person kin"),
@@ -568,7 +572,7 @@ class Speaker:
         if chance < 0.55:
             first = self.noun_phrase(PEOPLE)
             return both(first, self.noun_phrase(PEOPLE, first))
-        return self.noun_phrase(kinds, relative=0.3)
+        return self.noun_phrase(kinds, relative=0.45)
 
     def noun_phrase(
         self,
@@ -609,15 +613,15 @@ class Speaker:
 
     def with_relative(self, head: Phrase) -> Phrase:
         """*que está en la mesa*, *que come pan*, *que compramos ayer*."""
-        tense: Tense = self.rng.choice(("present", "past", "progressive"))
         if self.chance(0.2):
             return relative(head, state(head, "estar", self.place(head)))
+        tense: Tense = self.rng.choice(("present", "past", "progressive"))
         if head.kinds <= set(LIVING):
             return relative(head, self.action(head, tense, simple=True))
         subject = self.rng.choice(UNSAID)
         verb = self.rng.choice([verb for verb in VERBS if head.kinds & set(verb.objects.split())])
-        if not verb.progressive or (tense == "present" and same_in_past(verb, subject.agreement.person)):
-            tense = "past"
+        if not verb.progressive and tense == "progressive":
+            tense = "present"
         said = action(subject, verb, tense, Phrase("", "", nouns=head.nouns))
         timed = said.ambiguous or self.chance(0.2)
         return relative(head, said, subject, self.rng.choice(TIMES[tense]) if timed else TIMELESS)
@@ -639,7 +643,7 @@ class Speaker:
         """What the subject does; if simple, without more relative clauses and without a place."""
         verb = self.rng.choice(self.verbs(subject, tense))
         negative = self.chance(0.2)
-        target = self.target(subject, verb, 0.0 if simple else 0.2, negative)
+        target = self.target(subject, verb, 0.0 if simple else 0.3, negative)
         where = None if simple else self.circumstance(subject, verb, target)
         return action(subject, verb, tense, target, where, negative)
 
@@ -652,14 +656,16 @@ class Speaker:
         if self.chance(0.3):
             return self.rng.choice(clitics(verb, subject.agreement.person))
         kinds = verb.objects.split()
-        return self.noun_phrase(kinds, subject, relative=relative, bare=True, counted=not negative)
+        return self.noun_phrase(
+            kinds, subject, relative=relative, bare=verb.progressive, counted=not negative
+        )
 
     def circumstance(self, subject: Phrase, verb: Verb, target: Phrase | None) -> Said | None:
         """Where or with whom; a door is opened where it is, and people are greeted alone."""
         kinds = target.kinds if target and target.nouns else set(verb.objects.split())
         if kinds.intersection(FIXED) or not self.chance(0.35 if target else 0.6):
             return None
-        if kinds.isdisjoint(LIVING) and self.chance(0.4):
+        if verb.company and kinds.isdisjoint(LIVING) and self.chance(0.4):
             return adjunct(("con", "with"), self.noun_phrase(PEOPLE, subject))
         return self.place(subject)
 
@@ -708,8 +714,8 @@ def held_out(rng: random.Random) -> set[Combination]:
 def corpus(train: int, valid: int, test: int, seed: int) -> dict[Split, list[Pair]]:
     """Makes the three splits: pairs of a Spanish and an English sentence, words separated by blanks.
 
-    No sentence comes twice. Some combinations of an adjective or a verb with a noun never occur in training; six
-    in ten sentences of valid and test hold one of them. Every word of valid and test occurs in training.
+    No sentence comes twice. Some combinations of an adjective or a verb with a noun never occur in training;
+    six in ten sentences of valid and test hold one of them. Every word of valid and test occurs in training.
 
     Args:
         train: Sentences to train on.

@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
-from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.parts.text import split_lines
 from rnnx.tasks.parts.vocabulary import EOS, UNK, Vocabulary
+
+if TYPE_CHECKING:
+    from rnnx.core.batch import Batch
 
 
 @dataclass(kw_only=True, eq=False)
@@ -91,7 +93,7 @@ class RunningText(Data, ABC):
         return self._numbers[split]
 
     @final
-    def loader(self, split: Split) -> Iterable[Batch]:
+    def loader(self, split: Split) -> Iterable["Batch"]:
         """The batches of a split, in reading order."""
         from rnnx.tasks.data.lm.streams import streamed
 

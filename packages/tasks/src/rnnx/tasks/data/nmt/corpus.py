@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeAlias, final
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, final
 
-from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.parts.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from rnnx.core.batch import Batch
 
 Pairs: TypeAlias = list[tuple[str, str]]
 
@@ -108,7 +110,7 @@ class Parallel(Data, ABC):
         }
 
     @final
-    def loader(self, split: Split) -> Iterable[Batch]:
+    def loader(self, split: Split) -> Iterable["Batch"]:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
         from rnnx.tasks.data.nmt.bucketing import bucketed
 

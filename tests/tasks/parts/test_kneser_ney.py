@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from rnnx.core.errors import UsageError
-from rnnx.tasks.parts.ngram import FALLBACK_DISCOUNTS, NGram, modified_discounts
+from rnnx.tasks.parts.kneser_ney import FALLBACK_DISCOUNTS, KneserNey, modified_discounts
 
 Gram = tuple[int | str, ...]
 
@@ -64,8 +64,8 @@ class PaperKneserNey:
         return [math.log(self.probability(text[i], text[max(0, i - longest) : i])) for i in places]
 
 
-def fitted(stream: Sequence[int] | Tensor, vocabulary_size: int, order: int) -> NGram:
-    model = NGram(vocabulary_size, order=order)
+def fitted(stream: Sequence[int] | Tensor, vocabulary_size: int, order: int) -> KneserNey:
+    model = KneserNey(vocabulary_size, order=order)
     model.fit(torch.as_tensor(stream))
     return model
 
@@ -195,12 +195,12 @@ def test_a_second_fit_forgets_the_first() -> None:
 
 
 def test_without_counts_every_token_is_as_likely() -> None:
-    assert NGram(4).log_probabilities(torch.tensor([0, 3])).tolist() == pytest.approx([math.log(1 / 4)] * 2)
+    assert KneserNey(4).log_probabilities(torch.tensor([0, 3])).tolist() == pytest.approx([math.log(1 / 4)] * 2)
 
 
 def test_what_is_refused() -> None:
     with pytest.raises(UsageError, match="order: expected at least 1, got 0"):
-        NGram(3, order=0)
+        KneserNey(3, order=0)
     model = fitted([0, 1, 2], 3, order=2)
     with pytest.raises(ValueError, match="at least one token"):
         model.fit(torch.tensor([], dtype=torch.int64))

@@ -15,7 +15,7 @@ FALLBACK_DISCOUNTS: Discounts = (0.5, 1.0, 1.5)
 
 
 @final
-class NGram:
+class KneserNey:
     """An interpolated n-gram count model with modified Kneser-Ney smoothing, over one long stream of tokens.
 
     With ``h`` the last ``k - 1`` tokens and ``h'`` the same without its oldest token::
@@ -39,7 +39,7 @@ class NGram:
         UsageError: ``order`` is less than 1.
 
     Example:
-        >>> model = NGram(3, order=2)
+        >>> model = KneserNey(3, order=2)
         >>> model.fit(torch.tensor([0, 1, 0, 1, 0, 2]))
         >>> model.log_probabilities(torch.tensor([0, 1])).exp()
         tensor([0.4167, 0.4792], dtype=torch.float64)
@@ -61,6 +61,11 @@ class NGram:
     def discounts(self) -> list[Discounts]:
         """``(D1, D2, D3+)`` of each order, the unigrams first; empty before :meth:`fit`."""
         return [level.discounts for level in self._levels]
+
+    @property
+    def size(self) -> int:
+        """How many n-grams of all orders were seen in training."""
+        return sum(len(level.grams) for level in self._levels)
 
     def fit(self, tokens: Tensor) -> None:
         """Counts one stream of tokens; an earlier fit is forgotten.

@@ -1,0 +1,243 @@
+"""The command ``rnnx``. Torch is imported only when a command needs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from typing import Annotated, Any, final
+
+import typer
+from typer.core import TyperGroup
+
+from rnnx.cli import completion
+from rnnx.core.errors import InputError, RnnxError, UsageError
+from rnnx.core.options import Word, options_of, validate
+from rnnx.core.registry import find
+from rnnx.core.runs import CONFIG, OUT, find_run
+from rnnx.core.spec import resolve
+
+
+@final
+class Commands(TyperGroup):
+    """The commands, and what becomes of their errors: a sentence and an exit code."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Lets ``--debug`` stand anywhere."""
+        others = [arg for arg in args if arg != "--debug"]
+        return super().parse_args(ctx, args if len(others) == len(args) else ["--debug", *others])
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except (typer.TyperException, typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.params["debug"]:
+                traceback.print_exc()
+            else:
+                _complain(error)
+            raise typer.Exit(error.exit_code if isinstance(error, RnnxError) else 1) from None
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="WORDS...",
+        help="KEY=VALUE, such as cell=lstm or net.layers=2, and YAML files with the same keys; later ones win.",
+        autocompletion=completion.run_words,
+    ),
+]
+PredictWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OPTION=VALUE...",
+        help="Options of the task; `rnnx show task NAME` lists them.",
+        autocompletion=completion.predict_words,
+    ),
+]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's folder, or its name.", autocompletion=completion.runs)
+]
+Out = Annotated[str, typer.Option(help="The folder that holds runs.")]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+@app.callback()
+def rnnx(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=lambda wanted: _version(wanted), help="Show the version.")
+    ] = False,
+) -> None:
+    """Recurrent networks: any cell on any task."""
+
+
+@app.command()
+def run(
+    words: Words = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the configuration and the model's size; train nothing.")
+    ] = False,
+) -> None:
+    """Train a model, test it, and keep both in a folder of its own.
+
+    rnnx run cell=gru task=nmt
+    """
+    config = resolve(words or ())
+    for note in config.notes:
+        typer.echo(f"rnnx: {note}", err=True)
+
+    from rnnx.cli import reporting
+    from rnnx.cli.screen import display
+    from rnnx.core.experiment import Experiment
+    from rnnx.core.task import Task
+
+    experiment = Experiment(config)
+    if dry_run:
+        _, model = experiment.prepare()
+        typer.echo(config.yaml(), nl=False)
+        if isinstance(model, Task):
+            typer.echo(reporting.size(model))
+        return
+    progress = sys.stderr.isatty() and sys.stdout.isatty()
+    result = experiment.run(
+        command=shlex.join(["rnnx", *sys.argv[1:]]),
+        progress=progress,
+        say=(lambda line: None) if progress else (lambda line: typer.echo(line, err=True)),
+    )
+    display(reporting.outcome(result))
+
+
+@app.command("list")
+def list_(
+    kinds: Annotated[
+        str | None,
+        typer.Argument(metavar="KINDS", help="cells, tasks, data ...", autocompletion=completion.kinds_listed),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what is installed, also what cannot be used."""
+    from rnnx.cli.listing import rows
+    from rnnx.cli.screen import display, table
+
+    found = rows(kinds)
+    if as_json:
+        typer.echo(json.dumps([row.to_plain() for row in found], indent=2, ensure_ascii=False))
+    else:
+        columns = ("kind", "name", "distribution", "version", "what it is")
+        display(table(columns, [row.cells for row in found]))
+
+
+@app.command()
+def show(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="cell, task, data ..., or net or trainer.", autocompletion=completion.kinds
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Its name.", autocompletion=completion.named)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a component: its equations, its paper, and every option with type, default and meaning.
+
+    rnnx show cell gru
+    """
+    from rnnx.cli.screen import display
+    from rnnx.cli.showing import describe
+
+    for description in describe(kind, name):
+        if as_json:
+            typer.echo(json.dumps(description.to_plain(), ensure_ascii=False))
+        else:
+            display(description)
+
+
+@app.command()
+def test(run: RunName, out: Out = OUT, as_json: Json = False) -> None:
+    """Measure a run's model anew on its test data."""
+    folder = find_run(run, out)
+
+    from rnnx.cli.reporting import metrics
+    from rnnx.cli.screen import display
+    from rnnx.core.experiment import Run
+
+    measured = Run.load(folder).test()
+    if as_json:
+        typer.echo(json.dumps(measured, indent=2))
+    else:
+        display(metrics({"test": measured}))
+
+
+@app.command()
+def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
+    """Answer the lines of standard input, one by one.
+
+    echo "una casa" | rnnx predict nmt-gru beam_size=10
+    """
+    folder = find_run(run, out)
+    task = find("task", resolve([str(folder / CONFIG)]).task.name)
+    options = _options(f"{task.target}.predict", f"rnnx predict with {task.label}", words or ())
+
+    from rnnx.core.experiment import Run
+
+    for answer in Run.load(folder).predict(_lines(sys.stdin.buffer), **options):
+        sys.stdout.buffer.write(f"{answer}\n".encode())
+        sys.stdout.buffer.flush()
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    app(prog_name="rnnx")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rnnx {version('rnnx')}")
+        raise typer.Exit
+
+
+def _complain(error: Exception) -> None:
+    if isinstance(error, RnnxError):
+        for line in str(error).splitlines():
+            typer.echo(f"rnnx: {line}", err=True)
+    else:
+        what = f"{type(error).__name__}: {error}"
+        typer.echo(f"rnnx: internal error: {what} (use --debug for the traceback)", err=True)
+
+
+def _options(target: str, label: str, words: Sequence[str]) -> dict[str, Any]:
+    """The options of a function as the words give them, checked."""
+    given = {key: Word(text) for key, equals, text in (word.partition("=") for word in words) if equals}
+    options, problems = validate("", label, options_of(target), given)
+    strange = [f"{word!r}: expected OPTION=VALUE" for word in words if "=" not in word]
+    if strange or problems:
+        raise UsageError(*strange, *problems.values())
+    return options
+
+
+def _lines(stream: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a stream as they come.
+
+    Raises:
+        InputError: a line is not UTF-8.
+    """
+    for number, line in enumerate(stream, 1):
+        try:
+            yield line.decode().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError as error:
+            what = f"not UTF-8: byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
+            raise InputError("standard input", what, number) from None

@@ -1,0 +1,154 @@
+"""What the shell offers after TAB: names of components and runs, options, and values that can be counted.
+
+A word is completed in steps: ``ce`` to ``cell``, ``cell.`` to its options, ``cell=`` to the names of cells. Bash hands
+``cell=gr`` on as three words, other shells as one; both are understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import typer
+
+from rnnx.cli.listing import KINDS
+from rnnx.core.errors import RnnxError
+from rnnx.core.options import Options, options_of, summary, yaml
+from rnnx.core.registry import GROUPS, PER_TASK, find, plugins
+from rnnx.core.runs import CONFIG, OUT, find_run, names
+from rnnx.core.spec import DEFAULTS, KEYS, SECTIONS, UNNAMED
+
+Choice: TypeAlias = tuple[str, str]  # a word, and one line about it
+Choices: TypeAlias = Callable[[str], Iterator[Choice]]  # what may follow a prefix that ends in . or =, or nothing
+
+
+def run_words(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Words of ``rnnx run``."""
+    typed = _joined(context.params["words"] or ())
+    chosen = _chosen(typed)
+    return _completed(typed, incomplete, lambda prefix: _of_a_run(prefix, chosen))
+
+
+def predict_words(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Words of ``rnnx predict RUN``: the options of its task."""
+    typed = _joined(context.params["words"] or ())
+    with suppress(RnnxError, OSError):
+        folder = find_run(context.params["run"], context.params["out"] or OUT)
+        task = find("task", yaml().load(folder / CONFIG)["task"]["name"])
+        options = options_of(f"{task.target}.predict")
+        return _completed(typed, incomplete, lambda prefix: _of_options(prefix, "", options))
+    return []
+
+
+def runs(context: typer.Context) -> list[str]:
+    """Runs by name, and by folder."""
+    out = context.params.get("out") or OUT
+    return [word for name in names(out) for word in (name, str(Path(out) / name))]
+
+
+def kinds() -> list[str]:
+    """What ``rnnx show`` knows."""
+    return [*GROUPS, *UNNAMED]
+
+
+def kinds_listed() -> list[str]:
+    """What ``rnnx list`` knows."""
+    return list(KINDS)
+
+
+def named(context: typer.Context) -> list[Choice]:
+    """The components of the kind that was typed."""
+    kind = context.params["kind"]
+    return [(plugin.name, summary(plugin)) for plugin in plugins(kind)]
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Words as typed, where Bash has split them at ``=``."""
+    return "\0".join(words).replace("\0=", "=").replace("=\0", "=").split("\0") if words else []
+
+
+def _chosen(words: Sequence[str]) -> dict[str, str | None]:
+    """The component of each section, as far as the words say."""
+    chosen = dict(DEFAULTS)
+    for word in words:
+        key, equals, value = word.partition("=")
+        given = {key: value} if equals else _file(Path(word))
+        for section in DEFAULTS.keys() & given.keys():
+            plain = given[section]
+            chosen[section] = plain.get("name", chosen[section]) if isinstance(plain, dict) else plain
+    return chosen
+
+
+def _file(path: Path) -> Mapping[str, Any]:
+    """What a YAML file says; nothing if it is none."""
+    with suppress(Exception):
+        return dict(yaml().load(path))
+    return {}
+
+
+def _completed(typed: Sequence[str], incomplete: str, choices: Choices) -> list[Choice]:
+    """The choices that begin as the incomplete word does; a step further if there is one only."""
+    key = _open_key(typed, choices)
+    if key is not None:
+        whole = _beginning(f"{key}={incomplete}", choices(f"{key}="))
+        return [(word.partition("=")[2], line) for word, line in whole]
+    found = _beginning(incomplete, choices(_stem(incomplete)))
+    if len(found) == 1 and found[0][0].endswith((".", "=")):
+        found = _beginning(incomplete, choices(found[0][0])) or found
+    return found
+
+
+def _open_key(typed: Sequence[str], choices: Choices) -> str | None:
+    """The key whose value comes next: Bash leaves it alone with its ``=``, or without where nothing follows yet."""
+    last = typed[-1] if typed else ""
+    key = last.removesuffix("=")
+    if "=" in key or (key == last and f"{key}=" not in dict(choices(_stem(key)))):
+        return None
+    return key
+
+
+def _stem(incomplete: str) -> str:
+    """As far as a word is finished: ``cell.`` of ``cell.hid``, ``cell=`` of ``cell=gr``."""
+    key, equals, _ = incomplete.partition("=")
+    section, dot, _ = key.partition(".")
+    return key + equals if equals else (section + dot if dot else "")
+
+
+def _beginning(incomplete: str, choices: Iterator[Choice]) -> list[Choice]:
+    return [choice for choice in choices if choice[0].startswith(incomplete)]
+
+
+def _of_a_run(prefix: str, chosen: Mapping[str, str | None]) -> Iterator[Choice]:
+    key = prefix.removesuffix("=")
+    section, dot, _ = key.partition(".")
+    if prefix == "":
+        yield from ((f"{name}=", f"which {name}") for name in DEFAULTS)
+        yield from ((f"{name}.", f"options of {name}") for name in SECTIONS)
+        yield from ((f"{name}=", option.doc) for name, option in KEYS.items())
+    elif dot and section in SECTIONS:
+        yield from _of_options(prefix, f"{section}.", _options(section, chosen))
+    elif key in DEFAULTS:
+        task = chosen["task"] if key in PER_TASK else None
+        yield from ((prefix + p.short, summary(p)) for p in plugins(key) if p.task == task)
+
+
+def _of_options(prefix: str, section: str, options: Options) -> Iterator[Choice]:
+    """Keys; or, after an ``=``, values."""
+    if not prefix.endswith("="):
+        yield from ((f"{section}{name}=", option.doc) for name, option in options.items())
+        return
+    option = options.get(prefix.removeprefix(section).removesuffix("="))
+    yield from ((prefix + value, "") for value in (option.choices if option else ()))
+
+
+def _options(section: str, chosen: Mapping[str, str | None]) -> Options:
+    """The options of the chosen component; none if there is no such component."""
+    if section in UNNAMED:
+        return options_of(UNNAMED[section])
+    with suppress(RnnxError):
+        name = chosen[section]
+        if name is not None:
+            return options_of(find(section, name, chosen["task"] if section in PER_TASK else None))
+    return {}

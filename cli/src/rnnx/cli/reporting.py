@@ -1,0 +1,63 @@
+"""What ``rnnx run`` says: before it starts, while it trains, and at its end."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+
+from rnnx.cli.screen import table
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from rnnx.core.experiment import Result
+
+
+def size(model: nn.Module) -> str:
+    """The number of trained parameters, and that of each module, as comments of YAML; what is shared counts once."""
+    counts = Counter[str]()
+    for name, parameter in model.named_parameters():
+        counts[name.partition(".")[0]] += parameter.numel()
+    width = max(map(len, counts), default=0)
+    lines = [f"#   {name:{width}}  {count:>13,}" for name, count in counts.items()]
+    return "\n".join([f"# parameters: {counts.total():,}", *lines])
+
+
+def metrics(splits: Mapping[str, Mapping[str, float]]) -> RenderableType:
+    """A table of metrics, a column for each split."""
+    names = dict.fromkeys(name for values in splits.values() for name in values)
+    rows = [(name, *(_number(values.get(name)) for values in splits.values())) for name in names]
+    return table(("", *splits), rows)
+
+
+def outcome(result: Result) -> RenderableType:
+    """Metrics, samples, pictures, and the command that uses the model."""
+    splits = {split: result.values[split] for split in ("valid", "test")}
+    return Group("", metrics(splits), "", *_samples(result), table(("", ""), _places(result)))
+
+
+def _samples(result: Result) -> Iterator[RenderableType]:
+    for sample in result.samples:
+        yield table(("", ""), sample.items())
+        yield ""
+
+
+def _places(result: Result) -> Iterator[tuple[str, str]]:
+    yield "run", str(result.folder)
+    yield from (("plot", str(path)) for path in result.plots)
+    if result.samples:
+        yield "use it", f"echo {shlex.quote(_example(result))} | rnnx predict {shlex.quote(str(result.folder))}"
+
+
+def _example(result: Result) -> str:
+    """A line that the model can answer: what the first sample was made of."""
+    first = next(iter(result.samples[0].values()))
+    return next((line.strip() for line in first.splitlines() if line.strip()), "...")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.3f}"

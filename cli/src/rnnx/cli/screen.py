@@ -1,0 +1,39 @@
+"""What is written to standard output: tables and plain lines, in colour on a terminal only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import typer
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+WIDE = 10_000  # columns, where there is no terminal: nothing is folded
+
+
+def display(what: RenderableType) -> None:
+    """Writes text as it is, folded at the terminal's width, or not at all where there is no terminal."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    if console.is_terminal:
+        console.print(what)
+        return
+    console.width = WIDE
+    with console.capture() as captured:
+        console.print(what)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Columns without lines around them; only the last one is folded on a narrow terminal.
+
+    Args:
+        columns: Their headings; none are shown if all are empty.
+        rows: The cells, row by row.
+    """
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
+    for column in columns[:-1]:
+        made.add_column(column, no_wrap=True)
+    made.add_column(columns[-1], overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made

@@ -1,0 +1,142 @@
+"""``rnnx show``: what a component is, where it comes from, and its options."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from rnnx.cli.equations import readable
+from rnnx.cli.screen import table
+from rnnx.core.errors import UsageError
+from rnnx.core.options import Option, Options, documentation, options_of, paper
+from rnnx.core.registry import GROUPS, PER_TASK, Plugin, find, plugins, suggestion
+from rnnx.core.spec import UNNAMED
+
+KINDS = (*GROUPS, *UNNAMED)
+SECTION = re.compile(r"^(Args|Attributes|Example|Examples|Raises|Returns|Yields):$", re.MULTILINE)
+
+
+@final
+@dataclass(frozen=True)
+class Description:
+    """A component, described.
+
+    Args:
+        kind: ``cell``, ``task`` ... or ``net`` or ``trainer``.
+        name: Its name; empty where there is one of a kind.
+        origin: Its distribution and version; empty where it is rnnx's own.
+        paper: The first line of its module: of a cell, the paper.
+        documentation: Its docstring as one reads it, without the options.
+        options: What the user may set.
+        predict: Of a task, the options of ``rnnx predict``.
+    """
+
+    kind: str
+    name: str
+    origin: str
+    paper: str
+    documentation: str
+    options: Options
+    predict: Options
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON knows it."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "origin": self.origin,
+            "paper": self.paper,
+            "documentation": self.documentation,
+            "options": [_plain(option) for option in self.options.values()],
+            "predict": [_plain(option) for option in self.predict.values()],
+        }
+
+    def __rich__(self) -> RenderableType:
+        title = Text(f"{self.kind} {self.name}".rstrip(), style="bold")
+        if self.origin:
+            title.append(f"  ({self.origin})", style="dim")
+        return Group(title, self.paper, "", self.documentation, "", *self._tables(), "")
+
+    def _tables(self) -> Iterator[RenderableType]:
+        if self.options:
+            yield _table(self.options, f"{self.kind}.")
+        if self.predict:
+            yield from ("", Text("rnnx predict RUN OPTION=VALUE", style="bold"), _table(self.predict, ""))
+
+
+def describe(kind: str, name: str | None) -> list[Description]:
+    """The component of this name; of data and baselines, one for each task that has it.
+
+    Args:
+        kind: One of ``KINDS``.
+        name: As the user types it, or ``TASK.NAME``; None where there is one of a kind.
+
+    Raises:
+        UsageError: there is none; says which there are.
+        RunError: it cannot be read.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"no such kind {kind!r}{suggestion(kind, KINDS)} (kinds: {', '.join(KINDS)})")
+    if kind in UNNAMED:
+        if name is not None:
+            raise UsageError(f"{kind}: there is only one, so it takes no name; got {name!r}")
+        return [_described(kind, "", "", UNNAMED[kind])]
+    if name is None:
+        raise UsageError(f"{kind}: expected a name, one of {', '.join(choices(kind))}")
+    return [_described(kind, plugin.name, plugin.origin, plugin) for plugin in _named(kind, name)]
+
+
+def choices(kind: str) -> list[str]:
+    """The names of a kind; of data and baselines with their task."""
+    return [plugin.name for plugin in plugins(kind)]
+
+
+def _named(kind: str, name: str) -> list[Plugin]:
+    if kind in PER_TASK and "." not in name:
+        tasks = [plugin.task for plugin in plugins(kind) if plugin.short == name]
+        if not tasks:
+            hint = suggestion(name, {plugin.short for plugin in plugins(kind)})
+            raise UsageError(f"{kind}: no such {kind} {name!r}{hint} (there are: {', '.join(choices(kind))})")
+        return [find(kind, name, task) for task in tasks]
+    return [find(kind, name)]
+
+
+def _described(kind: str, name: str, origin: str, target: Plugin | str) -> Description:
+    path = target.target if isinstance(target, Plugin) else target
+    return Description(
+        kind,
+        name,
+        origin,
+        paper(target),
+        readable(SECTION.split(documentation(target), maxsplit=1)[0]).strip(),
+        options_of(target),
+        options_of(f"{path}.predict") if kind == "task" else {},
+    )
+
+
+def _table(options: Options, prefix: str) -> RenderableType:
+    rows = [(prefix + option.name, option.expected, _default(option), readable(option.doc)) for option in options.values()]
+    return table(("option", "type", "default", "meaning"), rows)
+
+
+def _default(option: Option) -> str:
+    if option.required:
+        return "(required)"
+    return option.default if isinstance(option.default, str) else json.dumps(option.default)
+
+
+def _plain(option: Option) -> dict[str, Any]:
+    return {
+        "name": option.name,
+        "type": option.expected,
+        "required": option.required,
+        "default": None if option.required else option.default,
+        "choices": list(option.choices),
+        "doc": readable(option.doc),
+    }

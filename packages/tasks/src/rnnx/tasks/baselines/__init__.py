@@ -1,0 +1,1 @@
+"""Models without a net, a folder a task."""

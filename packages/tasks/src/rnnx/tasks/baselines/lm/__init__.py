@@ -1,0 +1,1 @@
+"""Language models without a net."""

@@ -1,0 +1,49 @@
+"""Real distributions in temporary folders, for what reads entry points."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from rnnx.core import registry
+
+Install = Callable[..., Path]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Installs distributions whose plugins are the only ones there are.
+
+    Their groups are written ``cells``, ``tasks``, ...; what the machine has installed is under other groups.
+    """
+    groups = {kind: group.replace("rnnx.", "rnnx.tests.") for kind, group in registry.GROUPS.items()}
+    monkeypatch.setattr(registry, "GROUPS", groups)
+    before = set(sys.modules)
+
+    def _install(name: str, groups: dict[str, dict[str, str]], version: str = "1.0", **modules: str) -> Path:
+        folder = tmp_path / f"site{len(list(tmp_path.iterdir()))}"
+        metadata = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        metadata.mkdir(parents=True)
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        entries = [
+            f"[rnnx.tests.{group}]\n" + "".join(f"{key} = {target}\n" for key, target in names.items())
+            for group, names in groups.items()
+        ]
+        (metadata / "entry_points.txt").write_text("\n".join(entries))
+        for module, text in modules.items():
+            path = folder / f"{module}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(dedent(text), encoding="utf-8")
+        monkeypatch.syspath_prepend(folder)
+        importlib.invalidate_caches()
+        return folder
+
+    yield _install
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]

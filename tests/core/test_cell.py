@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from rnnx.core.cell import Cell, TreeCell
+from rnnx.core.state import State
+
+
+class Leaky(Cell):
+    """The least a cell can be; its output is wider than its state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = 2, 3, (2,)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = z + 0.5 * state[0]
+        return torch.cat((h, h[:, :1]), -1), (h,)
+
+
+class Ordered(TreeCell):
+    """A node that tells its children apart: child k counts k + 1 times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = 1, 1, (1, 1)
+
+    def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+        weights = mask * torch.arange(1, mask.shape[1] + 1)  # (N, K)
+        total, count = ((child[..., 0] * weights).sum(1, keepdim=True) for child in children)
+        return z + total, (z + total, count + 1)
+
+
+def test_a_cell_without_a_step_cannot_be_built() -> None:
+    class Idle(Cell):
+        pass
+
+    with pytest.raises(TypeError, match="step"):
+        Idle()
+
+
+def test_a_tree_cell_without_a_fold_cannot_be_built() -> None:
+    class Idle(TreeCell):
+        pass
+
+    with pytest.raises(TypeError, match="fold"):
+        Idle()
+
+
+def test_by_default_nothing_is_projected_and_nothing_unrolled() -> None:
+    x = torch.randn(2, 5, 2)
+    assert Leaky().project(x) is x
+    assert Leaky().unroll(x, None, Leaky().initial_state(2, x)) is None
+
+
+def test_the_state_starts_at_zero_in_every_tensor() -> None:
+    state = Ordered().initial_state(3, torch.ones(1, dtype=torch.double))
+    torch.testing.assert_close(state, (torch.zeros(3, 1).double(), torch.zeros(3, 1).double()))
+
+
+def test_by_default_a_node_is_a_step_from_the_sum_of_its_children() -> None:
+    children = torch.tensor([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [100.0, 100.0]], [[100.0, 100.0]] * 2])
+    mask = torch.tensor([[True, True], [True, False], [False, False]])
+    y, (h,) = Leaky().fold(torch.tensor([[1.0, 1.0]] * 3), (children,), mask)
+    assert h.tolist() == [[3, 4], [3.5, 4], [1, 1]]  # 1 + (1 + 3) / 2 ...
+    assert y.tolist() == [[3, 4, 3], [3.5, 4, 3.5], [1, 1, 1]]
+
+
+@pytest.mark.parametrize("junk", [torch.nan, torch.inf])
+def test_what_stands_where_there_is_no_child_does_not_matter(junk: float) -> None:
+    children = torch.tensor([[[1.0, 2.0], [junk, junk]]])
+    _, (h,) = Leaky().fold(torch.zeros(1, 2), (children,), torch.tensor([[True, False]]))
+    assert h.tolist() == [[0.5, 1]]
+
+
+def test_a_tree_cells_step_is_a_node_with_one_child() -> None:
+    cell, z = Ordered(), torch.tensor([[10.0], [20.0]])
+    state = torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [4.0]])
+    y, after = cell.step(z, state)
+    assert y.tolist() == [[11], [22]]
+    assert [tensor.tolist() for tensor in after] == [[[11], [22]], [[4], [5]]]

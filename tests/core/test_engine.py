@@ -1,0 +1,464 @@
+from __future__ import annotations
+
+from typing import final
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from rnnx.core.cell import Cell, TreeCell
+from rnnx.core.engine import flip, fold, loop, scan
+from rnnx.core.state import State, detach, select
+
+N, T, I = 4, 5, 3  # noqa: E741
+LENGTHS = {
+    "none": None,
+    "all full": [5, 5, 5, 5],
+    "falling": [5, 4, 2, 1],
+    "unsorted": [2, 5, 1, 3],
+    "all shorter than the padding": [2, 3, 1, 3],
+    "with empty rows": [0, 5, 0, 2],
+    "only empty rows": [0, 0, 0, 0],
+}
+
+
+@final
+class Odd(Cell):
+    """Its projection, output and two state tensors all have their own widths; its state starts at a weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = I, 4, (2, 5)
+        self.input, self.output = nn.Linear(I, 6), nn.Linear(7, 4)
+        self.first, self.second = nn.Linear(11, 2), nn.Linear(8, 5)
+        self.start = nn.Parameter(torch.tensor([0.25, -0.5]))
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.input(x)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        a, b = state
+        a = torch.tanh(self.first(torch.cat((z, b), -1)) + a)
+        b = torch.tanh(self.second(torch.cat((z, a), -1)))
+        return self.output(torch.cat((a, b), -1)), (a, b)
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        return self.start.expand(batch, -1), like.new_full((batch, 5), 0.125)
+
+
+@final
+class Sum(Cell):
+    """Adds up what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = 1, 1, (1,)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        return state[0] + z, (state[0] + z,)
+
+
+@final
+class Ordered(TreeCell):
+    """Child k counts k + 1 times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = 1, 1, (1,)
+
+    def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+        h = z + torch.einsum("nk,nks->ns", (mask * torch.arange(1, mask.shape[1] + 1)).to(z), children[0])
+        return h, (h,)
+
+
+@final
+class Counting(TreeCell):
+    """Gives the number of a node's children."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = 1, 1, (1,)
+
+    def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+        count = mask.sum(1, keepdim=True).to(z)
+        return count, (count,)
+
+
+def by_hand(cell: Cell, x: Tensor, lengths: Tensor | None, state: State, reverse: bool) -> tuple[Tensor, ...]:
+    """One row, one step at a time, in plain Python."""
+    ys, lasts = [], []
+    for n in range(len(x)):
+        length = x.shape[1] if lengths is None else int(lengths[n])
+        row, now = [x.new_zeros(1, cell.output_size)] * x.shape[1], select(state, slice(n, n + 1))
+        for t in sorted(range(length), reverse=reverse):
+            row[t], now = cell.step(cell.project(x[n : n + 1, t]), now)
+        ys.append(torch.cat(row))
+        lasts.append(now)
+    return torch.stack(ys), *(torch.cat(tensors) for tensors in zip(*lasts, strict=True))
+
+
+def gradients(outputs: tuple[Tensor, ...], of: list[Tensor]) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    total = sum((o * torch.rand(o.shape, generator=generator, dtype=o.dtype)).sum() for o in outputs)
+    return list(torch.autograd.grad(total, of, allow_unused=True, materialize_grads=True))
+
+
+@pytest.fixture(params=LENGTHS.values(), ids=LENGTHS)
+def lengths(request: pytest.FixtureRequest) -> Tensor | None:
+    return None if request.param is None else torch.tensor(request.param)
+
+
+@pytest.fixture(params=[False, True], ids=["forth", "back"])
+def reverse(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+@pytest.fixture
+def cell() -> Odd:
+    torch.manual_seed(0)
+    return Odd().double()
+
+
+@pytest.fixture
+def x(cell: Odd) -> Tensor:
+    return torch.randn(N, T, I, dtype=torch.double, requires_grad=True)
+
+
+def test_scan_is_a_row_at_a_time(cell: Odd, x: Tensor, lengths: Tensor | None, reverse: bool) -> None:
+    state = tuple(torch.randn(N, s, dtype=torch.double, requires_grad=True) for s in (2, 5))
+    y, last = scan(cell, x, lengths, state, reverse)
+    expected = by_hand(cell, x, lengths, state, reverse)
+    torch.testing.assert_close((y, *last), expected, rtol=0, atol=1e-13)
+    of = [x, *state, *cell.parameters()]
+    torch.testing.assert_close(gradients((y, *last), of), gradients(expected, of), rtol=0, atol=1e-12)
+
+
+def test_scan_starts_where_the_cell_says(cell: Odd, x: Tensor, lengths: Tensor | None, reverse: bool) -> None:
+    y, last = scan(cell, x, lengths, reverse=reverse)
+    start = (
+        torch.tensor([[0.25, -0.5]] * N, dtype=torch.double),
+        torch.full((N, 5), 0.125, dtype=torch.double),
+    )
+    torch.testing.assert_close((y, *last), by_hand(cell, x, lengths, start, reverse), rtol=0, atol=1e-13)
+
+
+def test_the_loop_is_a_row_at_a_time(cell: Odd, x: Tensor, lengths: Tensor | None) -> None:
+    state = cell.initial_state(N, x)
+    y, last = loop(cell, x, lengths, state)
+    torch.testing.assert_close((y, *last), by_hand(cell, x, lengths, state, False), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("junk", [1e30, torch.nan, torch.inf])
+def test_padding_changes_nothing_and_gets_no_gradient(
+    cell: Odd, x: Tensor, reverse: bool, junk: float
+) -> None:
+    lengths = torch.tensor([2, 5, 0, 3])
+    padding = torch.arange(T) >= lengths.unsqueeze(1)  # (N, T)
+    dirty = x.detach().masked_fill(padding.unsqueeze(-1), junk).requires_grad_()
+    y, last = scan(cell, dirty, lengths, reverse=reverse)
+    clean_y, clean_last = scan(cell, x, lengths, reverse=reverse)
+    assert torch.equal(y, clean_y)
+    torch.testing.assert_close(last, clean_last, rtol=0, atol=0)
+    assert y[padding].eq(0).all()
+    to_x, *to_weights = gradients((y, *last), [dirty, *cell.parameters()])
+    assert to_x[padding].eq(0).all()
+    clean_x, *clean_weights = gradients((clean_y, *clean_last), [x, *cell.parameters()])
+    torch.testing.assert_close([to_x, *to_weights], [clean_x, *clean_weights], rtol=0, atol=0)
+
+
+def test_a_row_knows_nothing_of_its_neighbours(
+    cell: Odd, x: Tensor, lengths: Tensor | None, reverse: bool
+) -> None:
+    y, last = scan(cell, x, lengths, reverse=reverse)
+    other = torch.cat((x[:1], torch.randn_like(x[1:])))
+    changed_y, changed_last = scan(cell, other, lengths, reverse=reverse)
+    torch.testing.assert_close(y[0], changed_y[0], rtol=0, atol=1e-14)
+    torch.testing.assert_close(select(last, slice(1)), select(changed_last, slice(1)), rtol=0, atol=1e-14)
+    (to_x,) = gradients((y[0], *select(last, slice(1))), [x])
+    assert to_x[1:].eq(0).all()
+
+
+@given(cuts=st.lists(st.integers(0, T), max_size=3).map(sorted))
+@settings(max_examples=20, deadline=None)
+def test_chunks_with_the_state_carried_are_the_whole(cuts: list[int]) -> None:
+    torch.manual_seed(0)
+    cell, lengths = Odd().double(), torch.tensor([2, 5, 0, 3])
+    x = torch.randn(N, T, I, dtype=torch.double)
+    state, ys = cell.initial_state(N, x), []
+    for start, end in zip([0, *cuts], [*cuts, T], strict=True):
+        y, state = scan(cell, x[:, start:end], (lengths - start).clamp(0, end - start), state)
+        ys.append(y)
+    whole_y, whole = scan(cell, x, lengths)
+    torch.testing.assert_close((torch.cat(ys, 1), *state), (whole_y, *whole), rtol=0, atol=1e-13)
+
+
+def test_a_detached_state_cuts_the_gradient_between_chunks(cell: Odd, x: Tensor) -> None:
+    _, state = scan(cell, x[:, :2])
+    y, _ = scan(cell, x[:, 2:], None, detach(state))
+    (to_x,) = gradients((y,), [x])
+    assert to_x[:, :2].eq(0).all()
+    assert to_x[:, 2:].ne(0).any(-1).all()
+
+
+def test_gradients_are_those_of_finite_differences(cell: Odd, reverse: bool) -> None:
+    def read(x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        y, last = scan(cell, x, torch.tensor([1, 3, 0]), state, reverse)
+        return y, *last
+
+    x = torch.randn(3, 3, I, dtype=torch.double, requires_grad=True)
+    state = [torch.randn(3, s, dtype=torch.double, requires_grad=True) for s in (2, 5)]
+    assert torch.autograd.gradcheck(read, (x, *state))
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+@pytest.mark.parametrize("steps", [0, 3])
+@pytest.mark.parametrize("given_lengths", [False, True])
+def test_nothing_to_read(cell: Odd, rows: int, steps: int, given_lengths: bool, reverse: bool) -> None:
+    x = torch.randn(rows, steps, I, dtype=torch.double)
+    lengths = torch.zeros(rows, dtype=torch.long) if given_lengths else None
+    y, last = scan(cell, x, lengths, reverse=reverse)
+    assert y.shape == (rows, steps, 4)
+    if steps == 0 or given_lengths:
+        torch.testing.assert_close((y, *last), (torch.zeros_like(y), *cell.initial_state(rows, x)))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ({"x": (2, 5, 4)}, r"input_size=3\), got \(2, 5, 4\)"),
+        ({"lengths": (3,)}, r"lengths must have shape \(2,\), got \(3,\)"),
+        ({"lengths": (2, 1)}, r"lengths must have shape \(2,\), got \(2, 1\)"),
+        ({"second": (2, 4)}, r"state tensor must have shape \(2, 5\), got \(2, 4\)"),
+        ({"second": (1, 5)}, r"state tensor must have shape \(2, 5\), got \(1, 5\)"),
+    ],
+)
+def test_a_wrong_shape_is_refused(cell: Odd, shapes: dict[str, tuple[int, ...]], message: str) -> None:
+    given = {"x": (2, 5, I), "lengths": (2,), "first": (2, 2), "second": (2, 5)} | shapes
+    x, lengths, first, second = (torch.ones(shape, dtype=torch.double) for shape in given.values())
+    with pytest.raises(ValueError, match=message):
+        scan(cell, x, lengths.long(), (first, second))
+
+
+def test_a_state_of_too_few_tensors_is_refused(cell: Odd, x: Tensor) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        scan(cell, x, None, (torch.zeros(N, 2).double(),))
+
+
+@final
+class Fast(Cell):
+    """Adds up what it reads, all at once, and keeps what it was called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = 1, 1, (1,)
+        self.calls: list[tuple[Tensor, Tensor | None, State]] = []
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        return state[0] + z, (state[0] + z,)
+
+    def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+        self.calls.append((x, lengths, state))
+        y = x.cumsum(1) + 1000 + state[0].unsqueeze(1)  # 1000: so that it is known from the loop
+        return y, (y[:, -1],)
+
+
+def test_scan_takes_the_fast_way_where_there_is_one() -> None:
+    cell, x = Fast(), torch.tensor([[[1.0], [2.0], [4.0]]])
+    y, (last,) = scan(cell, x, torch.tensor([3]), (torch.tensor([[10.0]]),), reverse=True)
+    assert y.flatten().tolist() == [1017, 1016, 1014]
+    assert last.tolist() == [[1017]]
+    ((given, lengths, state),) = cell.calls
+    assert given.flatten().tolist() == [4, 2, 1]
+    assert lengths is None
+    assert state[0].tolist() == [[10]]
+
+
+def test_the_fast_way_is_told_the_lengths_where_they_differ() -> None:
+    cell = Fast()
+    scan(cell, torch.ones(2, 3, 1), torch.tensor([1, 3]))
+    assert cell.calls[0][1] is not None
+    assert cell.calls[0][1].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(("steps", "lengths"), [(3, [0, 3]), (0, [0, 0]), (0, None)])
+def test_the_fast_way_is_never_given_an_empty_row(steps: int, lengths: list[int] | None) -> None:
+    cell = Fast()
+    y, _ = scan(cell, torch.ones(2, steps, 1), None if lengths is None else torch.tensor(lengths))
+    assert cell.calls == []
+    assert y.flatten().tolist() == ([0, 0, 0, 1, 2, 3] if steps else [])
+
+
+@given(st.lists(st.lists(st.integers(0, 99), max_size=6), min_size=1, max_size=5), st.integers(0, 2))
+def test_flip_turns_each_row_and_leaves_its_padding(rows: list[list[int]], extra: int) -> None:
+    steps = max(map(len, rows)) + extra
+    padded = [row + [-1 - t for t in range(steps - len(row))] for row in rows]
+    x = torch.tensor(padded).reshape(len(rows), steps, 1).expand(-1, -1, 2)
+    lengths = torch.tensor([len(row) for row in rows])
+    expected = [row[::-1] + tail[len(row) :] for row, tail in zip(rows, padded, strict=True)]
+    flipped = flip(x, lengths)
+    assert flipped[..., 0].tolist() == expected
+    assert torch.equal(flipped[..., 0], flipped[..., 1])
+    assert torch.equal(flip(flipped, lengths), x)
+
+
+def test_flip_without_lengths_turns_everything() -> None:
+    assert flip(torch.arange(6).reshape(2, 3, 1), None).flatten().tolist() == [2, 1, 0, 5, 4, 3]
+
+
+# Trees
+
+
+def test_trees_of_different_shapes_added_up_by_hand() -> None:
+    parents = [
+        [-1, 0, 0, 1, 1],  # 1 over (2 over 8, 16), 4
+        [1, 2, 3, 4, -1],  # a chain, its root last
+        [3, 3, 3, -1, -2],  # 8 over 1, 2, 4; padding
+        [-1, -2, -2, -2, -2],
+    ]
+    x = torch.tensor([[1.0, 2.0, 4.0, 8.0, 16.0]] * 4).unsqueeze(-1)
+    y, (root,) = fold(Sum(), x, torch.tensor(parents))
+    assert y[..., 0].tolist() == [
+        [31, 26, 4, 8, 16],
+        [1, 3, 7, 15, 31],
+        [1, 2, 4, 15, 0],
+        [1, 0, 0, 0, 0],
+    ]
+    assert root.flatten().tolist() == [31, 31, 15, 1]
+
+
+def test_children_come_in_the_order_of_their_numbers() -> None:
+    x = torch.tensor([[[100.0], [1.0], [10.0], [1000.0]], [[1.0], [10.0], [100.0], [1000.0]]])
+    parents = torch.tensor([[2, 2, -1, 2], [3, 3, 3, -1]])
+    y, _ = fold(Ordered(), x, parents)
+    assert y[0, 2].item() == 10 + 1 * 100 + 2 * 1 + 3 * 1000
+    assert y[1, 3].item() == 1000 + 1 * 1 + 2 * 10 + 3 * 100
+
+
+def test_a_node_knows_how_many_children_it_has() -> None:
+    parents = torch.tensor([[-1, 0, 0, 0, 1], [1, 2, -1, -2, -2]])
+    y, _ = fold(Counting(), torch.zeros(2, 5, 1), parents)
+    assert y[..., 0].tolist() == [[3, 1, 0, 0, 0], [0, 1, 1, 0, 0]]
+
+
+@st.composite
+def forest(draw: st.DrawFn) -> list[list[int]]:
+    """A few trees of 1 to 7 nodes numbered in any order, as rows of parents."""
+    rows = []
+    for size in draw(st.lists(st.integers(1, 7), min_size=1, max_size=3)):
+        numbers = draw(st.permutations(range(size)))
+        above = [draw(st.integers(0, i - 1)) for i in range(1, size)]
+        row = [-2] * 8
+        row[numbers[0]] = -1
+        for i, j in enumerate(above, start=1):
+            row[numbers[i]] = numbers[j]
+        rows.append(row)
+    return rows
+
+
+def ordered_by_hand(values: list[float], parents: list[int], node: int) -> float:
+    children = [child for child, parent in enumerate(parents) if parent == node]
+    return values[node] + sum(
+        k * ordered_by_hand(values, parents, c) for k, c in enumerate(children, start=1)
+    )
+
+
+@given(forest())
+@settings(max_examples=50, deadline=None)
+def test_any_forest_is_its_trees_by_recursion(rows: list[list[int]]) -> None:
+    values = [[float(3 * n + t + 1) for t in range(8)] for n in range(len(rows))]
+    y, (root,) = fold(Ordered(), torch.tensor(values).double().unsqueeze(-1), torch.tensor(rows))
+    for n, parents in enumerate(rows):
+        nodes = [0.0 if p == -2 else ordered_by_hand(values[n], parents, t) for t, p in enumerate(parents)]
+        assert y[n, :, 0].tolist() == nodes
+        assert root[n].item() == nodes[parents.index(-1)]
+
+
+@pytest.mark.parametrize("lengths", [[5, 5, 5, 5], [2, 5, 1, 3]])
+def test_a_chain_is_a_sequence(x: Tensor, lengths: list[int], reverse: bool) -> None:
+    torch.manual_seed(0)
+    cell = Zero().double()
+    parents = torch.tensor([[-1] * (n > 0) + list(range(n - 1)) + [-2] * (T - n) for n in lengths])
+    if not reverse:  # the root is the last step
+        parents = torch.tensor([list(range(1, n)) + [-1] + [-2] * (T - n) for n in lengths])
+    y, root = fold(cell, x, parents)
+    expected_y, last = scan(cell, x, torch.tensor(lengths), reverse=reverse)
+    torch.testing.assert_close((y, *root), (expected_y, *last), rtol=0, atol=1e-13)
+    of = [x, *cell.parameters()]
+    actual, expected = gradients((y, *root), of), gradients((expected_y, *last), of)
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
+
+
+@final
+class Zero(Cell):
+    """A cell with a projection and two state tensors, which start at zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = I, 4, (2, 4)
+        self.input, self.past = nn.Linear(I, 6), nn.Linear(6, 6)
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.input(x)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        a, b = torch.tanh(z + self.past(torch.cat(state, -1))).split((2, 4), -1)
+        return b, (a, b)
+
+
+def test_a_trees_gradients_are_those_of_finite_differences() -> None:
+    torch.manual_seed(0)
+    cell = Zero().double()
+
+    def read(x: Tensor) -> tuple[Tensor, ...]:
+        y, root = fold(cell, x, torch.tensor([[2, 2, -1, 2], [-1, 0, -2, -2]]))
+        return y, *root
+
+    assert torch.autograd.gradcheck(read, (torch.randn(2, 4, I, dtype=torch.double, requires_grad=True),))
+
+
+@pytest.mark.parametrize("junk", [1e30, torch.nan, torch.inf])
+def test_a_trees_padding_changes_nothing_and_gets_no_gradient(junk: float) -> None:
+    torch.manual_seed(0)
+    cell = Zero().double()
+    parents = torch.tensor([[-2, 2, -1, 2], [-1, 0, 1, -2]])
+    padding = parents == -2
+    x = torch.randn(2, 4, I, dtype=torch.double, requires_grad=True)
+    dirty = x.detach().masked_fill(padding.unsqueeze(-1), junk).requires_grad_()
+    y, root = fold(cell, dirty, parents)
+    clean_y, clean_root = fold(cell, x, parents)
+    torch.testing.assert_close((y, *root), (clean_y, *clean_root), rtol=0, atol=0)
+    assert y[padding].eq(0).all()
+    to_x, *to_weights = gradients((y, *root), [dirty, *cell.parameters()])
+    assert to_x[padding].eq(0).all()
+    torch.testing.assert_close(
+        to_weights, gradients((clean_y, *clean_root), list(cell.parameters())), rtol=0, atol=0
+    )
+
+
+def test_a_tree_knows_nothing_of_its_neighbours() -> None:
+    x = torch.tensor([[[torch.nan], [1.0], [2.0]], [[1.0], [2.0], [4.0]]])
+    y, (root,) = fold(Sum(), x, torch.tensor([[1, -1, 1], [2, 2, -1]]))
+    assert y[1, :, 0].tolist() == [1, 2, 7]
+    assert root[1].item() == 7
+
+
+def test_trees_can_be_none() -> None:
+    y, root = fold(Zero(), torch.zeros(0, 3, I), torch.zeros(0, 3, dtype=torch.long))
+    assert y.shape == (0, 3, 4)
+    assert [tuple(tensor.shape) for tensor in root] == [(0, 2), (0, 4)]
+
+
+@pytest.mark.parametrize(
+    "parents", [[-1, -1, 0], [-2, -2, -2], [1, 2, 1]], ids=["two", "none", "none but a ring"]
+)
+def test_a_tree_without_just_one_root_is_refused(parents: list[int]) -> None:
+    with pytest.raises(ValueError, match="exactly one root"):
+        fold(Sum(), torch.ones(2, 3, 1), torch.tensor([[-1, 0, 0], parents]))
+
+
+@pytest.mark.parametrize("parents", [[-1, 2, 1], [-1, 1, 0], [-1, 2, 3, 1]], ids=["two", "itself", "three"])
+def test_a_ring_is_refused(parents: list[int]) -> None:
+    with pytest.raises(ValueError, match="ring"):
+        fold(Sum(), torch.ones(1, len(parents), 1), torch.tensor([parents]))

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rnnx.core.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+
+OPTIONS: list[tuple[type[Optimizer], dict[str, Any]]] = [
+    (SGD, {"lr": 0.3, "momentum": 0.7, "nesterov": True, "weight_decay": 0.2}),
+    (SGD, {"lr": 0.3, "momentum": 0.7, "nesterov": False, "weight_decay": 0.2}),
+    (Adam, {"lr": 0.3, "betas": (0.6, 0.8), "eps": 0.5, "weight_decay": 0.2}),
+    (Adam, {"lr": 0.3, "betas": [0.6, 0.8], "eps": 0.5, "weight_decay": 0.2}),
+    (AdamW, {"lr": 0.3, "betas": (0.6, 0.8), "eps": 0.5, "weight_decay": 0.2}),
+    (RMSprop, {"lr": 0.3, "alpha": 0.6, "eps": 0.5, "momentum": 0.7, "weight_decay": 0.2}),
+    (Adagrad, {"lr": 0.3, "eps": 0.5, "weight_decay": 0.2}),
+]
+
+
+def three_steps(build: Any) -> Tensor:
+    """Where three steps down a bowl lead."""
+    weight = nn.Parameter(torch.tensor([1.0, -2.0, 0.5], dtype=torch.double))
+    optimizer = build([weight])
+    for _ in range(3):
+        optimizer.zero_grad()
+        (weight**4 * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+        optimizer.step()
+    return weight.detach()
+
+
+@pytest.mark.parametrize(("recipe", "options"), OPTIONS)
+def test_it_is_torchs_with_the_options_of_the_same_names(
+    recipe: type[Optimizer], options: dict[str, Any]
+) -> None:
+    assert set(options) == set(inspect.signature(recipe).parameters)
+    theirs = getattr(torch.optim, recipe.__name__)
+    expected = three_steps(lambda weights: theirs(weights, **options))
+    assert torch.equal(three_steps(recipe(**options).build), expected)
+
+
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "weight_decay", "betas", "eps", "alpha"])
+@pytest.mark.parametrize("recipe", [SGD, Adam, AdamW, RMSprop, Adagrad])
+def test_what_is_not_said_is_as_in_torch(recipe: type[Optimizer], name: str) -> None:
+    theirs = inspect.signature(getattr(torch.optim, recipe.__name__)).parameters
+    ours = inspect.signature(recipe).parameters
+    assert name not in ours or ours[name].default == theirs[name].default
+
+
+def test_a_recipe_without_a_build_is_refused() -> None:
+    with pytest.raises(TypeError, match="build"):
+        type("Idle", (Optimizer,), {})()
