@@ -73,7 +73,7 @@ def reverse(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def same_as_torch(lengths: Tensor | None, reverse: bool) -> Callable[[Cell, nn.RNNBase], None]:
-    """Whether a cell and a bidirectional module agree, in each way of reading: values, state and gradients."""
+    """Whether a cell and a bidirectional module agree, in each way of reading: values and gradients."""
 
     def check(cell: Cell, module: nn.RNNBase) -> None:
         names = [name for name, _ in cell.named_parameters()]

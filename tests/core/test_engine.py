@@ -26,7 +26,7 @@ LENGTHS = {
 
 @final
 class Odd(Cell):
-    """Its projection, output and two state tensors all have their own widths; its state starts at a weight."""
+    """Its projection, output and two state tensors have their own widths; its state starts at a weight."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ def three_steps(build: Any) -> Tensor:
     optimizer = build([weight])
     for _ in range(3):
         optimizer.zero_grad()
-        (weight**4 * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+        (weight**2 * torch.tensor([0.1, 0.2, 0.3])).sum().backward()
         optimizer.step()
     return weight.detach()
 
@@ -38,7 +38,16 @@ def test_it_is_torchs_with_the_options_of_the_same_names(
     assert set(options) == set(inspect.signature(recipe).parameters)
     theirs = getattr(torch.optim, recipe.__name__)
     expected = three_steps(lambda weights: theirs(weights, **options))
-    assert torch.equal(three_steps(recipe(**options).build), expected)
+    torch.testing.assert_close(three_steps(recipe(**options).build), expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("recipe", [SGD, Adam, AdamW, Adagrad])
+def test_the_fused_step_is_asked_for_on_a_cpu_and_elsewhere_torch_chooses(recipe: type[Optimizer]) -> None:
+    asked = {
+        device: recipe().build([nn.Parameter(torch.zeros(1, device=device))]) for device in ("cpu", "meta")
+    }
+    assert asked["cpu"].defaults["fused"] is True
+    assert asked["meta"].defaults["fused"] is None
 
 
 @pytest.mark.parametrize("name", ["momentum", "nesterov", "weight_decay", "betas", "eps", "alpha"])

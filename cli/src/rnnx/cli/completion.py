@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import typer
 
+from rnnx.cli.equations import readable
 from rnnx.cli.listing import KINDS
 from rnnx.core.errors import RnnxError
 from rnnx.core.options import Options, options_of, summary, yaml
@@ -61,7 +62,7 @@ def kinds_listed() -> list[str]:
 def named(context: typer.Context) -> list[Choice]:
     """The components of the kind that was typed."""
     kind = context.params["kind"]
-    return [(plugin.name, summary(plugin)) for plugin in plugins(kind)]
+    return [(plugin.name, readable(summary(plugin))) for plugin in plugins(kind)]
 
 
 def _joined(words: Sequence[str]) -> list[str]:
@@ -131,13 +132,13 @@ def _of_a_run(prefix: str, chosen: Mapping[str, str | None]) -> Iterator[Choice]
         yield from _of_options(prefix, f"{section}.", _options(section, chosen))
     elif key in DEFAULTS:
         task = chosen["task"] if key in PER_TASK else None
-        yield from ((prefix + p.short, summary(p)) for p in plugins(key) if p.task == task)
+        yield from ((prefix + p.short, readable(summary(p))) for p in plugins(key) if p.task == task)
 
 
 def _of_options(prefix: str, section: str, options: Options) -> Iterator[Choice]:
     """Keys; or, after an ``=``, values."""
     if not prefix.endswith("="):
-        yield from ((f"{section}{name}=", option.doc) for name, option in options.items())
+        yield from ((f"{section}{name}=", readable(option.doc)) for name, option in options.items())
         return
     option = options.get(prefix.removeprefix(section).removesuffix("="))
     yield from ((prefix + value, "") for value in (option.choices if option else ()))

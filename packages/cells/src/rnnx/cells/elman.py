@@ -36,7 +36,11 @@ class Elman(Cell):
     """
 
     def __init__(
-        self, input_size: int, *, hidden_size: int = 256, activation: Literal["tanh", "sigmoid", "relu"] = "tanh"
+        self,
+        input_size: int,
+        *,
+        hidden_size: int = 256,
+        activation: Literal["tanh", "sigmoid", "relu"] = "tanh",
     ) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)

@@ -39,7 +39,11 @@ class LSTM(Cell):
 
     def __init__(self, input_size: int, *, hidden_size: int = 256) -> None:
         super().__init__()
-        self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size, hidden_size)
+        self.input_size, self.output_size, self.state_sizes = (
+            input_size,
+            hidden_size,
+            (hidden_size, hidden_size),
+        )
         self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))  # W
         self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))  # U
         self.bias_ih = nn.Parameter(torch.empty(4 * hidden_size))

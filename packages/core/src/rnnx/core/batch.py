@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -53,5 +53,6 @@ class Batch:
         return self._with(Tensor.pin_memory)
 
     def _with(self, move: Callable[[Tensor], Tensor]) -> Batch:
-        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: move(value) for name, value in tensors.items() if isinstance(value, Tensor)})
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {name: move(value) for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **moved)

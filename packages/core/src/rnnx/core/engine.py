@@ -1,7 +1,7 @@
 """Runs a cell over sequences and trees.
 
-Inside, sequences are packed: rows in order of falling length, so that at each step the rows still running are the
-first ones and the batch shrinks. No step is computed on padding, and no mask is needed.
+Inside, sequences are packed: rows in order of falling length, so that at each step the rows still running are
+the first ones and the batch shrinks. No step is computed on padding, and no mask is needed.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def scan(
         reverse: Whether each row is read from its last real step to its first.
 
     Returns:
-        ``y``, ``(N, T, output_size)``, in reading order and zero past each row's length; and the state after each
-        row's last real step.
+        ``y``, ``(N, T, output_size)``, in reading order and zero past each row's length; and the state after
+        each row's last real step.
 
     Raises:
         ValueError: a tensor has the wrong shape.
@@ -133,13 +133,15 @@ def flip(x: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def fold(cell: Cell, x: Tensor, parents: Tensor) -> tuple[Tensor, State]:
-    """Runs a cell along trees, from the leaves to the roots: all nodes of one height, over the whole batch, in one call.
+    """Runs a cell along trees, from the leaves to the roots.
+
+    All nodes of one height, over the whole batch, are one call.
 
     Args:
         cell: The cell.
         x: The nodes' inputs, ``(N, T, input_size)``.
-        parents: ``(N, T)``, the number of each node's parent in its row; -1 at the root, -2 on padding. The order of
-            a node's children is that of their numbers.
+        parents: ``(N, T)``, the number of each node's parent in its row; -1 at the root, -2 on padding. The
+            order of a node's children is that of their numbers.
 
     Returns:
         ``y``, ``(N, T, output_size)``, zero on padding; and the roots' state, tensors ``(N, size)``.
@@ -165,19 +167,19 @@ def fold(cell: Cell, x: Tensor, parents: Tensor) -> tuple[Tensor, State]:
     if not bool((roots.sum(1) == 1).all()):
         raise ValueError(f"each tree must have exactly one root (parent -1), got {roots.sum(1).tolist()}")
     first = torch.arange(rows, device=parents.device).unsqueeze(1) * steps  # (N, 1)
-    above = torch.where(parents < 0, parents, parents + first).flatten()  # (N T,): numbers over the whole batch
+    above = torch.where(parents < 0, parents, parents + first).flatten()  # (N T,), over the whole batch
     height, children = _heights(above), _children(above)
     levels = [torch.where((height == level) & (above > -2))[0] for level in range(int(height.max()) + 1)]
     order = torch.cat(levels)
     place = torch.empty_like(above)  # where a node's state stands in the levels done
     place[order] = torch.arange(len(order), device=above.device)
     done: State = cell.initial_state(0, x)
-    outputs = []
+    outputs: list[Tensor] = []
     projected = cell.project(x.flatten(0, 1)[order]).split([len(nodes) for nodes in levels])
     for nodes, z in zip(levels, projected, strict=True):
         below = children[nodes]  # (M, K)
         mask = below >= 0
-        if len(outputs) == 0:
+        if not outputs:
             known = tuple(tensor.unsqueeze(1) for tensor in cell.initial_state(len(nodes), x))  # (M, 1, size)
             mask = mask[:, :1]
         else:

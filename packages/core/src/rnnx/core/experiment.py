@@ -100,7 +100,9 @@ class Experiment:
         task.schedule = self.config.schedule.build()
         return task
 
-    def run(self, command: str = "", progress: bool = False, say: Callable[[str], None] = lambda line: None) -> Result:
+    def run(
+        self, command: str = "", progress: bool = False, say: Callable[[str], None] = lambda line: None
+    ) -> Result:
         """Trains, tests the best checkpoint, and writes the run's folder.
 
         Args:
@@ -277,15 +279,25 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         RunError: the file is cut off, or is no checkpoint of rnnx's.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: expected a checkpoint, and there is no such file; did the run finish an epoch?")
+        raise UsageError(
+            f"{path}: expected a checkpoint, and there is no such file; did the run finish an epoch?"
+        )
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         whole = zipfile.is_zipfile(path)
-        reason = "it holds something other than tensors and plain data" if whole else "it is cut off or no checkpoint"
-        raise RunError(f"{path}: expected a checkpoint, but {reason}; use another one, or train again") from error
+        reason = (
+            "it holds something other than tensors and plain data"
+            if whole
+            else "it is cut off or no checkpoint"
+        )
+        raise RunError(
+            f"{path}: expected a checkpoint, but {reason}; use another one, or train again"
+        ) from error
     if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= checkpoint.keys():
-        raise RunError(f"{path}: expected a checkpoint of rnnx's, but it holds no model; use a file that rnnx wrote")
+        raise RunError(
+            f"{path}: expected a checkpoint of rnnx's, but it holds no model; use a file that rnnx wrote"
+        )
     return checkpoint
 
 
@@ -320,7 +332,9 @@ class _Lines(L.Callback):
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         shown = [f"train loss {metrics['train/loss']:.4g}"] if "train/loss" in metrics else []
-        shown += [f"{name.replace('/', ' ')} {value:.4g}" for name, value in metrics.items() if name[:6] == "valid/"]
+        shown += [
+            f"{name.replace('/', ' ')} {value:.4g}" for name, value in metrics.items() if name[:6] == "valid/"
+        ]
         seconds = time.perf_counter() - self.start
         self.say(f"epoch {trainer.current_epoch + 1} ({seconds:.0f} s): {', '.join(shown)}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, final
 
 import torch
@@ -30,7 +30,9 @@ class Recurrent(nn.Module, ABC):
     state_sizes: tuple[int, ...]
 
     @abstractmethod
-    def forward(self, x: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, state: State | None = None
+    ) -> tuple[Tensor, State]:
         """Reads whole sequences.
 
         Args:
@@ -74,9 +76,15 @@ class Layer(Recurrent):
     def __init__(self, cell: Cell, reverse: bool = False) -> None:
         super().__init__()
         self.cell, self.reverse = cell, reverse
-        self.input_size, self.output_size, self.state_sizes = cell.input_size, cell.output_size, cell.state_sizes
+        self.input_size, self.output_size, self.state_sizes = (
+            cell.input_size,
+            cell.output_size,
+            cell.state_sizes,
+        )
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, state: State | None = None
+    ) -> tuple[Tensor, State]:
         return engine.scan(self.cell, x, lengths, state, self.reverse)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -106,14 +114,18 @@ class Bidirectional(Recurrent):
         self.state_sizes = forth.state_sizes + back.state_sizes
         self.counts = len(forth.state_sizes), len(back.state_sizes)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, state: State | None = None
+    ) -> tuple[Tensor, State]:
         before = (None, None) if state is None else states.split(state, self.counts)
         y_forth, forth = self.forth(x, lengths, before[0])
         y_back, back = self.back(x, lengths, before[1])
         return torch.cat((y_forth, y_back), -1), forth + back
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        raise TypeError("a bidirectional net reads the future, so it has no next step; set net.bidirectional=false")
+        raise TypeError(
+            "a bidirectional net reads the future, so it has no next step; set net.bidirectional=false"
+        )
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         return self.forth.initial_state(batch, like) + self.back.initial_state(batch, like)
@@ -203,14 +215,18 @@ class Stack(Recurrent):
         super().__init__()
         for skip, above in zip(skips, layers[1:], strict=False):
             if skip.output_size != above.input_size:
-                raise ValueError(f"a layer gives {skip.output_size} features and the next reads {above.input_size}")
+                raise ValueError(
+                    f"a layer gives {skip.output_size} features and the next reads {above.input_size}"
+                )
         self.layers, self.skips = nn.ModuleList(layers), nn.ModuleList(skips)
         self.dropouts = nn.ModuleList([*(nn.Dropout(dropout) for _ in layers[1:]), nn.Identity()])
         self.input_size, self.output_size = layers[0].input_size, skips[-1].output_size
         self.state_sizes = tuple(size for layer in layers for size in layer.state_sizes)
         self.counts = [len(layer.state_sizes) for layer in layers]
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, state: State | None = None
+    ) -> tuple[Tensor, State]:
         if lengths is not None:  # a skip carries the input on, and padding may hold anything
             real = torch.arange(x.shape[1], device=x.device) < lengths.to(x.device).unsqueeze(1)  # (N, T)
             x = x.where(real.unsqueeze(-1), 0)
@@ -257,6 +273,14 @@ class Bridge(nn.Module):
         return torch.tanh(self.linear(torch.cat(state, -1))).split(self.target, -1)
 
 
+SKIPS: dict[str, Callable[[int, int], Skip]] = {
+    "none": Plain,
+    "residual": Residual,
+    "dense": Dense,
+    "highway": Highway,
+}
+
+
 @final
 class Net:
     """How cells are stacked: the section ``net``.
@@ -284,7 +308,7 @@ class Net:
         dropout: float = 0.0,
     ) -> None:
         self.cell, self.layers, self.bidirectional, self.dropout = cell, layers, bidirectional, dropout
-        self.skip: type[Skip] = {"none": Plain, "residual": Residual, "dense": Dense, "highway": Highway}[skip]
+        self.skip = SKIPS[skip]
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Net:
@@ -300,7 +324,7 @@ class Net:
         """A net that reads from the first step on, so that it can also go step by step."""
         return self._stack(input_size, self._forth)
 
-    def _stack(self, input_size: int, build: Any) -> Recurrent:
+    def _stack(self, input_size: int, build: Callable[[int], Recurrent]) -> Recurrent:
         layers: list[Recurrent] = []
         skips: list[Skip] = []
         for _ in range(self.layers):
@@ -313,4 +337,6 @@ class Net:
         return Layer(self.cell.build(input_size))
 
     def _both(self, input_size: int) -> Recurrent:
-        return Bidirectional(Layer(self.cell.build(input_size)), Layer(self.cell.build(input_size), reverse=True))
+        return Bidirectional(
+            Layer(self.cell.build(input_size)), Layer(self.cell.build(input_size), reverse=True)
+        )

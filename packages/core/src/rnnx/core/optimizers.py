@@ -42,7 +42,7 @@ class SGD(Optimizer):
             self.momentum,
             nesterov=self.nesterov,
             weight_decay=self.weight_decay,
-            fused=_on_cpu(parameters),
+            fused=_fused(parameters),
         )
 
 
@@ -70,7 +70,7 @@ class Adam(Optimizer):
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         parameters = list(parameters)
         return torch.optim.Adam(
-            parameters, self.lr, tuple(self.betas), self.eps, self.weight_decay, fused=_on_cpu(parameters)
+            parameters, self.lr, self.betas, self.eps, self.weight_decay, fused=_fused(parameters)
         )
 
 
@@ -98,7 +98,7 @@ class AdamW(Optimizer):
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         parameters = list(parameters)
         return torch.optim.AdamW(
-            parameters, self.lr, tuple(self.betas), self.eps, self.weight_decay, fused=_on_cpu(parameters)
+            parameters, self.lr, self.betas, self.eps, self.weight_decay, fused=_fused(parameters)
         )
 
 
@@ -123,10 +123,18 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
-        self.lr, self.alpha, self.eps, self.momentum, self.weight_decay = lr, alpha, eps, momentum, weight_decay
+        self.lr, self.alpha, self.eps, self.momentum, self.weight_decay = (
+            lr,
+            alpha,
+            eps,
+            momentum,
+            weight_decay,
+        )
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(parameters, self.lr, self.alpha, self.eps, self.weight_decay, self.momentum)
+        return torch.optim.RMSprop(
+            parameters, self.lr, self.alpha, self.eps, self.weight_decay, self.momentum
+        )
 
 
 @final
@@ -145,10 +153,13 @@ class Adagrad(Optimizer):
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         parameters = list(parameters)
         return torch.optim.Adagrad(
-            parameters, self.lr, weight_decay=self.weight_decay, eps=self.eps, fused=_on_cpu(parameters)
+            parameters, self.lr, weight_decay=self.weight_decay, eps=self.eps, fused=_fused(parameters)
         )
 
 
-def _on_cpu(parameters: Sequence[nn.Parameter]) -> bool:
-    """Whether torch's fused step is wanted: several times faster on a CPU, but no friend of gradient scaling."""
-    return all(parameter.device.type == "cpu" for parameter in parameters)
+def _fused(parameters: Sequence[nn.Parameter]) -> bool | None:
+    """Torch's fused step on a CPU, where it is several times faster; elsewhere None: torch's own choice.
+
+    A plain False would also turn off the step over all tensors at once, which is torch's choice on a GPU.
+    """
+    return all(parameter.device.type == "cpu" for parameter in parameters) or None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from ruamel.yaml import YAML
     from ruamel.yaml.constructor import SafeConstructor
+    from ruamel.yaml.nodes import ScalarNode
+    from ruamel.yaml.representer import SafeRepresenter
 
 REQUIRED: Final = ...  # the default of an option that has none
 NAMES = {  # of the types an option may have: one of them, and several
@@ -112,7 +114,7 @@ def yaml() -> YAML:
     from ruamel.yaml import YAML
 
     made: Any = YAML(typ="safe", pure=True)
-    made.Constructor = _constructor()
+    made.Constructor, made.Representer = _dialect()
     made.default_flow_style = False
     made.allow_unicode = True
     made.width = 2**16
@@ -487,13 +489,22 @@ def _problem(section: str, label: str, options: Options, name: str, given: Any) 
 
 
 @cache
-def _constructor() -> type[SafeConstructor]:
-    """ruamel's, without the dates and the ``=`` of YAML 1.1."""
+def _dialect() -> tuple[type[SafeConstructor], type[SafeRepresenter]]:
+    """ruamel's, without YAML 1.1: its dates, its ``=``, and its line breaks, which are written escaped."""
     from ruamel.yaml.constructor import SafeConstructor
+    from ruamel.yaml.representer import SafeRepresenter
 
     class Constructor(SafeConstructor):
         pass
 
+    class Representer(SafeRepresenter):
+        pass
+
+    def text(representer: SafeRepresenter, value: str) -> ScalarNode:
+        style = '"' if set(value) & set("\x85\u2028\u2029") else None
+        return representer.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
     for tag in ("timestamp", "value"):
         Constructor.add_constructor(f"tag:yaml.org,2002:{tag}", SafeConstructor.construct_yaml_str)
-    return Constructor
+    Representer.add_representer(str, text)
+    return Constructor, Representer

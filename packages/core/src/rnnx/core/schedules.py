@@ -74,7 +74,9 @@ class Exponential(Schedule):
         self.factor, self.hold = factor, hold
 
     def build(self, optimizer: torch.optim.Optimizer, steps: int, mode: Literal["min", "max"]) -> Scheduler:
-        return Scheduler(LambdaLR(optimizer, lambda epoch: self.factor ** max(0, epoch + 1 - self.hold)), "epoch")
+        return Scheduler(
+            LambdaLR(optimizer, lambda epoch: self.factor ** max(0, epoch + 1 - self.hold)), "epoch"
+        )
 
 
 @final

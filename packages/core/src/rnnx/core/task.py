@@ -78,7 +78,9 @@ class Task(L.LightningModule, ABC):
         """The metrics of a split, fresh: what each computes is a number, or a map of names to numbers."""
 
     @abstractmethod
-    def observe(self, metrics: Mapping[str, Metric], batch: Batch, output: Any, loss: Loss, split: Split) -> None:
+    def observe(
+        self, metrics: Mapping[str, Metric], batch: Batch, output: Any, loss: Loss, split: Split
+    ) -> None:
         """Updates the metrics with a batch."""
 
     @abstractmethod
@@ -139,7 +141,11 @@ class Task(L.LightningModule, ABC):
         scheduler, interval = self.schedule.build(optimizer, steps, self.mode)
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": f"valid/{self.monitor}"},
+            "lr_scheduler": {
+                "scheduler": scheduler,
+                "interval": interval,
+                "monitor": f"valid/{self.monitor}",
+            },
         }
 
     def _begin(self, split: Split) -> None:

@@ -61,7 +61,11 @@ class LanguageModel(Task):
         self.embedding = nn.Embedding(len(self.vocabulary), embedding_size)
         self.recurrent = self.net.decoder(embedding_size)
         width = embedding_size if tied else self.recurrent.output_size
-        self.narrow = nn.Identity() if width == self.recurrent.output_size else nn.Linear(self.recurrent.output_size, width)
+        self.narrow = (
+            nn.Identity()
+            if width == self.recurrent.output_size
+            else nn.Linear(self.recurrent.output_size, width)
+        )
         self.output = nn.Linear(width, len(self.vocabulary))
         self.dropout = nn.Dropout(dropout)
         nn.init.uniform_(self.embedding.weight, -initial_range, initial_range)
@@ -88,7 +92,9 @@ class LanguageModel(Task):
         characters = self.meta["characters"][split] / self.meta["tokens"][split]
         return {"perplexity": Perplexity(), "bits_per_character": BitsPerCharacter(characters)}
 
-    def observe(self, metrics: Mapping[str, Metric], batch: Batch, output: Tensor, loss: Loss, split: Split) -> None:
+    def observe(
+        self, metrics: Mapping[str, Metric], batch: Batch, output: Tensor, loss: Loss, split: Split
+    ) -> None:
         """Adds the losses of a batch."""
         for metric in metrics.values():
             metric.update(loss.total, loss.count)
@@ -97,7 +103,10 @@ class LanguageModel(Task):
         """Continuations, drawn at temperature 0.8, of five pieces of the first row."""
         prompts = batch.inputs[0, : int(batch.lengths[0])].tensor_split(SAMPLES)
         return [
-            {"prompt": self._text(prompt), "continuation": self._text(self._continue(prompt, 60, 0.8, 0, 1.0, None))}
+            {
+                "prompt": self._text(prompt),
+                "continuation": self._text(self._continue(prompt, 60, 0.8, 0, 1.0, None)),
+            }
             for prompt in prompts
             if len(prompt)
         ]
@@ -144,7 +153,11 @@ class LanguageModel(Task):
                 continue
             prompt = torch.tensor([self.meta["start"], *self._encode(line)], device=self.device)
             if mode == "generate":
-                yield line + self._glue(line) + self._text(self._continue(prompt, length, temperature, top_k, top_p, generator))
+                yield (
+                    line
+                    + self._glue(line)
+                    + self._text(self._continue(prompt, length, temperature, top_k, top_p, generator))
+                )
             else:
                 yield from self._complete(prompt, length, n_best, max(beam_size, n_best))
 
@@ -163,7 +176,13 @@ class LanguageModel(Task):
         return self._read(tokens.unsqueeze(0), None, state)[1] if len(tokens) else state
 
     def _continue(
-        self, prompt: Tensor, length: int, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
+        self,
+        prompt: Tensor,
+        length: int,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        generator: torch.Generator | None,
     ) -> Tensor:
         (drawn,) = sample(
             self._step,

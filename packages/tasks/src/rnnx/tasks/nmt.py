@@ -94,9 +94,14 @@ class Translation(Task):
         tokenize: BleuTokens = "13a",
     ) -> None:
         super().__init__(net, meta)
-        self.source, self.target = Vocabulary.from_plain(meta["source"]), Vocabulary.from_plain(meta["target"])
+        self.source, self.target = (
+            Vocabulary.from_plain(meta["source"]),
+            Vocabulary.from_plain(meta["target"]),
+        )
         self.label_smoothing, self.tokenize = label_smoothing, tokenize
-        self.search = Search(beam_size, length_penalty, coverage_penalty, min_length, max_length, no_repeat_ngram)
+        self.search = Search(
+            beam_size, length_penalty, coverage_penalty, min_length, max_length, no_repeat_ngram
+        )
         embedding = _embedding(self.target, embedding_size)
         self.embedding = embedding if meta["shared_vocabulary"] else _embedding(self.source, embedding_size)
         self.encoder = self.net.encoder(embedding_size)
@@ -124,14 +129,18 @@ class Translation(Task):
     def loss(self, output: Reading, batch: Batch) -> Loss:
         """Cross-entropy in nats a token, end of sentence included; smoothed while training."""
         smoothing = self.label_smoothing if self.training else 0.0
-        total = F.cross_entropy(output.logits.float(), output.targets, reduction="sum", label_smoothing=smoothing)
+        total = F.cross_entropy(
+            output.logits.float(), output.targets, reduction="sum", label_smoothing=smoothing
+        )
         return Loss(total, torch.tensor(len(output.targets), device=total.device))
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """Perplexity; BLEU and chrF, of greedy search in validation and of the beam in the test."""
         return {"perplexity": Perplexity(), "text": Translations(self.tokenize)}
 
-    def observe(self, metrics: Mapping[str, Metric], batch: Batch, output: Reading, loss: Loss, split: Split) -> None:
+    def observe(
+        self, metrics: Mapping[str, Metric], batch: Batch, output: Reading, loss: Loss, split: Split
+    ) -> None:
         """Adds the losses and the translations of a batch."""
         metrics["perplexity"].update(loss.total, loss.count)
         search = self.search if split == "test" else self.search._replace(beam_size=1)
@@ -258,7 +267,10 @@ class Translation(Task):
 
         if best.attention is None or not best.tokens:
             return None
-        words = [self.source.tokens[token] for token in source], [self.target.tokens[token] for token in best.tokens]
+        words = (
+            [self.source.tokens[token] for token in source],
+            [self.target.tokens[token] for token in best.tokens],
+        )
         return alignment(best.attention[:, : len(source)], *words)
 
     def _draw(self, source: Sequence[int], hypotheses: Sequence[Hypothesis], path: Path) -> None:

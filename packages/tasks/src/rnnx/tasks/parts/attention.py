@@ -47,7 +47,6 @@ class Attention(nn.Module, ABC):
         """The memory of values ``(N, S, E)`` where ``mask`` ``(N, S)`` is true."""
         return Memory(values, self.keys(values), mask)
 
-    @final
     def forward(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Looks at a memory.
 
@@ -90,7 +89,9 @@ class Additive(Attention):
         return self.key(values)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
-        return self.energy(torch.tanh(self.query(query).unsqueeze(2) + keys.unsqueeze(1))).squeeze(-1)  # (N, U, S)
+        return self.energy(torch.tanh(self.query(query).unsqueeze(2) + keys.unsqueeze(1))).squeeze(
+            -1
+        )  # (N, U, S)
 
 
 @final

@@ -17,9 +17,9 @@ from rnnx.tasks.parts.attention import Attention, Memory, Score, attention
 class Decoder(nn.Module):
     """Predicts a text token by token (Luong et al. 2015, section 3).
 
-    The net's output looks at the memory, and the two make the attentional vector ``a = tanh(W [context; y])``, from
-    which the next token is predicted. With input feeding (section 3.3) ``a`` is read together with the next token, and
-    is then the last tensor of the state; without it the net reads all known tokens in one call.
+    The net's output looks at the memory, and the two make the attentional vector ``a = tanh(W [context; y])``,
+    from which the next token is predicted. With input feeding (section 3.3) ``a`` is read together with the next
+    token, and is then the last tensor of the state; without it the net reads all known tokens in one call.
 
     Args:
         embedding: Of the tokens, ``(V, E)``.
@@ -85,12 +85,14 @@ class Decoder(nn.Module):
         if not self.input_feeding:
             y, _ = self.net(x, lengths, state)
             return self._attend(y, memory)
-        vectors, weights = [], []
+        vectors: list[Tensor] = []
+        weights: list[Tensor] = []
         for x_t in x.unbind(1):  # (N, E)
             vector, weight, state = self._feed(x_t, memory, state)
             vectors.append(vector)
-            weights.append(weight)
-        return torch.cat(vectors, 1), None if self.attention is None else torch.cat(weights, 1)
+            if weight is not None:
+                weights.append(weight)
+        return torch.cat(vectors, 1), torch.cat(weights, 1) if weights else None
 
     def step(self, tokens: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor | None, State]:
         """Reads one token a row.

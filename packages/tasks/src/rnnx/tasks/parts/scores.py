@@ -11,7 +11,9 @@ from sacrebleu.metrics.chrf import CHRF
 from torch import Tensor
 from torchmetrics import Metric
 
-BleuTokens: TypeAlias = Literal["13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200"]
+BleuTokens: TypeAlias = Literal[
+    "13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200"
+]
 
 
 @final
@@ -26,6 +28,8 @@ class Perplexity(Metric):
     """
 
     full_state_update = False
+    total: Tensor
+    count: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,6 +61,8 @@ class BitsPerCharacter(Metric):
     """
 
     full_state_update = False
+    total: Tensor
+    count: Tensor
 
     def __init__(self, characters: float) -> None:
         super().__init__()
@@ -71,7 +77,7 @@ class BitsPerCharacter(Metric):
 
     def compute(self) -> Tensor:
         """Bits a character."""
-        return self.total / (math.log(2) * self.characters * self.count)
+        return self.total / (self.count * self.characters * math.log(2))
 
 
 @final

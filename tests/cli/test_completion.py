@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def complete(folder, line):
+    """What Bash would be offered at the end of a line; it has split the words at ``=``."""
+    words = line.split(" ")
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnx.cli"],
+        cwd=folder,
+        env=os.environ
+        | {
+            "_RNNX_COMPLETE": "complete_bash",
+            "COMP_WORDS": "\n".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("rnnx ru", ["run"]),
+        ("rnnx run ce", ["cell=", "cell."]),
+        ("rnnx run cell=l", ["cell=lstm"]),  # as zsh and fish have it
+        ("rnnx run cell = l", ["lstm"]),  # as Bash has it
+        ("rnnx run cell =", ["elman", "gru", "jordan", "lstm"]),
+        ("rnnx run task = lm data =", ["files", "hub", "toy"]),
+        ("rnnx run task = lm baseline =", ["ngram"]),
+        ("rnnx run cell.", ["cell.hidden_size=", "cell.reset="]),
+        ("rnnx run cell = elman cell.", ["cell.hidden_size=", "cell.activation="]),
+        ("rnnx run cell.r", ["cell.reset=before", "cell.reset=after"]),  # one key only, so its values
+        ("rnnx run cell.reset =", ["before", "after"]),
+        ("rnnx run net.bidirectional = t", ["true"]),
+        ("rnnx run lm.yaml task.ti", ["task.tied=true", "task.tied=false"]),
+        ("rnnx run cell = nothing cell.", []),
+        ("rnnx list ta", ["tasks"]),
+        ("rnnx show da", ["data"]),
+        ("rnnx show task ", ["lm", "nmt"]),
+        ("rnnx test r", ["runs/small"]),
+        ("rnnx predict s", ["small"]),
+        ("rnnx predict small b", ["beam_size=", "batch_size="]),
+        ("rnnx predict small scores =", ["true", "false"]),
+        ("rnnx predict nothing b", []),
+    ],
+)
+def test_what_is_offered(tmp_path, line, offered):
+    (tmp_path / "lm.yaml").write_text("task: {name: lm}\n")
+    (tmp_path / "runs" / "small").mkdir(parents=True)
+    (tmp_path / "runs" / "small" / "config.yaml").write_text("task: {name: nmt}\n")
+    assert complete(tmp_path, line) == offered

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rnnx.cli.showing import describe
+from rnnx.core.errors import UsageError
+
+
+def test_a_cell_is_shown_with_paper_equations_and_options(rnnx):
+    done = rnnx("show", "cell", "gru")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("cell gru  (distribution 'rnnx-cells' ")
+    assert lines[1].startswith("Cho et al. 2014, ")
+    assert "    rₜ, zₜ = σ(W xₜ + b_W + U hₜ₋₁ + b_U)" in lines  # equations 5 and 6 of the paper, with biases
+    assert "        hₜ = zₜ ⊙ hₜ₋₁ + (1 - zₜ) ⊙ nₜ" in lines  # equation 7
+    assert [line.split("  ")[0] for line in lines[-3:]] == ["option", "cell.hidden_size", "cell.reset"]
+    assert "one of before, after  after" in lines[-1]
+    assert not {"Args:", "Example:", ".. math::"} & {line.strip() for line in lines}
+
+
+def test_a_task_is_shown_with_what_predict_takes(rnnx):
+    shown = json.loads(rnnx("show", "task", "nmt", "--json").stdout)
+    assert shown["kind"], shown["name"] == ("task", "nmt")
+    options = {option["name"]: option for option in shown["options"]}
+    assert options["attention"]["choices"] == ["additive", "dot", "general", "concat", "none"]
+    assert all(option["doc"] and option["type"] for option in options.values())
+    assert {"n_best", "attention"} <= {option["name"] for option in shown["predict"]}
+
+
+def test_data_of_one_name_is_shown_for_each_task():
+    assert [found.name for found in describe("data", "toy")] == ["lm.toy", "nmt.toy"]
+    assert [found.name for found in describe("data", "nmt.toy")] == ["nmt.toy"]
+
+
+def test_an_option_without_default_is_required():
+    (files,) = describe("data", "nmt.files")
+    required = {option["name"] for option in files.to_plain()["options"] if option["required"]}
+    assert required == {"train", "valid", "test", "source", "target"}
+
+
+def test_inherited_options_are_documented_too():
+    (toy,) = describe("data", "nmt.toy")
+    assert all(option.doc for option in toy.options.values())
+
+
+@pytest.mark.parametrize("kind", ["net", "trainer"])
+def test_what_there_is_one_of_needs_no_name(kind):
+    (found,) = describe(kind, None)
+    assert (found.kind, found.name) == (kind, "")
+    assert found.options
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "problem"),
+    [
+        ("cel", "gru", "no such kind 'cel'; did you mean 'cell'?"),
+        ("cell", "gruu", "cell: no such cell 'gruu'; did you mean 'gru'?"),
+        ("cell", None, "cell: expected a name, one of elman, gru, jordan, lstm"),
+        ("data", "toyy", "data: no such data 'toyy'; did you mean 'toy'?"),
+        ("data", "nmt.toyy", "data: no such data 'toyy' of task 'nmt'; did you mean 'toy'?"),
+        ("net", "gru", "net: there is only one, so it takes no name; got 'gru'"),
+    ],
+)
+def test_what_there_is_not(kind, name, problem):
+    with pytest.raises(UsageError) as raised:
+        describe(kind, name)
+    assert str(raised.value).startswith(problem)
