@@ -45,6 +45,6 @@ def rnnx(tmp_path: Path) -> CommandLine:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandLine, subprocess.CompletedProcess[str]]:
-    """The command line in a folder with the run ``it's small``, and how that run went; to be left as it is."""
+    """The command line in a folder with the run ``it's small``, and how that went; to be left as it is."""
     command = CommandLine(tmp_path_factory.mktemp("trained"))
     return command, command("run", "task=nmt", *SMALL, "name=it's small")

@@ -10,7 +10,7 @@ from rnnx.core.errors import UsageError
 
 def test_a_cell_is_shown_with_paper_equations_and_options(rnnx):
     done = rnnx("show", "cell", "gru")
-    lines = done.stdout.splitlines()
+    lines = done.stdout.rstrip().splitlines()
     assert lines[0].startswith("cell gru  (distribution 'rnnx-cells' ")
     assert lines[1].startswith("Cho et al. 2014, ")
     assert "    rₜ, zₜ = σ(W xₜ + b_W + U hₜ₋₁ + b_U)" in lines  # equations 5 and 6 of the paper, with biases
@@ -22,7 +22,7 @@ def test_a_cell_is_shown_with_paper_equations_and_options(rnnx):
 
 def test_a_task_is_shown_with_what_predict_takes(rnnx):
     shown = json.loads(rnnx("show", "task", "nmt", "--json").stdout)
-    assert shown["kind"], shown["name"] == ("task", "nmt")
+    assert (shown["kind"], shown["name"]) == ("task", "nmt")
     options = {option["name"]: option for option in shown["options"]}
     assert options["attention"]["choices"] == ["additive", "dot", "general", "concat", "none"]
     assert all(option["doc"] and option["type"] for option in options.values())

@@ -26,12 +26,12 @@ from rnnx.core.spec import resolve
 class Commands(TyperGroup):
     """The commands, and what becomes of their errors: a sentence and an exit code."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Lets ``--debug`` stand anywhere."""
         others = [arg for arg in args if arg != "--debug"]
         return super().parse_args(ctx, args if len(others) == len(args) else ["--debug", *others])
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Runs a command."""
         try:
             return super().invoke(ctx)
@@ -51,7 +51,7 @@ Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="WORDS...",
-        help="KEY=VALUE, such as cell=lstm or net.layers=2, and YAML files with the same keys; later ones win.",
+        help="KEY=VALUE, such as cell=lstm or net.layers=2, and YAML files with the same keys; the last wins.",
         autocompletion=completion.run_words,
     ),
 ]
@@ -70,11 +70,17 @@ Out = Annotated[str, typer.Option(help="The folder that holds runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rnnx {version('rnnx')}")
+        raise typer.Exit
+
+
 @app.callback()
 def rnnx(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=lambda wanted: _version(wanted), help="Show the version.")
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
     ] = False,
 ) -> None:
     """Recurrent networks: any cell on any task."""
@@ -120,7 +126,9 @@ def run(
 def list_(
     kinds: Annotated[
         str | None,
-        typer.Argument(metavar="KINDS", help="cells, tasks, data ...", autocompletion=completion.kinds_listed),
+        typer.Argument(
+            metavar="KINDS", help="cells, tasks, data ...", autocompletion=completion.kinds_listed
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -163,8 +171,8 @@ def show(
             display(description)
 
 
-@app.command()
-def test(run: RunName, out: Out = OUT, as_json: Json = False) -> None:
+@app.command("test")
+def measure(run: RunName, out: Out = OUT, as_json: Json = False) -> None:
     """Measure a run's model anew on its test data."""
     folder = find_run(run, out)
 
@@ -202,12 +210,6 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     app(prog_name="rnnx")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"rnnx {version('rnnx')}")
-        raise typer.Exit
 
 
 def _complain(error: Exception) -> None:

@@ -1,7 +1,7 @@
 """What the shell offers after TAB: names of components and runs, options, and values that can be counted.
 
-A word is completed in steps: ``ce`` to ``cell``, ``cell.`` to its options, ``cell=`` to the names of cells. Bash hands
-``cell=gr`` on as three words, other shells as one; both are understood.
+A word is completed in steps: ``ce`` to ``cell``, ``cell.`` to its options, ``cell=`` to the names of cells.
+Bash hands ``cell=gr`` on as three words, other shells as one; both are understood.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from rnnx.core.runs import CONFIG, OUT, find_run, names
 from rnnx.core.spec import DEFAULTS, KEYS, SECTIONS, UNNAMED
 
 Choice: TypeAlias = tuple[str, str]  # a word, and one line about it
-Choices: TypeAlias = Callable[[str], Iterator[Choice]]  # what may follow a prefix that ends in . or =, or nothing
+Choices: TypeAlias = Callable[
+    [str], Iterator[Choice]
+]  # what may follow a prefix that ends in . or =, or nothing
 
 
 def run_words(context: typer.Context, incomplete: str) -> list[Choice]:
@@ -102,7 +104,7 @@ def _completed(typed: Sequence[str], incomplete: str, choices: Choices) -> list[
 
 
 def _open_key(typed: Sequence[str], choices: Choices) -> str | None:
-    """The key whose value comes next: Bash leaves it alone with its ``=``, or without where nothing follows yet."""
+    """The key whose value comes next, which Bash leaves with its ``=``, or alone if nothing follows yet."""
     last = typed[-1] if typed else ""
     key = last.removesuffix("=")
     if "=" in key or (key == last and f"{key}=" not in dict(choices(_stem(key)))):

@@ -74,7 +74,8 @@ def readable(docstring: str) -> str:
     r"""A docstring as one reads it: its mathematics, literals and references without their markup.
 
     Example:
-        >>> print(readable("A sum of ``x``.\n\n.. math::\n    y_t &= a \\\\\n    z &= \\sigma(y_{t-1})\n\nIt is large."))
+        >>> formula = ".. math::\n    y_t &= a \\\\\n    z &= \\sigma(y_{t-1})"
+        >>> print(readable(f"A sum of ``x``.\n\n{formula}\n\nIt is large."))
         A sum of x.
         <BLANKLINE>
             yₜ = a

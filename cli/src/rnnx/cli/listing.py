@@ -50,7 +50,8 @@ def rows(kinds: str | None = None) -> list[Row]:
         UsageError: there are no such kinds.
     """
     if kinds is not None and kinds not in KINDS:
-        raise UsageError(f"no such kind of plugin {kinds!r}{suggestion(kinds, KINDS)} (kinds: {', '.join(KINDS)})")
+        known = f"(kinds: {', '.join(KINDS)})"
+        raise UsageError(f"no such kind of plugin {kinds!r}{suggestion(kinds, KINDS)} {known}")
     chosen = KINDS.values() if kinds is None else [KINDS[kinds]]
     return [_row(plugin) for kind in chosen for plugin in plugins(kind)]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def size(model: nn.Module) -> str:
-    """The number of trained parameters, and that of each module, as comments of YAML; what is shared counts once."""
+    """The trained parameters, those of each module too, as comments of YAML; what is shared counts once."""
     counts = Counter[str]()
     for name, parameter in model.named_parameters():
         counts[name.partition(".")[0]] += parameter.numel()
@@ -50,7 +50,10 @@ def _places(result: Result) -> Iterator[tuple[str, str]]:
     yield "run", str(result.folder)
     yield from (("plot", str(path)) for path in result.plots)
     if result.samples:
-        yield "use it", f"echo {shlex.quote(_example(result))} | rnnx predict {shlex.quote(str(result.folder))}"
+        yield (
+            "use it",
+            f"echo {shlex.quote(_example(result))} | rnnx predict {shlex.quote(str(result.folder))}",
+        )
 
 
 def _example(result: Result) -> str:

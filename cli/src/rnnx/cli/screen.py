@@ -30,7 +30,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
         columns: Their headings; none are shown if all are empty.
         rows: The cells, row by row.
     """
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
+    made = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns)
+    )
     for column in columns[:-1]:
         made.add_column(column, no_wrap=True)
     made.add_column(columns[-1], overflow="fold")

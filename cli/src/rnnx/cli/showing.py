@@ -121,7 +121,10 @@ def _described(kind: str, name: str, origin: str, target: Plugin | str) -> Descr
 
 
 def _table(options: Options, prefix: str) -> RenderableType:
-    rows = [(prefix + option.name, option.expected, _default(option), readable(option.doc)) for option in options.values()]
+    rows = [
+        (prefix + option.name, option.expected, _default(option), readable(option.doc))
+        for option in options.values()
+    ]
     return table(("option", "type", "default", "meaning"), rows)
 
 

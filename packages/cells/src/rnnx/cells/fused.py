@@ -17,8 +17,8 @@ def unroll(
 ) -> tuple[Tensor, State] | None:
     """One layer of ``torch.lstm``, ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``.
 
-    On a CPU their backward pass over packed sequences takes 1.2 to 3 times as long as the engine's loop, so there the
-    loop is left to train on sequences of different length.
+    On a CPU their backward pass over packed sequences takes 1.2 to 3 times as long as the engine's loop, so
+    there the loop is left to train on sequences of different length.
 
     Args:
         kernel: The function.

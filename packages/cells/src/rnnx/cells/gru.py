@@ -1,4 +1,4 @@
-"""Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for statistical machine translation"."""
+"""Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for statistical MT"."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class GRU(Cell):
     The output is the state ``h``. Parameters have the names, shapes and order of gates (``r z n``) of
     ``torch.nn.GRUCell``.
 
-    Deviations: the paper resets before the product and has no biases; the default here is torch's and cuDNN's form.
+    Deviations: the paper resets before the product and has no biases; the default here is torch's and cuDNN's
+    form.
 
     Args:
         hidden_size: Width ``H`` of ``h``.

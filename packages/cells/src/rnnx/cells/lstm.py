@@ -23,8 +23,8 @@ class LSTM(Cell):
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
         h_t &= o_t \odot \tanh(c_t)
 
-    The state is ``(h, c)``, the output ``h``. Parameters have the names, shapes and order of gates (``i f g o``) of
-    ``torch.nn.LSTMCell``.
+    The state is ``(h, c)``, the output ``h``. Parameters have the names, shapes and order of gates (``i f g
+    o``) of ``torch.nn.LSTMCell``.
 
     Deviations: two biases, as torch.
 

@@ -21,10 +21,12 @@ class Batch:
         targets: What is to be predicted, ``(N, U)`` or ``(N,)``; the task says which.
         index: ``(N,)``, the position of each example in its split, so that it is scored once and in order.
         target_lengths: ``(N,)``, the real steps of each target, where they differ from the inputs'.
-        parents: ``(N, T)``, the parent of each node of a tree, -1 at the root and -2 on padding; None for sequences.
+        parents: ``(N, T)``, the parent of each node of a tree, -1 at the root and -2 on padding; None for
+            sequences.
         continues: Whether row ``n`` goes on where row ``n`` of the batch before stopped (truncated
             backpropagation through time).
-        references: The texts that each example's output is scored against, one or more; None where it is not text.
+        references: The texts that each example's output is scored against, one or more; None where it is not
+            text.
 
     Example:
         >>> batch = Batch(torch.zeros(2, 5), torch.tensor([5, 3]), torch.zeros(2), torch.arange(2))
@@ -54,5 +56,6 @@ class Batch:
 
     def _with(self, move: Callable[[Tensor], Tensor]) -> Batch:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved: dict[str, Any] = {name: move(value) for name, value in values.items() if isinstance(value, Tensor)}
+        moved: dict[str, Any] = {name: move(value) for name, value in values.items() if isinstance(value,
+            Tensor)}
         return replace(self, **moved)

@@ -15,17 +15,18 @@ from rnnx.core.state import State
 class Cell(nn.Module, ABC):
     """One step of a recurrent network.
 
-    A cell is written once and then read by the engine in every way there is: over padded sequences, backwards, along a
-    tree, token by token in a decoder. So it holds no masks, no reversal, no dropout between steps and no stacking, and
-    all it remembers between steps is the state that goes in and comes out.
+    A cell is written once and then read by the engine in every way there is: over padded sequences,
+    backwards, along a tree, token by token in a decoder. So it holds no masks, no reversal, no dropout
+    between steps and no stacking, and all it remembers between steps is the state that goes in and comes out.
 
     What a cell declares, in its constructor:
         * ``input_size``: the width of the input, the constructor's only positional parameter;
         * ``output_size``: the width of the output ``y``, which need not be a part of the state;
         * ``state_sizes``: the width of each tensor of the state.
 
-    Its keyword-only parameters, each with a type, a default and a line under ``Args:``, are what the user sets as
-    ``cell.hidden_size=512``. A cell becomes ``cell=NAME`` on the command line by one entry point of its distribution::
+    Its keyword-only parameters, each with a type, a default and a line under ``Args:``, are what the user
+    sets as ``cell.hidden_size=512``. A cell becomes ``cell=NAME`` on the command line by one entry point of
+    its distribution::
 
         [project.entry-points."rnnx.cells"]
         mgu = "my_package.mgu:MGU"
@@ -37,8 +38,8 @@ class Cell(nn.Module, ABC):
         * :meth:`fold`: a tree's node from its children;
         * :meth:`initial_state`: what comes before the first step.
 
-    A step sees each row of the batch by itself: row ``n`` of the result depends on row ``n`` of the arguments and on
-    the parameters only.
+    A step sees each row of the batch by itself: row ``n`` of the result depends on row ``n`` of the arguments
+    and on the parameters only.
 
     Example:
         The minimal gated unit (Zhou et al. 2016), complete:
@@ -51,7 +52,8 @@ class Cell(nn.Module, ABC):
         ...     '''
         ...     def __init__(self, input_size: int, *, hidden_size: int = 128) -> None:
         ...         super().__init__()
-        ...         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
+        ...         self.input_size, self.output_size = input_size, hidden_size
+        ...         self.state_sizes = (hidden_size,)
         ...         self.input = nn.Linear(input_size, 2 * hidden_size)
         ...         self.forget = nn.Linear(hidden_size, hidden_size, bias=False)
         ...         self.candidate = nn.Linear(hidden_size, hidden_size, bias=False)
@@ -107,13 +109,15 @@ class Cell(nn.Module, ABC):
             state: The state before the first step.
 
         Returns:
-            ``y``, ``(N, T, output_size)``, zero past each row's length, and the state after each row's last step;
-            or None where the loop is to be used, which is the default.
+            ``y``, ``(N, T, output_size)``, zero past each row's length, and the state after each row's last
+            step; or None where the loop is to be used, which is the default.
         """
         return None
 
     def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
-        """One level of a tree: nodes from their children. By default a step from the sum of the children's states.
+        """One level of a tree: nodes from their children.
+
+        By default a step from the sum of the children's states.
 
         Args:
             z: The nodes' projected inputs, ``(N, P)``.

@@ -32,7 +32,10 @@ class Data(ABC):
     @property
     @abstractmethod
     def meta(self) -> Meta:
-        """What the data is (vocabulary, classes, ...), as plain JSON types: enough to predict without the data."""
+        """What the data is (vocabulary, classes, ...), as plain JSON types.
+
+        Enough to predict without the data.
+        """
 
     @abstractmethod
     def loader(self, split: Split) -> Iterable[Batch]:

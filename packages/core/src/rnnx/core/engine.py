@@ -208,7 +208,7 @@ def _children(above: Tensor) -> Tensor:
     """The children of each node in order, ``(M, K)``, filled up with -1; ``K`` is at least 1."""
     nodes = torch.where(above >= 0)[0]
     nodes = nodes[above[nodes].argsort(stable=True)]
-    parents, counts = above[nodes].unique_consecutive(return_counts=True)
+    _, counts = above[nodes].unique_consecutive(return_counts=True)
     widest = max(chain([1], counts.tolist()))
     table = above.new_full((len(above), widest), -1)
     start = (counts.cumsum(0) - counts).repeat_interleave(counts)

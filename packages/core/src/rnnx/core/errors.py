@@ -15,14 +15,14 @@ class RnnxError(Exception):
 
 
 class UsageError(RnnxError):
-    """Something the user typed does not exist or has the wrong form; exit code 2.
+    r"""Something the user typed does not exist or has the wrong form; exit code 2.
 
     Args:
         *problems: One sentence each; all of them are shown at once.
 
     Example:
         >>> str(UsageError("cell: no such cell 'gruu'", "seed: 'x' is not an integer"))
-        "cell: no such cell 'gruu'\\nseed: 'x' is not an integer"
+        "cell: no such cell 'gruu'\nseed: 'x' is not an integer"
     """
 
     exit_code = 2

@@ -6,7 +6,6 @@ import csv
 import json
 import logging
 import platform
-import sys
 import time
 import warnings
 import zipfile
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import lightning as L
 import torch
@@ -149,7 +148,8 @@ class Experiment:
             raise KeyboardInterrupt from None
         fitted = time.perf_counter()
         task.load_state_dict(read_checkpoint(Path(best.best_model_path))["state_dict"])
-        valid = _metrics(trainer.validate(task, data.loader("valid"), verbose=False))
+        untracked = Trainer(**self.config.trainer).build(folder, [], [], progress=False)
+        valid = _metrics(untracked.validate(task, data.loader("valid"), verbose=False))
         tested = time.perf_counter()
         test = _metrics(trainer.test(task, data.loader("test"), verbose=False))
         done = time.perf_counter()
@@ -160,6 +160,7 @@ class Experiment:
             {"train_tokens_per_second": meter.rate},
             count_parameters(task),
         )
+        task.eval()
         batch = _first(data.loader("test")).to(task.device)
         with torch.no_grad():
             samples, figures = task.samples(batch)[:SAMPLES], task.figures(batch)

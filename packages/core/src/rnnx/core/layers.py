@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, final
+from typing import Any, Literal, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +41,8 @@ class Recurrent(nn.Module, ABC):
             state: The state before the first step; by default the initial one.
 
         Returns:
-            ``y``, ``(N, T, output_size)``, zero past each row's length, and the state after each row's last step.
+            ``y``, ``(N, T, output_size)``, zero past each row's length, and the state after each row's last
+            step.
         """
 
     @abstractmethod
@@ -98,7 +99,9 @@ class Layer(Recurrent):
 
 @final
 class Bidirectional(Recurrent):
-    """Two nets side by side, one a direction; outputs and states one after the other (Schuster & Paliwal 1997).
+    """Two nets side by side, one a direction (Schuster & Paliwal 1997).
+
+    Outputs and states stand one after the other, forth before back.
 
     Args:
         forth: Reads from the first step.
@@ -142,7 +145,15 @@ class Skip(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Joins a layer's input ``(..., input_size)`` and output ``(..., width)`` to ``(..., output_size)``."""
+        """Joins a layer's input and output.
+
+        Args:
+            x: ``(..., input_size)``.
+            y: ``(..., width)``.
+
+        Returns:
+            ``(..., output_size)``.
+        """
 
 
 @final
@@ -159,7 +170,10 @@ class Plain(Skip):
 
 @final
 class Residual(Skip):
-    """The sum of input and output, the input projected where the widths differ (He et al. 2016; Prakash et al. 2016)."""
+    """The sum of input and output (He et al. 2016; Prakash et al. 2016).
+
+    The input is projected where the widths differ.
+    """
 
     def __init__(self, input_size: int, width: int) -> None:
         super().__init__()
@@ -184,9 +198,9 @@ class Dense(Skip):
 
 @final
 class Highway(Skip):
-    """A gate chooses between output and input: ``t y + (1 - t) x``, ``t = sigmoid(W x + b)`` (Srivastava et al. 2015).
+    """A gate chooses between output and input: ``t y + (1 - t) x``, ``t = sigmoid(W x + b)``.
 
-    The bias starts at -1, so that the input is carried at first, as in the paper.
+    Srivastava et al. 2015. The bias starts at -1, so that the input is carried at first, as in the paper.
     """
 
     def __init__(self, input_size: int, width: int) -> None:
@@ -218,7 +232,8 @@ class Stack(Recurrent):
                 raise ValueError(
                     f"a layer gives {skip.output_size} features and the next reads {above.input_size}"
                 )
-        self.layers, self.skips = nn.ModuleList(layers), nn.ModuleList(skips)
+        self.layers = cast("Sequence[Recurrent]", nn.ModuleList(layers))
+        self.skips = cast("Sequence[Skip]", nn.ModuleList(skips))
         self.dropouts = nn.ModuleList([*(nn.Dropout(dropout) for _ in layers[1:]), nn.Identity()])
         self.input_size, self.output_size = layers[0].input_size, skips[-1].output_size
         self.state_sizes = tuple(size for layer in layers for size in layer.state_sizes)
@@ -293,7 +308,8 @@ class Net:
         dropout: Rate of the dropout between layers.
 
     Example:
-        >>> net = Net.from_plain({"cell": {"name": "gru", "hidden_size": 8}, "layers": 2, "bidirectional": True})
+        >>> cell = {"name": "gru", "hidden_size": 8}
+        >>> net = Net.from_plain({"cell": cell, "layers": 2, "bidirectional": True})
         >>> net.encoder(3).output_size, net.decoder(3).output_size
         (16, 8)
     """

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 
 def curves(path: Path) -> Figure:
-    """Every metric of a ``metrics.csv`` against the step; training and validation of one metric share a panel.
+    """Every metric of a ``metrics.csv`` against the step.
+
+    Training and validation of one metric share a panel.
 
     Args:
         path: The file.

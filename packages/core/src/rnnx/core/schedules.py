@@ -53,7 +53,9 @@ class Constant(Schedule):
 
 @final
 class Exponential(Schedule):
-    """The full rate for some epochs, then multiplied by a factor each epoch (Zaremba et al. 2014: 4 epochs, 0.5).
+    """The full rate for some epochs, then multiplied by a factor each epoch.
+
+    Zaremba et al. 2014 hold it for 4 epochs and then halve it each epoch.
 
     Args:
         factor: What the rate is multiplied by.

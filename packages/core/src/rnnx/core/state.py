@@ -1,7 +1,7 @@
 """The recurrent state: a flat tuple of tensors, each ``(N, size)``, batch first.
 
-One tensor or many, one layer or a stack, one direction or two: the form is the same, so each operation below is one
-line that serves every cell.
+One tensor or many, one layer or a stack, one direction or two: the form is the same, so each operation below
+is one line that serves every cell.
 """
 
 from __future__ import annotations

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import lightning as L
+import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import Metric, SumMetric
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Loss(NamedTuple):
+@final
+@dataclass(frozen=True)
+class Loss:
     """A loss that can be added up over batches without weighting them wrongly.
 
     Attributes:
@@ -36,12 +40,12 @@ class Loss(NamedTuple):
 class Task(L.LightningModule, ABC):
     """A problem that any net of any cell can be trained on.
 
-    A plugin of the entry-point group ``rnnx.tasks``. Its constructor takes ``net`` and ``meta`` and then, keyword-only,
-    the user's options (``task.dropout=0.3``). All three are plain data, so that a checkpoint loads with
-    ``weights_only=True`` and predicts without the data.
+    A plugin of the entry-point group ``rnnx.tasks``. Its constructor takes ``net`` and ``meta`` and then,
+    keyword-only, the user's options (``task.dropout=0.3``). All three are plain data, so that a checkpoint
+    loads with ``weights_only=True`` and predicts without the data.
 
-    A task writes the forward pass, the loss, the metrics, the samples and :meth:`predict`; the Lightning steps and the
-    optimisers are final.
+    A task writes the forward pass, the loss, the metrics, the samples and :meth:`predict`; the Lightning
+    steps and the optimisers are final.
 
     Attributes:
         monitor: The validation metric that chooses the best checkpoint.
@@ -63,7 +67,8 @@ class Task(L.LightningModule, ABC):
         self.net, self.meta = Net.from_plain(net), meta
         self.optimizer: Optimizer = Adam()
         self.schedule: Schedule = Constant()
-        self._scores = nn.ModuleDict()
+        self._sums: dict[Split, dict[str, Metric]] = {}
+        self._scores: dict[Split, dict[str, Metric]] = {}
 
     @abstractmethod
     def forward(self, batch: Batch) -> Any:
@@ -85,11 +90,14 @@ class Task(L.LightningModule, ABC):
 
     @abstractmethod
     def samples(self, batch: Batch) -> list[dict[str, str]]:
-        """What the model makes of each example of a batch, for people to read: a row each, the same columns in all."""
+        """What the model makes of each example of a batch, for people to read.
+
+        A row each, the same columns in all.
+        """
 
     @abstractmethod
     def figures(self, batch: Batch) -> dict[str, Figure]:
-        """Pictures of the first example of a batch, by name: an alignment, a confusion matrix. May be empty."""
+        """Pictures of the first example of a batch, by name (an alignment, say); may be empty."""
 
     @abstractmethod
     def predict(self, lines: Iterable[str]) -> Iterator[str]:
@@ -98,10 +106,10 @@ class Task(L.LightningModule, ABC):
     @final
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
         """Lightning's hook: the mean loss of a batch, and how many things were predicted."""
-        total, count = self.loss(self(batch), batch)
-        loss = total / count
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
-        return {"loss": loss, "count": count.detach()}
+        loss = self.loss(self(batch), batch)
+        mean = loss.total / loss.count
+        self.log("train/loss", mean, prog_bar=True, batch_size=len(batch))
+        return {"loss": mean, "count": loss.count.detach()}
 
     @final
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -148,23 +156,39 @@ class Task(L.LightningModule, ABC):
             },
         }
 
+    @final
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Lightning's hook; Lightning's own functions refuse a fused optimiser in mixed precision."""
+        if not gradient_clip_val:
+            return
+        if gradient_clip_algorithm == "value":
+            nn.utils.clip_grad_value_(self.parameters(), gradient_clip_val)
+        else:
+            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
     def _begin(self, split: Split) -> None:
-        sums = {"_total": SumMetric().double(), "_count": SumMetric().double()}
-        self._scores[split] = nn.ModuleDict({**sums, **self.metrics(split)}).to(self.device)
+        sums = {name: SumMetric(nan_strategy="disable") for name in ("total", "count")}  # a lost run says so
+        self._sums[split] = {
+            name: metric.set_dtype(torch.float64).to(self.device) for name, metric in sums.items()
+        }
+        self._scores[split] = {name: metric.to(self.device) for name, metric in self.metrics(split).items()}
 
     def _evaluate(self, batch: Batch, split: Split) -> None:
-        scores = dict(self._scores[split].items())
         output = self(batch)
         loss = self.loss(output, batch)
-        scores.pop("_total").update(loss.total)
-        scores.pop("_count").update(loss.count)
-        self.observe(scores, batch, output, loss, split)
+        self._sums[split]["total"].update(loss.total)
+        self._sums[split]["count"].update(loss.count)
+        self.observe(self._scores[split], batch, output, loss, split)
 
     def _report(self, split: Split) -> None:
-        scores = dict(self._scores[split].items())
-        self._scores.pop(split)
-        values = {"loss": scores.pop("_total").compute() / scores.pop("_count").compute()}
-        for name, metric in scores.items():
+        sums = self._sums.pop(split)
+        values = {"loss": sums["total"].compute() / sums["count"].compute()}
+        for name, metric in self._scores.pop(split).items():
             value = metric.compute()
             values |= value if isinstance(value, dict) else {name: value}
         self.log_dict({f"{split}/{name}": float(value) for name, value in values.items()})

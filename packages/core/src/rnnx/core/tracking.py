@@ -15,11 +15,14 @@ import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 from rnnx.core.batch import Batch
+from rnnx.core.errors import UsageError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METRICS = "metrics.csv"
+STEP = "trainer/global_step"  # what W&B draws every metric against
+TIMEOUTS = {"init_timeout": 15.0, "finish_timeout": 60.0}  # seconds that a W&B server is waited for
 
 
 class Tracker(ABC):
@@ -80,8 +83,9 @@ class CSV(Tracker):
 class WeightsAndBiases(Tracker):
     """Tracks to Weights & Biases, and writes ``metrics.csv`` too.
 
-    Offline, without a question, when there is no key or no connection; ``WANDB_MODE`` has the last word. Runs are
-    grouped by task and tagged with cell, task and data.
+    Offline, without a question, when there is no key, and with a warning when the server cannot be reached or
+    refuses the key; ``WANDB_MODE``, ``WANDB_INIT_TIMEOUT`` and ``WANDB_FINISH_TIMEOUT`` have the last word. Runs
+    are grouped by task and tagged with cell, task and data. ``wandb sync`` uploads what was tracked offline.
 
     Args:
         project: The project's name.
@@ -95,12 +99,14 @@ class WeightsAndBiases(Tracker):
     def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
         import wandb
 
-        mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
         try:
+            mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
             self._logger = self._start(folder, config, mode)
         except wandb.errors.CommError as error:
-            warnings.warn(f"Weights & Biases cannot be reached, so the run is tracked offline: {error}", stacklevel=2)
+            warnings.warn(f"Weights & Biases: {error}; the run is tracked offline", stacklevel=2)
             self._logger = self._start(folder, config, "offline")
+        except (wandb.errors.UsageError, ValueError) as error:
+            raise UsageError(f"logger: Weights & Biases refuses its settings: {error}") from error
         return [_csv(folder), self._logger]
 
     def finish(
@@ -111,14 +117,16 @@ class WeightsAndBiases(Tracker):
         assert self._logger is not None
         run = self._logger.experiment
         if samples:
-            self._logger.log_table("samples", columns=list(samples[0]), data=[list(row.values()) for row in samples])
+            rows = [list(row.values()) for row in samples]
+            self._logger.log_table("samples", columns=list(samples[0]), data=rows)
         run.log({name: wandb.Image(figure) for name, figure in figures.items()})
-        run.summary.update({key: value for key, value in summary.items() if isinstance(value, dict | int | float)})
+        run.summary.update(dict(summary))
         run.finish()
 
     def _start(self, folder: Path, config: Mapping[str, Any], mode: str) -> WandbLogger:
         import wandb
 
+        timeouts = {key: value for key, value in TIMEOUTS.items() if f"WANDB_{key.upper()}" not in os.environ}
         run = wandb.init(
             project=self.project,
             entity=self.entity,
@@ -128,8 +136,10 @@ class WeightsAndBiases(Tracker):
             config=dict(config),
             dir=folder,
             mode=mode,
-            settings=wandb.Settings(silent=True, console="off"),
+            settings=wandb.Settings(silent=True, console="off", reinit="create_new", **timeouts),
         )
+        run.define_metric(STEP)
+        run.define_metric("*", step_metric=STEP, step_sync=True)
         return WandbLogger(experiment=run)
 
 
@@ -146,7 +156,9 @@ class Meter(L.Callback):
         """Tokens (or whatever the task predicts) a second of training, validation left out."""
         return self.count / self.seconds if self.seconds else 0.0
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
         """Lightning's hook."""
         self._since = time.perf_counter()
 
@@ -179,6 +191,8 @@ def _csv(folder: Path) -> CSVLogger:
 
 
 def _has_key() -> bool:
+    """Whether there is a key for W&B, without asking the user or the server."""
     import wandb
 
-    return bool(wandb.login(prompt=False))
+    wandb.setup(settings=wandb.Settings(silent=True))
+    return bool(wandb.login(prompt=False, verify=False))

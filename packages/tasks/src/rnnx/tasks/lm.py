@@ -31,8 +31,8 @@ SAMPLES = 5
 class LanguageModel(Task):
     """Predicts each token of a text from all before it.
 
-    The text is read in chunks; the state is carried from one to the next and the graph cut between them (truncated
-    backpropagation through time).
+    The text is read in chunks; the state is carried from one to the next and the graph cut between them
+    (truncated backpropagation through time).
 
     Args:
         embedding_size: Width of the embeddings.
@@ -76,7 +76,7 @@ class LanguageModel(Task):
         self._carried: dict[bool, State] = {}
 
     def forward(self, batch: Batch) -> Tensor:
-        """The scores of the next token at each place, ``(N, T, V)``, going on where the batch before stopped."""
+        """The scores of the next token at each place, ``(N, T, V)``, after the batch before."""
         state = self._carried[self.training] if batch.continues else None
         logits, state = self._read(batch.inputs, batch.lengths, state)
         self._carried[self.training] = states.detach(state)
@@ -132,8 +132,8 @@ class LanguageModel(Task):
 
         Args:
             lines: Prompts (an empty one starts a text), or sentences to be scored.
-            mode: generate draws a continuation; complete finds the n_best most probable ones; score gives the natural
-                logarithm of each line's probability at the beginning of a text, its end included.
+            mode: generate draws a continuation; complete finds the n_best most probable ones; score gives the
+                natural logarithm of each line's probability at the beginning of a text, its end included.
             length: Tokens of a continuation.
             temperature: Below 1 the probable becomes more so; 0 takes the most probable.
             top_k: Draws from the k most probable tokens; 0 for all.
@@ -143,8 +143,8 @@ class LanguageModel(Task):
             seed: Of the drawing; another text each time if not said.
 
         Returns:
-            The prompt with its continuation; or the continuations, and each one's logarithm of the probability after
-            a tab; or the logarithm and the line after a tab.
+            The prompt with its continuation; or the continuations, and the logarithm of each one's
+            probability after a tab; or the logarithm and the line after a tab.
         """
         generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
         for line in lines:

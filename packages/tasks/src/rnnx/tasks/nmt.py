@@ -60,8 +60,10 @@ class Translation(Task):
         attention: How the decoder looks at the source; none for the encoder's last state only.
         input_feeding: Whether what was seen at one step is an input of the next (Luong et al. 2015).
         tied: Whether the target's embedding is the output layer's matrix too (Press & Wolf 2017).
-        dropout: Rate on embeddings, on the encoder's outputs, and on the vectors that words are predicted from.
-        label_smoothing: Share of the probability that is spread over all words, in training (Szegedy et al. 2016).
+        dropout: Rate on embeddings, on the encoder's outputs, and on the vectors that words are predicted
+            from.
+        label_smoothing: Share of the probability that is spread over all words, in training (Szegedy et al.
+            2016).
         beam_size: Hypotheses kept at each step; 1 for greedy search.
         length_penalty: Exponent of GNMT's length normalisation; 0 for none.
         coverage_penalty: Weight of GNMT's coverage penalty; 0 for none.
@@ -197,12 +199,12 @@ class Translation(Task):
             no_repeat_ngram: Length of the n-grams that may not occur twice; as trained if not said.
             scores: Whether each line is written in Moses' form, with its score, also where there is one.
             attention: A PNG file to draw the alignment of the first line in.
-            batch_size: Lines read, sorted by length and translated together.
+            batch_size: Lines read and translated together.
 
         Returns:
             One line for each line read, in order (``n_best`` lines where that is above 1).
         """
-        given = {
+        given: dict[str, Any] = {
             "beam_size": beam_size,
             "length_penalty": length_penalty,
             "coverage_penalty": coverage_penalty,

@@ -110,8 +110,8 @@ class Dot(Attention):
         super().__init__()
         if query_size != value_size:
             raise UsageError(
-                f"task.attention: 'dot' needs a query ({query_size} wide) and a memory ({value_size} wide) of one "
-                "width; use 'general', which learns a matrix between them"
+                f"task.attention: 'dot' needs a query ({query_size} wide) and a memory ({value_size} wide) "
+                "of one width; use 'general', which learns a matrix between them"
             )
 
     def keys(self, values: Tensor) -> Tensor:

@@ -17,9 +17,10 @@ from rnnx.tasks.parts.attention import Attention, Memory, Score, attention
 class Decoder(nn.Module):
     """Predicts a text token by token (Luong et al. 2015, section 3).
 
-    The net's output looks at the memory, and the two make the attentional vector ``a = tanh(W [context; y])``,
-    from which the next token is predicted. With input feeding (section 3.3) ``a`` is read together with the next
-    token, and is then the last tensor of the state; without it the net reads all known tokens in one call.
+    The net's output looks at the memory, and the two make the attentional vector ``a = tanh(W [context;
+    y])``, from which the next token is predicted. With input feeding (section 3.3) ``a`` is read together
+    with the next token, and is then the last tensor of the state; without it the net reads all known tokens
+    in one call.
 
     Args:
         embedding: Of the tokens, ``(V, E)``.

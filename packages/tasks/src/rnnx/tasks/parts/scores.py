@@ -121,7 +121,7 @@ class Translations(Metric):
         hypotheses = [texts[index][0] for index in sorted(texts)]
         streams = list(map(list, zip(*(texts[index][1] for index in sorted(texts)), strict=True)))
         return {
-            "bleu": round(BLEU(tokenize=self.tokenize).corpus_score(hypotheses, streams).score, 10),
+            "bleu": round(BLEU(tokenize=self.tokenize, force=True).corpus_score(hypotheses, streams).score, 10),
             "chrf": round(CHRF().corpus_score(hypotheses, streams).score, 10),
         }
 
