@@ -64,7 +64,7 @@ def test_the_command_that_is_told_uses_the_model(trained):
 def test_a_dry_run_shows_a_configuration_that_runs_and_the_size_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = invoke(
-        "run", "task=nmt", "data.train=50", "cell.hidden_size=8", "task.attention=none", "--dry-run"
+        "run", "task=nmt", "data.train=200", "cell.hidden_size=8", "task.attention=none", "--dry-run"
     )
     assert (done.exit_code, done.stderr) == (0, "")
     assert not list(tmp_path.iterdir())
@@ -259,7 +259,7 @@ def test_a_run_that_exists_is_not_overwritten(trained, monkeypatch):
     folder = trained[0].folder
     monkeypatch.chdir(folder)
     before = content(folder)
-    done = invoke("run", "data.train=10", "logger=none", f"name={RUN}")
+    done = invoke("run", "data.train=200", "logger=none", f"name={RUN}")
     assert done.exit_code == 2
     assert done.stderr == (
         "rnnx: name: the run folder runs/it's small exists already, and nothing in it is overwritten; "
@@ -327,7 +327,7 @@ def test_a_checkpoint_of_something_else_is_refused(checkpoint):
 def test_an_unforeseen_error_is_one_sentence_and_a_traceback_on_request(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").touch()  # a file where the folder of runs should be
-    words = ("run", "data.train=10", "data.valid=2", "data.test=2", "logger=none")
+    words = ("run", "data.train=200", "data.valid=2", "data.test=2", "logger=none")
     done = invoke(*words)
     assert (done.exit_code, done.stdout) == (1, "")
     assert re.fullmatch(

@@ -63,7 +63,7 @@ def test_what_cannot_be_used_is_a_row_that_says_why(rnnx, foreign):
 
 def test_what_cannot_be_imported_is_an_error_that_names_its_distribution(foreign, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, ["run", "cell=broken", "data.train=10"])
+    done = CliRunner().invoke(app, ["run", "cell=broken", "data.train=200"])
     assert (done.exit_code, done.stdout) == (1, "")
     assert not (tmp_path / "runs").exists()
     assert done.stderr == (

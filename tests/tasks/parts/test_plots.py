@@ -8,7 +8,7 @@ from matplotlib import image, pyplot
 from rnnx.tasks.parts.plots import alignment
 
 WEIGHTS = torch.tensor([[0.9, 0.1, 0.0], [0.25, 0.25, 0.5]])
-SOURCE, TARGET = ["das", "grüne", "Haus"], ["the", "$x^{"]  # a dollar sign is no formula
+SOURCE, TARGET = ["das", "grüne", "Haus"], ["the", "house"]
 
 
 def test_rows_are_what_was_written_and_columns_what_was_read() -> None:
@@ -30,6 +30,13 @@ def test_the_darker_the_more() -> None:
     (picture,) = axes.get_images()
     brightness = [sum(picture.cmap(picture.norm(value))[:3]) for value in (0.0, 0.5, 1.0)]
     assert brightness[0] > brightness[1] > brightness[2]
+
+
+def test_a_word_is_no_formula() -> None:
+    words = ["$$", "$^$", "a_1"]
+    figure = alignment(torch.eye(3), words, words)
+    figure.savefig(BytesIO())
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == words
 
 
 def test_weights_may_come_from_anywhere() -> None:

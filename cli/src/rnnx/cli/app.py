@@ -51,7 +51,7 @@ Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="WORDS...",
-        help="KEY=VALUE, such as cell=lstm or net.layers=2, and YAML files with the same keys; the last wins.",
+        help="KEY=VALUE, such as cell=lstm or net.layers=2, and YAML files with such keys; the last wins.",
         autocompletion=completion.run_words,
     ),
 ]

@@ -12,12 +12,11 @@ from rich.console import Group, RenderableType
 from rnnx.cli.screen import table
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from rnnx.core.experiment import Result
+    from rnnx.core.task import Task
 
 
-def size(model: nn.Module) -> str:
+def size(model: Task) -> str:
     """The trained parameters, those of each module too, as comments of YAML; what is shared counts once."""
     counts = Counter[str]()
     for name, parameter in model.named_parameters():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnx.tasks.data.nmt.bucketing import POOL, LengthBuckets, bucketed
-from rnnx.tasks.data.nmt.corpus import Example
+from rnnx.tasks.data.nmt.example import Example
 
 lengths = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)))
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any, final
 
@@ -23,7 +24,7 @@ from torch import nn
 
 from rnnx.core.baseline import Baseline
 from rnnx.core.batch import Batch
-from rnnx.core.data import Data, Meta
+from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.plots import curves
 from rnnx.core.runs import find_run
@@ -161,7 +162,7 @@ class Experiment:
             count_parameters(task),
         )
         task.eval()
-        batch = _first(data.loader("test")).to(task.device)
+        batch = _middle(data, "test").to(task.device)
         with torch.no_grad():
             samples, figures = task.samples(batch)[:SAMPLES], task.figures(batch)
         if (folder / METRICS).exists():
@@ -220,7 +221,7 @@ class Experiment:
                 )
             return folder
         model = self.config.cell if self.config.baseline is None else self.config.baseline
-        stem = f"{self.config.task.name}-{model.name}"
+        stem = f"{self.config.task.name}-{model.short}"
         names = [stem, *(f"{stem}-{number}" for number in range(2, 2 + len(list(out.glob(f"{stem}*")))))]
         return next(out / name for name in names if not (out / name).exists())
 
@@ -364,8 +365,10 @@ def _metrics(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name.split("/", 1)[1]: value for name, value in results[0].items()}
 
 
-def _first(batches: Iterable[Batch]) -> Batch:
-    return next(iter(batches))
+def _middle(data: Data, split: Split) -> Batch:
+    """The batch in the middle of a split: where they go by length, examples of a usual one."""
+    count = sum(1 for _ in data.loader(split))
+    return next(islice(data.loader(split), count // 2, None))
 
 
 def _write(result: Result) -> Result:

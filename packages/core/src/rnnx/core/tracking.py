@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 import lightning as L
 import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from pydantic import ValidationError
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import UsageError
@@ -84,8 +85,9 @@ class WeightsAndBiases(Tracker):
     """Tracks to Weights & Biases, and writes ``metrics.csv`` too.
 
     Offline, without a question, when there is no key, and with a warning when the server cannot be reached or
-    refuses the key; ``WANDB_MODE``, ``WANDB_INIT_TIMEOUT`` and ``WANDB_FINISH_TIMEOUT`` have the last word. Runs
-    are grouped by task and tagged with cell, task and data. ``wandb sync`` uploads what was tracked offline.
+    refuses the key; ``WANDB_MODE``, ``WANDB_INIT_TIMEOUT`` and ``WANDB_FINISH_TIMEOUT`` have the last word.
+    Runs are grouped by task and tagged with cell, task and data. ``wandb sync`` uploads what was tracked
+    offline.
 
     Args:
         project: The project's name.
@@ -103,10 +105,14 @@ class WeightsAndBiases(Tracker):
             mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
             self._logger = self._start(folder, config, mode)
         except wandb.errors.CommError as error:
-            warnings.warn(f"Weights & Biases: {error}; the run is tracked offline", stacklevel=2)
+            reason = str(error).partition("\n")[0]
+            warnings.warn(f"the run is tracked offline, as Weights & Biases says: {reason}", stacklevel=2)
             self._logger = self._start(folder, config, "offline")
-        except (wandb.errors.UsageError, ValueError) as error:
-            raise UsageError(f"logger: Weights & Biases refuses its settings: {error}") from error
+        except wandb.errors.UsageError as error:
+            raise UsageError(f"logger: Weights & Biases says: {error} Or set WANDB_MODE=offline") from error
+        except ValidationError as error:
+            problems = (f"WANDB_{fault['loc'][0]}".upper() + f": {fault['msg']}" for fault in error.errors())
+            raise UsageError(*problems) from error
         return [_csv(folder), self._logger]
 
     def finish(
@@ -126,7 +132,9 @@ class WeightsAndBiases(Tracker):
     def _start(self, folder: Path, config: Mapping[str, Any], mode: str) -> WandbLogger:
         import wandb
 
-        timeouts = {key: value for key, value in TIMEOUTS.items() if f"WANDB_{key.upper()}" not in os.environ}
+        timeouts: dict[str, Any] = {
+            key: value for key, value in TIMEOUTS.items() if f"WANDB_{key.upper()}" not in os.environ
+        }
         run = wandb.init(
             project=self.project,
             entity=self.entity,

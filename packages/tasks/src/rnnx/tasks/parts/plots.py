@@ -28,8 +28,10 @@ def alignment(weights: Tensor, source: Sequence[str], target: Sequence[str]) -> 
     figure = Figure(figsize=(1.5 + 0.45 * len(source), 1.2 + 0.35 * len(target)), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(weights.detach().float().cpu().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(source)), labels=source, rotation=60, ha="left", rotation_mode="anchor")
-    axes.set_yticks(range(len(target)), labels=target)
+    axes.set_xticks(
+        range(len(source)), labels=source, parse_math=False, rotation=60, ha="left", rotation_mode="anchor"
+    )
+    axes.set_yticks(range(len(target)), labels=target, parse_math=False)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     figure.colorbar(image, label="attention", shrink=0.8)

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rnnx.core.batch import Batch
-from rnnx.tasks.data.nmt.corpus import Example
+from rnnx.tasks.data.nmt.example import Example
 
 POOL = 50
 

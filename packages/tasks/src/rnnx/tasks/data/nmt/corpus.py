@@ -10,27 +10,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, final
 
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import UsageError
+from rnnx.tasks.data.nmt.example import Example
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from rnnx.core.batch import Batch
 
 Pairs: TypeAlias = list[tuple[str, str]]
-
-
-@final
-class Example(NamedTuple):
-    """A sentence pair as a model reads it.
-
-    Attributes:
-        source: Token numbers, the last that of ``<eos>``.
-        target: Token numbers, the last that of ``<eos>``.
-        reference: The target as text: a word outside the vocabulary has no number of its own.
-    """
-
-    source: list[int]
-    target: list[int]
-    reference: str
 
 
 @dataclass(kw_only=True, eq=False)

@@ -1,0 +1,429 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import pickle
+import platform
+import shutil
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from textwrap import dedent
+from zipfile import ZipFile
+
+import pytest
+import torch
+from matplotlib.image import imread
+
+from rnnx.core.errors import InputError, RunError, UsageError
+from rnnx.core.experiment import Experiment, Result, Run, count_parameters, read_checkpoint
+
+NMT = (
+    "cell=gru",
+    "task=nmt",
+    "logger=csv",
+    "data.train=96",
+    "data.valid=20",
+    "data.test=20",
+    "data.batch_size=32",
+    "trainer.max_epochs=2",
+    "trainer.log_every_n_steps=1",
+    "cell.hidden_size=16",
+    "task.embedding_size=16",
+    "task.max_length=20",
+)
+LM = (
+    "cell=elman",
+    "task=lm",
+    "data=files",
+    "logger=csv",
+    "cell.hidden_size=8",
+    "task.embedding_size=8",
+    "data.batch_size=4",
+    "trainer.max_epochs=1",
+)
+TIMED = ("tokens_per_second",)  # metrics that differ from one run to the next
+
+
+def run(out: Path, *words: str) -> Result:
+    return Experiment.from_words(*words, f"out={out}").run()
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [
+            {key: value for key, value in row.items() if key not in TIMED} for row in csv.DictReader(file)
+        ]
+
+
+def column(folder: Path, name: str) -> list[float]:
+    return [float(row[name]) for row in history(folder) if row[name]]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def samples(folder: Path) -> list[dict[str, str]]:
+    with (folder / "samples" / "test.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, dialect="excel-tab"))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A small run; to be left as it is."""
+    out = tmp_path_factory.mktemp("experiment") / "runs"
+    return Experiment.from_words(*NMT, f"out={out}").run(command="rnnx run cell=gru")
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text("the cat sat on the mat and the dog sat on the cat\n" * 40)
+    return path
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    words = {"uno": "one", "dos": "two", "tres": "three", "cuatro": "four", "cinco": "five"}
+    pairs = [(f"{a} y {b}", f"{words[a]} and {words[b]}") for a in words for b in words]
+    for side, language in enumerate(("es", "en")):
+        (tmp_path / f"numbers.{language}").write_text("".join(pair[side] + "\n" for pair in pairs))
+    return tmp_path / "numbers"
+
+
+def test_the_folder_holds_the_run_and_nothing_else(done: Result) -> None:
+    assert done.folder.name == "nmt-gru"
+    assert set(content(done.folder)) == {
+        "config.yaml",
+        "metrics.csv",
+        "result.json",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "samples/test.tsv",
+        "plots/attention.png",
+        "plots/curves.png",
+    }
+
+
+def test_the_result_is_what_result_json_says(done: Result) -> None:
+    values = json.loads((done.folder / "result.json").read_text())
+    assert values == done.values
+    assert list(values) == [
+        "test",
+        "valid",
+        "seconds",
+        "throughput",
+        "parameters",
+        "seed",
+        "versions",
+        "command",
+    ]
+    for split in ("test", "valid"):
+        assert set(values[split]) == {"loss", "perplexity", "bleu", "chrf"}
+        assert values[split]["perplexity"] == pytest.approx(math.exp(values[split]["loss"]), rel=1e-4)
+    assert set(values["seconds"]) == {"fit", "test"}
+    assert min(values["seconds"].values()) > 0
+    assert values["throughput"]["train_tokens_per_second"] > 0
+    assert values["seed"] == 1
+    assert values["command"] == "rnnx run cell=gru"
+    assert values["versions"] == {
+        "rnnx": version("rnnx-core"),
+        "torch": torch.__version__,
+        "lightning": version("lightning"),
+        "python": platform.python_version(),
+    }
+
+
+def test_metrics_csv_has_each_step_each_validation_and_the_test(done: Result) -> None:
+    rows = history(done.folder)
+    assert set(rows[0]) == {
+        "epoch",
+        "step",
+        "train/loss",
+        "gradient_norm",
+        "learning_rate",
+        *(
+            f"{split}/{name}"
+            for split in ("valid", "test")
+            for name in ("loss", "perplexity", "bleu", "chrf")
+        ),
+    }
+    steps = [int(row["step"]) for row in rows if row["train/loss"]]
+    assert steps == list(range(len(steps)))
+    assert len(steps) >= 2 * 96 / 32
+    assert (
+        len(column(done.folder, "gradient_norm")) == len(column(done.folder, "learning_rate")) == len(steps)
+    )
+    assert [row["epoch"] for row in rows if row["valid/loss"]] == ["0", "1"]
+    assert {
+        name.removeprefix("test/"): float(value)
+        for name, value in rows[-1].items()
+        if name.startswith("test/")
+    } == done.values["test"]
+
+
+def test_the_configuration_runs_again_and_gives_the_same_bit_for_bit(done: Result, tmp_path: Path) -> None:
+    again = run(tmp_path, str(done.folder / "config.yaml"))
+    assert again.folder == tmp_path / "nmt-gru"
+    assert history(again.folder) == history(done.folder)
+    assert [again.values[key] for key in ("test", "valid", "parameters")] == [
+        done.values[key] for key in ("test", "valid", "parameters")
+    ]
+    first, second = (
+        torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+        for folder in (done.folder, again.folder)
+    )
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_another_seed_is_another_run(done: Result, tmp_path: Path) -> None:
+    other = run(tmp_path, str(done.folder / "config.yaml"), "seed=2")
+    assert column(other.folder, "train/loss")[0] != column(done.folder, "train/loss")[0]
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_checkpoints_are_tensors_and_plain_data(done: Result, name: str) -> None:
+    checkpoint = torch.load(done.folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+    assert checkpoint["rnnx"]["version"] == version("rnnx-core")
+    assert checkpoint["rnnx"]["config"]["cell"]["hidden_size"] == 16
+    assert checkpoint["hyper_parameters"]["net"]["cell"]["name"] == "gru"
+
+
+def test_what_is_tested_is_the_best_checkpoint(tmp_path: Path) -> None:
+    for name, text in {"train": "ab" * 1000, "valid": "aabb" * 100, "test": "ba" * 200}.items():
+        (tmp_path / name).write_text(text)  # what is learnt in training is wrong in validation
+    files = [f"data.{split}={tmp_path / split}" for split in ("train", "valid", "test")]
+    result = run(tmp_path, *LM, *files, "trainer.max_epochs=4", "optimizer.lr=0.01")
+    losses = column(result.folder, "valid/loss")
+    best = losses.index(min(losses))
+    assert best < len(losses) - 1, "the last is the best: this run cannot tell them apart"
+    assert result.values["valid"]["loss"] == losses[best]
+    epochs = {
+        name: torch.load(result.folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("best", "last")
+    }
+    assert epochs == {"best": best, "last": len(losses) - 1}
+
+
+def test_samples_are_what_the_loaded_model_predicts(done: Result) -> None:
+    rows = samples(done.folder)
+    assert rows == list(done.samples)
+    assert len(rows) == 5
+    assert list(rows[0]) == ["source", "reference", "translation"]
+    predicted = list(Run.load(done.folder).predict([row["source"] for row in rows]))
+    assert predicted == [row["translation"] for row in rows]
+
+
+def test_plots_are_pictures(done: Result) -> None:
+    assert {path.name for path in done.plots} == {"attention.png", "curves.png"}
+    for path in done.plots:
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        assert len(set(imread(path)[..., :3].reshape(-1, 3).sum(1).tolist())) > 2
+
+
+def test_a_loaded_run_tests_as_it_did(done: Result) -> None:
+    before = content(done.folder)
+    assert Run.load(done.folder).test() == done.values["test"]
+    assert content(done.folder) == before
+
+
+def test_a_run_is_loaded_by_its_name(done: Result) -> None:
+    loaded = Experiment.load("nmt-gru", done.folder.parent)
+    assert loaded.folder == done.folder
+    assert loaded.config.cell.options["hidden_size"] == 16
+    assert not loaded.task.training
+
+
+def test_an_unknown_run_is_told_with_those_there_are(done: Result) -> None:
+    with pytest.raises(UsageError, match=r"no run 'nmt-gro': .*\(nmt-gru\)"):
+        Run.load("nmt-gro", done.folder.parent)
+
+
+def test_predicting_needs_no_data(prefix: Path, tmp_path: Path) -> None:
+    data = [f"data.{split}={prefix}" for split in ("train", "valid", "test")]
+    result = run(
+        tmp_path / "runs", *NMT[:3], *NMT[6:], "data=files", "data.source=es", "data.target=en", *data
+    )
+    expected = [row["translation"] for row in samples(result.folder)]
+    sources = [row["source"] for row in samples(result.folder)]
+    prefix.with_name("numbers.es").unlink()
+    prefix.with_name("numbers.en").unlink()
+    moved = shutil.move(result.folder, tmp_path / "elsewhere")
+    assert list(Run.load(moved).predict(sources)) == expected
+    with pytest.raises(UsageError, match=r"numbers\.es"):
+        Run.load(moved).test()
+
+
+def test_predictions_come_while_lines_are_read(done: Result) -> None:
+    def endless():
+        while True:
+            yield "una casa"
+
+    assert len(list(islice(Run.load(done.folder).predict(endless(), batch_size=2), 3))) == 3
+
+
+def test_an_existing_folder_is_refused_and_left_as_it_is(done: Result, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError) as refused:
+        run(tmp_path, *NMT, "name=mine")
+    assert str(refused.value).startswith(f"name: the run folder {tmp_path / 'mine'} exists already")
+    assert content(tmp_path) == {"mine/thesis.txt": b"years of work"}
+
+
+def test_runs_without_a_name_are_numbered(text: Path, tmp_path: Path) -> None:
+    (tmp_path / "lm-elman-3").mkdir()
+    folders = [run(tmp_path, *LM, f"data.text={text}").folder.name for _ in range(3)]
+    assert folders == ["lm-elman", "lm-elman-2", "lm-elman-4"]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["data=files", "data.source=es", "data.target=en"], InputError),
+        (["data=files", "data.source=es", "data.target=xx"], UsageError),
+        (["net.bidirectional=true", "task=lm"], UsageError),
+    ],
+    ids=["unequal", "missing", "refused by the task"],
+)
+def test_what_cannot_start_leaves_nothing_behind(
+    prefix: Path, tmp_path: Path, words: list[str], error: type[Exception]
+) -> None:
+    with prefix.with_name("numbers.es").open("a") as file:
+        file.write("seis\n")
+    if "data=files" in words:
+        words = [*words, *(f"data.{split}={prefix}" for split in ("train", "valid", "test"))]
+    with pytest.raises(error):
+        run(tmp_path / "runs", "cell=gru", "logger=csv", *words)
+    assert not (tmp_path / "runs").exists()
+
+
+class Malicious:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_damaged_checkpoint_is_refused(done: Result, tmp_path: Path) -> None:
+    path = tmp_path / "best.ckpt"
+    whole = (done.folder / "checkpoints/best.ckpt").read_bytes()
+    for piece in (b"", whole[:100], whole[: len(whole) // 2], whole[:-1], b"no checkpoint\n", bytes(1000)):
+        path.write_bytes(piece)
+        with pytest.raises(RunError) as refused:
+            read_checkpoint(path)
+        assert str(refused.value) == (
+            f"{path}: expected a checkpoint, but it is cut off or no checkpoint; use another one, or train again"
+        )
+
+
+def test_a_strange_checkpoint_is_refused_and_not_executed(tmp_path: Path) -> None:
+    path, trap = tmp_path / "best.ckpt", tmp_path / "trap"
+    torch.save({"state_dict": Malicious(trap), "hyper_parameters": {}}, path)
+    with pytest.raises(RunError, match="something other than tensors and plain data"):
+        read_checkpoint(path)
+    path.write_bytes(pickle.dumps(Malicious(trap)))
+    with pytest.raises(RunError, match="expected a checkpoint"):
+        read_checkpoint(path)
+    assert not trap.exists()
+    with ZipFile(path, "w") as archive:
+        archive.writestr("letter.txt", "hello")
+    with pytest.raises(RunError, match="expected a checkpoint"):
+        read_checkpoint(path)
+    for strange in ({"model": torch.zeros(2)}, torch.zeros(2)):
+        torch.save(strange, path)
+        with pytest.raises(RunError, match="it holds no model"):
+            read_checkpoint(path)
+
+
+def test_a_run_with_a_damaged_checkpoint_is_not_loaded(done: Result, tmp_path: Path) -> None:
+    folder = shutil.copytree(done.folder, tmp_path / "copy")
+    (folder / "checkpoints/best.ckpt").write_bytes(b"PK")
+    with pytest.raises(RunError, match=r"best\.ckpt: expected a checkpoint"):
+        Run.load(folder)
+    (folder / "checkpoints/best.ckpt").unlink()
+    with pytest.raises(UsageError, match=r"best\.ckpt: expected a checkpoint, and there is no such file"):
+        Run.load(folder)
+
+
+def test_a_language_model_is_a_run_like_any_other(text: Path, tmp_path: Path) -> None:
+    result = run(tmp_path, *LM, f"data.text={text}", "data.level=char")
+    assert set(result.values["test"]) == {"loss", "perplexity", "bits_per_character"}
+    assert result.values["test"]["bits_per_character"] == pytest.approx(
+        result.values["test"]["loss"] / math.log(2), rel=1e-4
+    )
+    weights = torch.load(result.folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    assert result.values["parameters"] == sum(weight.numel() for weight in weights.values())
+    loaded = Run.load(result.folder)
+    assert count_parameters(loaded.task) == result.values["parameters"]
+    assert loaded.test() == result.values["test"]
+    drawn = [list(loaded.predict(["the "], length=7, seed=3)) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0][0]) == len("the ") + 7
+
+
+def test_a_baseline_is_a_run_without_a_model(text: Path, tmp_path: Path) -> None:
+    result = run(tmp_path, *LM, f"data.text={text}", "baseline=ngram")
+    assert result.folder.name == "lm-ngram"
+    assert set(content(result.folder)) == {"config.yaml", "result.json"}
+    assert json.loads((result.folder / "result.json").read_text()) == result.values
+    assert set(result.values["test"]) == {"loss", "perplexity", "bits_per_character"}
+    again = run(tmp_path, str(result.folder / "config.yaml"))
+    assert again.values["test"] == result.values["test"]
+
+
+def test_the_result_is_safe_when_the_tracking_fails_at_the_end(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    metadata = site / "bursting-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: bursting\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[rnnx.loggers]\nbursting = bursting_logger:Bursting\n")
+    source = '''
+        """A logger that fails at the end."""
+        from rnnx.core.tracking import Tracker
+
+
+        class Bursting(Tracker):
+            """Fails at the end."""
+
+            def begin(self, folder, config):
+                return []
+
+            def finish(self, summary, samples, figures):
+                raise ConnectionError("the cable was pulled")
+    '''
+    (site / "bursting_logger.py").write_text(dedent(source))
+    monkeypatch.syspath_prepend(site)
+    with pytest.raises(ConnectionError):
+        run(tmp_path, *LM, f"data.text={text}", "logger=bursting")
+    assert "test" in json.loads((tmp_path / "lm-elman" / "result.json").read_text())
+    assert Run.load("lm-elman", tmp_path).test()
+
+
+def test_a_run_says_a_line_after_each_epoch_and_nothing_else(
+    text: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+    words = (*LM, f"data.text={text}", f"out={tmp_path}", "trainer.max_epochs=2")
+    Experiment.from_words(*words).run(say=said.append)
+    losses = column(tmp_path / "lm-elman", "valid/loss")
+    assert [line.split(" (")[0] for line in said] == ["epoch 1", "epoch 2"]
+    assert all(f"valid loss {loss:.4g}" in line for loss, line in zip(losses, said, strict=True))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_preparing_makes_no_folder(tmp_path: Path) -> None:
+    experiment = Experiment.from_words(*NMT, f"out={tmp_path / 'runs'}")
+    data, model = experiment.prepare()
+    assert len(next(iter(data.loader("valid")))) > 0
+    assert count_parameters(model) > 0
+    assert not (tmp_path / "runs").exists()

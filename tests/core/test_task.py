@@ -1,0 +1,256 @@
+"""The contract of tasks, on the smallest one: the mean of numbers, trained by Lightning itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchmetrics import MaxMetric, Metric
+
+from rnnx.core.batch import Batch
+from rnnx.core.data import Split
+from rnnx.core.layers import Net
+from rnnx.core.optimizers import SGD, Adam, Optimizer
+from rnnx.core.schedules import Exponential, Plateau
+from rnnx.core.task import Loss, Task
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers",
+    "ignore:.*LeafSpec.*:FutureWarning",  # lightning's use of torch
+    "ignore:GPU available but not used",
+    "ignore:.*logging interval",
+)
+NET = {"cell": {"name": "elman", "hidden_size": 2}}
+
+
+class Extremes(Metric):
+    """Two numbers of one metric."""
+
+    full_state_update = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("low", torch.tensor(torch.inf), dist_reduce_fx="min")
+        self.add_state("high", torch.tensor(-torch.inf), dist_reduce_fx="max")
+
+    def update(self, values: Tensor) -> None:
+        self.low, self.high = torch.minimum(self.low, values.min()), torch.maximum(self.high, values.max())
+
+    def compute(self) -> dict[str, Tensor]:
+        return {"low": self.low, "high": self.high}
+
+
+class Mean(Task):
+    """Learns one number; the loss is half its squared distance from the targets."""
+
+    monitor, mode = "high", "max"
+
+    def __init__(self, net: Mapping[str, Any], meta: dict[str, Any], *, first: float = 0.0) -> None:
+        super().__init__(net, meta)
+        self.guess = nn.Parameter(torch.tensor(first))
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.guess.expand(batch.targets.shape)
+
+    def loss(self, output: Tensor, batch: Batch) -> Loss:
+        return Loss(((output - batch.targets) ** 2).sum() / 2, torch.tensor(batch.targets.numel()))
+
+    def metrics(self, split: Split) -> Mapping[str, Metric]:
+        return {"extremes": Extremes(), **({"largest": MaxMetric()} if split == "test" else {})}
+
+    def observe(
+        self, metrics: Mapping[str, Metric], batch: Batch, output: Tensor, loss: Loss, split: Split
+    ) -> None:
+        for metric in metrics.values():
+            metric.update(batch.targets)
+
+    def samples(self, batch: Batch) -> list[dict[str, str]]:
+        return []
+
+    def figures(self, batch: Batch) -> dict[str, Any]:
+        return {}
+
+    def predict(self, lines: Iterable[str]) -> Iterator[str]:
+        return (f"{self.guess.item():.2f} {self.meta['unit']}" for _ in lines)
+
+
+def loader(*batches: list[float]) -> DataLoader[Batch]:
+    """Batches of these targets."""
+    made = [
+        Batch(torch.zeros(len(t), 1), torch.ones(len(t)).long(), torch.tensor(t), torch.arange(len(t)))
+        for t in batches
+    ]
+    return DataLoader(made, batch_size=None)  # type: ignore[arg-type]
+
+
+def trainer(folder: Path, **options: Any) -> L.Trainer:
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
+    return L.Trainer(accelerator="cpu", default_root_dir=folder, **(quiet | options))  # type: ignore[arg-type]
+
+
+def fit(task: Task, folder: Path, *batches: list[float], **options: Any) -> L.Trainer:
+    quiet = {"num_sanity_val_steps": 0, "enable_checkpointing": False, "max_epochs": 1}
+    done = trainer(folder, **(quiet | options))
+    done.fit(task, loader(*batches), loader([0.0]))
+    return done
+
+
+def test_it_is_abstract_and_its_steps_are_final() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Task(NET, {})  # type: ignore[abstract]
+    hooks = ("training_step", "validation_step", "test_step", "configure_optimizers")
+    assert all(getattr(Task, hook).__final__ for hook in hooks)
+
+
+def test_it_has_its_net_and_its_data_in_plain_form() -> None:
+    task = Mean(NET, {"unit": "cm"}, first=3.0)
+    assert isinstance(task.net, Net)
+    assert task.net.encoder(5).output_size == 2
+    assert list(task.predict(["a", "b"])) == ["3.00 cm", "3.00 cm"]
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_losses_are_weighted_by_what_was_predicted(tmp_path: Path, split: str) -> None:
+    """Losses 8, 2, 2 and 0: mean 3, whereas the mean of the batches' means is (4 + 0) / 2."""
+    run = trainer(tmp_path)
+    evaluate = run.validate if split == "valid" else run.test
+    (values,) = evaluate(Mean(NET, {}), loader([4.0, 2.0, -2.0], [0.0]), verbose=False)
+    assert values[f"{split}/loss"] == 3
+    expected = {"loss": 3, "low": -2, "high": 4} | ({"largest": 4} if split == "test" else {})
+    assert values == {f"{split}/{name}": value for name, value in expected.items()}
+
+
+def test_each_evaluation_begins_anew(tmp_path: Path) -> None:
+    task, run = Mean(NET, {}), trainer(tmp_path)
+    run.validate(task, loader([4.0], [9.0]), verbose=False)
+    (values,) = run.validate(task, loader([2.0]), verbose=False)
+    assert values == {"valid/loss": 2, "valid/low": 2, "valid/high": 2}
+    (values,) = run.test(task, loader([1.0]), verbose=False)
+    assert values == {"test/loss": 0.5, "test/low": 1, "test/high": 1, "test/largest": 1}
+
+
+def test_a_large_sum_loses_no_small_loss(tmp_path: Path) -> None:
+    """In 32 bits 2 ** 25 + 1/2 is 2 ** 25, however often it is added."""
+    run = trainer(tmp_path)
+    (values,) = run.validate(Mean(NET, {}), loader([2.0**13], *[[1.0]] * 199), verbose=False)
+    assert values["valid/loss"] == pytest.approx((2**25 + 199 / 2) / 200, rel=1e-9)
+
+
+def test_a_loss_that_is_no_number_is_not_left_out(tmp_path: Path) -> None:
+    (values,) = trainer(tmp_path).validate(Mean(NET, {}), loader([1.0], [math.nan], [2.0]), verbose=False)
+    assert math.isnan(values["valid/loss"])
+
+
+def test_the_step_follows_the_mean_loss(tmp_path: Path) -> None:
+    """The gradient of the mean is the guess minus the mean of the targets, whatever their number."""
+    task = Mean(NET, {}, first=1.0)
+    task.optimizer = SGD(lr=0.5)
+    fit(task, tmp_path, [3.0, 5.0, 7.0])
+    assert task.guess.item() == pytest.approx(1 + 0.5 * (5 - 1))
+
+
+def test_what_is_logged_of_a_step_is_its_mean_loss_and_count(tmp_path: Path) -> None:
+    class Watch(L.Callback):
+        def on_train_batch_end(self, run: L.Trainer, *arguments: Any) -> None:
+            seen.append((run.callback_metrics["train/loss"].item(), arguments[1]["count"].item()))
+
+    seen: list[tuple[float, int]] = []
+    task = Mean(NET, {})
+    task.optimizer = SGD(lr=0.0)
+    fit(task, tmp_path, [2.0, 4.0], [6.0], callbacks=[Watch()])
+    assert seen == [(5.0, 2), (18.0, 1)]
+
+
+def test_the_default_is_adam_at_a_constant_rate(tmp_path: Path) -> None:
+    """Adam's first steps under a constant gradient's sign are as long as the rate."""
+    task = Mean(NET, {})
+    run = fit(task, tmp_path, [1e6], [1e6], [1e6])
+    assert task.guess.item() == pytest.approx(3 * Adam().lr, rel=1e-4)
+    assert [type(optimizer) for optimizer in run.optimizers] == [torch.optim.Adam]
+
+
+def test_every_parameter_is_given_to_the_optimizer(tmp_path: Path) -> None:
+    class Spy(Optimizer):
+        def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+            given.extend(parameters)
+            return torch.optim.SGD(given, lr=0.1)
+
+    given: list[nn.Parameter] = []
+    task = Mean(NET, {})
+    task.optimizer = Spy()
+    fit(task, tmp_path, [1.0])
+    assert [id(parameter) for parameter in given] == [id(task.guess)]
+
+
+def rates(folder: Path, task: Task, epochs: int, *batches: list[float]) -> list[float]:
+    """The learning rate of each step."""
+    monitor = LearningRateMonitor("step")
+    logger = CSVLogger(folder, name="", version="")
+    fit(task, folder, *batches, max_epochs=epochs, callbacks=[monitor], logger=logger, log_every_n_steps=1)
+    logger.save()
+    rows = [line.split(",") for line in (folder / "metrics.csv").read_text().splitlines()]
+    column = next(number for number, name in enumerate(rows[0]) if name.startswith("lr-"))
+    return [float(row[column]) for row in rows[1:] if row[column]]
+
+
+def test_a_schedule_of_epochs(tmp_path: Path) -> None:
+    task = Mean(NET, {})
+    task.optimizer, task.schedule = SGD(lr=0.8), Exponential(factor=0.5, hold=2)
+    assert rates(tmp_path, task, 4, [1.0], [2.0]) == [0.8, 0.8, 0.8, 0.8, 0.4, 0.4, 0.2, 0.2]
+
+
+def test_a_schedule_of_steps_knows_how_many_there_are(tmp_path: Path) -> None:
+    from rnnx.core.schedules import Cosine
+
+    task = Mean(NET, {})
+    task.optimizer, task.schedule = SGD(lr=1.0), Cosine(final=0.0)
+    expected = [(1 + math.cos(math.pi * step / 6)) / 2 for step in range(6)]
+    assert rates(tmp_path, task, 2, [1.0], [2.0], [3.0]) == pytest.approx(expected)
+
+
+def test_a_schedule_that_follows_the_monitored_metric_the_right_way(tmp_path: Path) -> None:
+    """The target rises with each validation: no plateau for a metric that is to rise."""
+
+    class Rising(Mean):
+        def observe(self, metrics: Any, batch: Batch, output: Any, loss: Loss, split: Split) -> None:
+            metrics["extremes"].update(torch.tensor([self.direction * float(self.current_epoch)]))
+
+    for direction, expected in ((1.0, [0.8] * 4), (-1.0, [0.8, 0.8, 0.4, 0.2])):
+        task = Rising(NET, {})
+        task.direction = direction
+        task.optimizer, task.schedule = SGD(lr=0.8), Plateau(factor=0.5, patience=0)
+        assert rates(tmp_path / str(direction), task, 4, [1.0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "value", "expected"), [("norm", 0.25, 0.25), ("value", 0.5, 0.5), (None, None, 8.0)]
+)
+def test_the_gradient_is_clipped(
+    tmp_path: Path, algorithm: str | None, value: float | None, expected: float
+) -> None:
+    task = Mean(NET, {})
+    task.optimizer = SGD(lr=1.0)
+    fit(task, tmp_path, [8.0], gradient_clip_val=value, gradient_clip_algorithm=algorithm)
+    assert task.guess.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_checkpoint_is_plain_data_and_loads_alone(tmp_path: Path) -> None:
+    meta = {"unit": "cm", "vocabulary": {"tokens": ["a", "b"]}, "sizes": [1, 2.5, None, True]}
+    task = Mean(NET, meta, first=1.0)
+    task.optimizer = SGD(lr=0.5)
+    done = fit(task, tmp_path, [3.0], enable_checkpointing=True)
+    done.save_checkpoint(tmp_path / "kept.ckpt")
+    checkpoint = torch.load(tmp_path / "kept.ckpt", weights_only=True)
+    assert checkpoint["hyper_parameters"] == {"net": NET, "meta": meta, "first": 1.0}
+    assert set(checkpoint["state_dict"]) == {"guess"}
+    again = Mean.load_from_checkpoint(tmp_path / "kept.ckpt", weights_only=True)
+    assert list(again.predict(["?"])) == ["2.00 cm"]

@@ -1,0 +1,241 @@
+"""The decoder against its own single steps, row by row, and against the equations of Luong et al. 2015."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rnnx.core.layers import Net
+from rnnx.core.state import State, select
+from rnnx.tasks.parts.attention import Memory, Score
+from rnnx.tasks.parts.decoder import Decoder
+
+V, E, N, U, S = 9, 4, 3, 5, 4
+LENGTHS = torch.tensor([3, 5, 1])
+SOURCES = torch.tensor([4, 2, 3])
+MASK = torch.arange(S) < SOURCES.unsqueeze(1)
+REAL = torch.arange(U) < LENGTHS.unsqueeze(1)
+FROM = (3, 2)  # widths of the source's state
+GRU = {"name": "gru", "hidden_size": 6}
+SCORES: tuple[Score, ...] = get_args(Score)
+
+pytestmark = pytest.mark.usefixtures("doubles")
+each_score = pytest.mark.parametrize("score", SCORES)
+each_feeding = pytest.mark.parametrize("feeding", [False, True], ids=["", "feeding"])
+
+
+def built(
+    cell: dict[str, Any],
+    score: Score,
+    feeding: bool,
+    layers: int = 1,
+    tied: bool = True,
+    dropout: float = 0.0,
+    skip: str = "none",
+) -> Decoder:
+    """A decoder on a memory as wide as its net, as dot asks for."""
+    net = Net.from_plain({"cell": cell, "layers": layers, "skip": skip})
+    width = net.decoder(2 * E if feeding else E).output_size
+    return Decoder(nn.Embedding(V, E), net, FROM, width, score, feeding, tied, dropout)
+
+
+def given(decoder: Decoder) -> tuple[Tensor, Memory, State]:
+    """Tokens, a memory, and the first state."""
+    memory = decoder.memory(torch.randn(N, S, decoder.net.output_size), MASK)
+    return torch.randint(V, (N, U)), memory, decoder.start(tuple(torch.randn(N, size) for size in FROM))
+
+
+def alone(decoder: Decoder, tokens: Tensor, memory: Memory, state: State, n: int) -> tuple[Tensor, Tensor | None]:
+    """The log-probabilities and the attention of one row, unpadded, step by step."""
+    size = int(SOURCES[n])
+    memory = Memory(*(part[n : n + 1, :size] for part in memory))
+    state = select(state, slice(n, n + 1))
+    predictions, attentions = [], []
+    for token in tokens[n, : int(LENGTHS[n])]:
+        prediction, attention, state = decoder.step(token.unsqueeze(0), memory, state)
+        predictions.append(prediction)
+        attentions.append(attention)
+    seen = [attention for attention in attentions if attention is not None]
+    return torch.cat(predictions), torch.cat(seen) if seen else None
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@each_feeding
+@each_score
+def test_known_tokens_at_once_are_each_row_step_by_step(
+    cell: dict[str, Any], score: Score, feeding: bool, layers: int
+) -> None:
+    decoder = built(cell, score, feeding, layers)
+    tokens, memory, state = given(decoder)
+    vectors, weights = decoder(tokens, LENGTHS, memory, state)
+    assert vectors.shape == (N, U, E)
+    predicted = decoder.logits(vectors).log_softmax(-1)
+    for n in range(N):
+        expected, attention = alone(decoder, tokens, memory, state, n)
+        length, size = int(LENGTHS[n]), int(SOURCES[n])
+        torch.testing.assert_close(predicted[n, :length], expected)
+        torch.testing.assert_close(expected.exp().sum(1), torch.ones(length))
+        assert (attention is None) == (weights is None) == (score == "none")
+        if weights is not None:
+            torch.testing.assert_close(weights[n, :length, :size], attention)
+            assert (weights[n, :, size:] == 0).all()
+
+
+@each_feeding
+@pytest.mark.parametrize("skip", ["residual", "dense", "highway"])
+def test_so_it_is_with_ways_round_the_layers(skip: str, feeding: bool) -> None:
+    decoder = built(GRU, "general", feeding, layers=2, skip=skip)
+    tokens, memory, state = given(decoder)
+    predicted = decoder.logits(decoder(tokens, LENGTHS, memory, state)[0]).log_softmax(-1)
+    for n in range(N):
+        torch.testing.assert_close(predicted[n, : LENGTHS[n]], alone(decoder, tokens, memory, state, n)[0])
+
+
+@each_feeding
+def test_the_equations(feeding: bool) -> None:
+    """Luong et al. 2015, equations 5 and 6 and section 3.3, around torch's GRU; attention by plain dots."""
+    decoder = built(GRU, "dot", feeding)
+    gru = nn.GRUCell(2 * E if feeding else E, 6)
+    (layer,) = decoder.net.layers
+    gru.load_state_dict(layer.cell.state_dict())
+    tokens, memory, state = given(decoder)
+    vectors, _ = decoder(tokens, torch.full((N,), U), memory, state)
+    combine, output = decoder.combine, decoder.output
+    for n in range(N):
+        values = memory.values[n, : SOURCES[n]]
+        h, a = state[0][n], torch.zeros(E)
+        for u in range(U):
+            x = decoder.embedding.weight[tokens[n, u]]
+            h = gru(torch.cat((x, a)) if feeding else x, h)
+            context = (values @ h).softmax(0) @ values
+            a = torch.tanh(combine.weight @ torch.cat((context, h)) + combine.bias)
+            torch.testing.assert_close(vectors[n, u], a)
+            torch.testing.assert_close(decoder.logits(vectors)[n, u], output.weight @ a + output.bias)
+
+
+@each_feeding
+@each_score
+def test_padding_and_neighbours_change_nothing(score: Score, feeding: bool) -> None:
+    decoder = built(GRU, score, feeding, layers=2)
+    tokens, memory, state = given(decoder)
+    expected, _ = decoder(tokens, LENGTHS, memory, state)
+
+    others = tokens.where(REAL, (tokens + 1) % V)
+    values = memory.values.masked_fill(~MASK.unsqueeze(2), 99.0)
+    padded, _ = decoder(others, LENGTHS, decoder.memory(values, MASK), state)
+    torch.testing.assert_close(padded[REAL], expected[REAL], rtol=0, atol=0)
+
+    others = tokens.clone()
+    others[1] = (tokens[1] + 1) % V
+    values = memory.values.clone()
+    values[1] += 1.0
+    start = tuple(tensor + torch.tensor([[0.0], [1.0], [0.0]]) for tensor in state)
+    beside, _ = decoder(others, LENGTHS, decoder.memory(values, MASK), start)
+    for n in (0, 2):
+        torch.testing.assert_close(beside[n, : LENGTHS[n]], expected[n, : LENGTHS[n]], rtol=0, atol=1e-14)
+    assert not torch.allclose(beside[1], expected[1])
+
+
+@each_score
+def test_a_vector_knows_the_tokens_before_it_and_no_later_one(score: Score) -> None:
+    for feeding in (False, True):
+        decoder = built(GRU, score, feeding, layers=2)
+        tokens, memory, state = given(decoder)
+        lengths = torch.full((N,), U)
+        expected, _ = decoder(tokens, lengths, memory, state)
+        for place in range(U):
+            others = tokens.clone()
+            others[:, place] = (tokens[:, place] + 1) % V
+            changed = (decoder(others, lengths, memory, state)[0] != expected).any(2).all(0)
+            assert changed.tolist() == [u >= place for u in range(U)]
+
+
+def test_tied_weights_are_one_object() -> None:
+    tied, untied = built(GRU, "dot", False), built(GRU, "dot", False, tied=False)
+    assert tied.output.weight is tied.embedding.weight
+    assert untied.output.weight is not untied.embedding.weight
+    sizes = [sum(weight.numel() for weight in decoder.parameters()) for decoder in (untied, tied)]
+    assert sizes[0] - sizes[1] == V * E
+
+
+@each_score
+def test_input_feeding_feeds(score: Score) -> None:
+    decoder = built(GRU, score, True)
+    tokens, memory, state = given(decoder)
+    assert [tuple(tensor.shape) for tensor in state] == [(N, 6), (N, E)]
+    assert (state[-1] == 0).all()
+
+    vectors, _ = decoder(tokens, torch.full((N,), U), memory, state)
+    _, _, after = decoder.step(tokens[:, 0], memory, state)
+    torch.testing.assert_close(after[-1], vectors[:, 0])  # what the next step is fed with
+
+    fed = (*after[:-1], after[-1].detach().requires_grad_())
+    prediction, _, _ = decoder.step(tokens[:, 1], memory, fed)
+    prediction[0, 0].backward()
+    assert fed[-1].grad is not None
+    assert (fed[-1].grad[0] != 0).all()
+    assert (fed[-1].grad[1:] == 0).all()
+
+
+def test_without_input_feeding_the_state_is_the_nets() -> None:
+    decoder = built(GRU, "general", False, layers=2)
+    _, _, state = given(decoder)
+    assert [tuple(tensor.shape) for tensor in state] == [(N, 6), (N, 6)]
+
+
+@each_feeding
+def test_attention_none_sees_the_source_through_the_state_only(feeding: bool) -> None:
+    decoder = built(GRU, "none", feeding)
+    tokens, memory, state = given(decoder)
+    expected, weights = decoder(tokens, LENGTHS, memory, state)
+    assert weights is None
+    assert decoder.step(tokens[:, 0], memory, state)[1] is None
+    other = decoder.memory(torch.randn_like(memory.values), MASK)
+    torch.testing.assert_close(decoder(tokens, LENGTHS, other, state)[0], expected, rtol=0, atol=0)
+    elsewhere = decoder.start(tuple(torch.randn(N, size) for size in FROM))
+    assert not torch.isclose(decoder(tokens, LENGTHS, memory, elsewhere)[0], expected)[REAL].any(1).all()
+
+
+@each_feeding
+@pytest.mark.parametrize("score", ["additive", "dot", "general", "concat"])
+def test_attention_sees_the_source_through_the_memory_too(score: Score, feeding: bool) -> None:
+    decoder = built(GRU, score, feeding)
+    tokens, memory, state = given(decoder)
+    other = decoder.memory(torch.randn_like(memory.values), MASK)
+    expected, _ = decoder(tokens, LENGTHS, memory, state)
+    assert not torch.isclose(decoder(tokens, LENGTHS, other, state)[0], expected)[REAL].all(1).any()
+
+
+@each_feeding
+def test_the_first_state_comes_over_the_bridge(cell: dict[str, Any], feeding: bool) -> None:
+    """Bahdanau et al. 2015, A.2.2: tanh(W s), of the whole state for the whole state."""
+    decoder = built(cell, "general", feeding, layers=2)
+    source = tuple(torch.randn(N, size) for size in FROM)
+    linear = decoder.bridge.linear
+    expected = torch.tanh(torch.cat(source, 1) @ linear.weight.T + linear.bias)
+    start = decoder.start(source)
+    torch.testing.assert_close(torch.cat(start[: len(decoder.net.state_sizes)], 1), expected)
+    assert len(start) == len(decoder.net.state_sizes) + feeding
+
+
+@each_feeding
+def test_dropout_is_on_what_is_predicted_from_and_only_in_training(feeding: bool) -> None:
+    decoder = built(GRU, "dot", feeding, dropout=1.0)
+    tokens, memory, state = given(decoder)
+    assert (decoder(tokens, LENGTHS, memory, state)[0] == 0).all()
+    prediction, _, _ = decoder.step(tokens[:, 0], memory, state)
+    torch.testing.assert_close(prediction, decoder.output.bias.log_softmax(0).expand(N, V))
+    decoder.eval()
+    assert (decoder(tokens, LENGTHS, memory, state)[0] != 0).all()
+
+
+def test_dropout_is_on_the_embeddings_too() -> None:
+    decoder = built(GRU, "none", False, dropout=1.0)
+    tokens, memory, state = given(decoder)
+    nothing = decoder.net.step(torch.zeros(N, E), state)[1]
+    torch.testing.assert_close(decoder.step(tokens[:, 0], memory, state)[2], nothing)
+    decoder.eval()
+    assert not torch.allclose(decoder.step(tokens[:, 0], memory, state)[2][0], nothing[0])
