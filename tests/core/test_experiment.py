@@ -320,7 +320,8 @@ def test_a_damaged_checkpoint_is_refused(done: Result, tmp_path: Path) -> None:
         with pytest.raises(RunError) as refused:
             read_checkpoint(path)
         assert str(refused.value) == (
-            f"{path}: expected a checkpoint, but it is cut off or no checkpoint; use another one, or train again"
+            f"{path}: expected a checkpoint, but it is cut off or no checkpoint; "
+            "use another one, or train again"
         )
 
 
@@ -377,6 +378,8 @@ def test_a_baseline_is_a_run_without_a_model(text: Path, tmp_path: Path) -> None
     assert set(result.values["test"]) == {"loss", "perplexity", "bits_per_character"}
     again = run(tmp_path, str(result.folder / "config.yaml"))
     assert again.values["test"] == result.values["test"]
+    with pytest.raises(UsageError, match="baseline 'ngram'"):
+        Run.load(result.folder)
 
 
 def test_the_result_is_safe_when_the_tracking_fails_at_the_end(

@@ -48,7 +48,9 @@ def given(decoder: Decoder) -> tuple[Tensor, Memory, State]:
     return torch.randint(V, (N, U)), memory, decoder.start(tuple(torch.randn(N, size) for size in FROM))
 
 
-def alone(decoder: Decoder, tokens: Tensor, memory: Memory, state: State, n: int) -> tuple[Tensor, Tensor | None]:
+def alone(
+    decoder: Decoder, tokens: Tensor, memory: Memory, state: State, n: int
+) -> tuple[Tensor, Tensor | None]:
     """The log-probabilities and the attention of one row, unpadded, step by step."""
     size = int(SOURCES[n])
     memory = Memory(*(part[n : n + 1, :size] for part in memory))

@@ -195,7 +195,8 @@ def test_a_second_fit_forgets_the_first() -> None:
 
 
 def test_without_counts_every_token_is_as_likely() -> None:
-    assert KneserNey(4).log_probabilities(torch.tensor([0, 3])).tolist() == pytest.approx([math.log(1 / 4)] * 2)
+    probabilities = KneserNey(4).log_probabilities(torch.tensor([0, 3])).tolist()
+    assert probabilities == pytest.approx([math.log(1 / 4)] * 2)
 
 
 def test_what_is_refused() -> None:

@@ -24,7 +24,7 @@ OUTPUTS = [
     "A man in light clothing photographs a group of men in dark suits and hats, standing around a woman.",
     "Two people on a hike are sitting around a fire.",
     "",
-    "A boy with a red cap, 3 years old, says: \"No!\"",
+    'A boy with a red cap, 3 years old, says: "No!"',
     "The cat the cat the cat the cat.",
     "the price rose by 12.5% , he said",
     "Ein Mann mit Hut",
@@ -39,7 +39,7 @@ REFERENCES = [
     "standing around a woman dressed in a strapless gown.",
     "A group of people sitting around a fire.",
     "Nobody is here.",
-    "A three-year-old boy in a red cap says \"no\".",
+    'A three-year-old boy in a red cap says "no".',
     "The cat is on the mat.",
     "The price rose by 12.5%, he said.",
     "A man with a hat",
@@ -86,7 +86,9 @@ def test_perplexity_is_that_of_all_tokens_not_the_mean_of_batches() -> None:
 @pytest.mark.parametrize(
     ("metric", "expected"), [(Perplexity(), math.e**1.25), (BitsPerCharacter(5.0), 0.25 / math.log(2))]
 )
-def test_no_small_loss_is_lost_beside_a_large_sum(metric: Perplexity | BitsPerCharacter, expected: float) -> None:
+def test_no_small_loss_is_lost_beside_a_large_sum(
+    metric: Perplexity | BitsPerCharacter, expected: float
+) -> None:
     """In 32 bits 2 ** 25 + 1 is 2 ** 25."""
     metric.update(torch.tensor(float(2**25)), torch.tensor(2**25))
     for _ in range(256):
@@ -118,9 +120,10 @@ def test_bleu_and_chrf_are_sacrebleus(tokenize: BleuTokens, references: list[tup
 def test_the_default_tokeniser_is_sacrebleus() -> None:
     scores = [updated(metric, [0, 8, 10], ONE).compute() for metric in (Translations(), Translations("13a"))]
     assert scores[0] == scores[1] != updated(Translations("none"), [0, 8, 10], ONE).compute()
-    assert BLEU().corpus_score(["a, b"], [["a , b"]]).score == BLEU(tokenize="13a").corpus_score(
-        ["a, b"], [["a , b"]]
-    ).score
+    assert (
+        BLEU().corpus_score(["a, b"], [["a , b"]]).score
+        == BLEU(tokenize="13a").corpus_score(["a, b"], [["a , b"]]).score
+    )
 
 
 def test_each_tokeniser_is_one_of_sacrebleus() -> None:
@@ -159,7 +162,6 @@ def test_sentences_without_a_partner_are_refused() -> None:
 
 TWO_PROCESSES = """
 import os, sys, torch
-from torchmetrics.utilities import distributed
 from rnnx.tasks.parts.scores import Perplexity, Translations
 rank = 1 if os.fork() == 0 else 0
 torch.distributed.init_process_group("gloo", init_method="file://" + sys.argv[1], rank=rank, world_size=2)

@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 import platform
+import shutil
 import time
 import warnings
 import zipfile
@@ -127,21 +128,24 @@ class Experiment:
         self, folder: Path, data: Data, task: Task, command: str, progress: bool, say: Callable[[str], None]
     ) -> Result:
         tracker: Tracker = self.config.logger.build()
-        meter = Meter()
+        meter = Meter(self.config.trainer["log_every_n_steps"])
         best = ModelCheckpoint(
             folder / "checkpoints",
             filename="best",
             monitor=f"valid/{task.monitor}",
             mode=task.mode,
-            save_last=True,
             enable_version_counter=False,
         )
-        callbacks: list[L.Callback] = [meter, best, _Origin(self.config.to_plain()), _Lines(say)]
+        last = ModelCheckpoint(folder / "checkpoints", filename="last", enable_version_counter=False)
+        callbacks: list[L.Callback] = [meter, best, last, _Origin(self.config.to_plain()), _Lines(say)]
         if progress:
             callbacks.append(TQDMProgressBar())
-        trainer = Trainer(**self.config.trainer).build(
-            folder, tracker.begin(folder, self.config.to_plain()), callbacks, progress
-        )
+        try:
+            loggers = tracker.begin(folder, self.config.to_plain())
+        except UsageError:
+            shutil.rmtree(folder)
+            raise
+        trainer = Trainer(**self.config.trainer).build(folder, loggers, callbacks, progress)
         start = time.perf_counter()
         try:
             trainer.fit(task, data.loader("train"), data.loader("valid"))
@@ -173,7 +177,10 @@ class Experiment:
             plots[-1].parent.mkdir(exist_ok=True)
             figure.savefig(plots[-1], dpi=120)
         result = _write(Result(folder, values, samples, plots))
-        tracker.finish(values, samples, figures)
+        try:
+            tracker.finish(values, samples, figures)
+        except Exception as error:  # whatever tracking may do at the end, the run stands
+            say(f"the tracking of the run did not end well, but its folder is whole: {error}")
         return result
 
     def _fit_baseline(self, folder: Path, data: Data, baseline: Baseline, command: str) -> Result:
@@ -252,8 +259,11 @@ class Run:
             RunError: its checkpoint is damaged, or is none.
         """
         folder = find_run(run, out)
-        checkpoint = read_checkpoint(folder / "checkpoints" / "best.ckpt")
         config = resolve([str(folder / "config.yaml")])
+        if config.baseline is not None:
+            name = config.baseline.short
+            raise UsageError(f"{folder}: expected a run of a net, but its model is the baseline {name!r}")
+        checkpoint = read_checkpoint(folder / "checkpoints" / "best.ckpt")
         hyper_parameters = checkpoint["hyper_parameters"]
         task: Task = config.task.build(hyper_parameters["net"], hyper_parameters["meta"])
         task.load_state_dict(checkpoint["state_dict"])

@@ -129,7 +129,7 @@ class WeightsAndBiases(Tracker):
         run.summary.update(dict(summary))
         run.finish()
 
-    def _start(self, folder: Path, config: Mapping[str, Any], mode: str) -> WandbLogger:
+    def _start(self, folder: Path, config: Mapping[str, Any], mode: Any) -> WandbLogger:
         import wandb
 
         timeouts: dict[str, Any] = {
@@ -143,8 +143,7 @@ class WeightsAndBiases(Tracker):
             tags=[config[section]["name"] for section in ("cell", "task", "data")],
             config=dict(config),
             dir=folder,
-            mode=mode,
-            settings=wandb.Settings(silent=True, console="off", reinit="create_new", **timeouts),
+            settings=wandb.Settings(mode=mode, silent=True, console="off", reinit="create_new", **timeouts),
         )
         run.define_metric(STEP)
         run.define_metric("*", step_metric=STEP, step_sync=True)
@@ -153,9 +152,14 @@ class WeightsAndBiases(Tracker):
 
 @final
 class Meter(L.Callback):
-    """Logs throughput, gradient norm and learning rate, as often as the trainer logs."""
+    """Logs throughput, gradient norm and learning rate.
 
-    def __init__(self) -> None:
+    Args:
+        every: Steps between two logs, the trainer's own.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
         self.count, self.seconds = 0, 0.0
         self._since, self._pending, self._mark = 0.0, 0, 0.0
 
@@ -180,18 +184,18 @@ class Meter(L.Callback):
         count = int(outputs["count"])
         self.count += count
         self._pending += count
-        if trainer.global_step % trainer.log_every_n_steps == 0:
+        if trainer.global_step % self.every == 0:
             pl_module.log("tokens_per_second", self._pending / self._mark, prog_bar=True, batch_size=1)
-            pl_module.log("learning_rate", trainer.optimizers[0].param_groups[0]["lr"], batch_size=1)
             self._pending, self._mark = 0, 0.0
 
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         """Lightning's hook, before gradients are clipped."""
-        if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
+        if (trainer.global_step + 1) % self.every == 0:
             gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
             pl_module.log("gradient_norm", torch.nn.utils.get_total_norm(gradients), batch_size=1)
+            pl_module.log("learning_rate", optimizer.param_groups[0]["lr"], batch_size=1)
 
 
 def _csv(folder: Path) -> CSVLogger:

@@ -84,7 +84,8 @@ class LanguageModel(Task):
 
     def loss(self, output: Tensor, batch: Batch) -> Loss:
         """Cross-entropy in nats a token."""
-        total = F.cross_entropy(output.float().flatten(0, 1), batch.targets.flatten(), reduction="sum")
+        logits = output.to(torch.promote_types(output.dtype, torch.float32))
+        total = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), reduction="sum")
         return Loss(total, batch.lengths.sum())
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:

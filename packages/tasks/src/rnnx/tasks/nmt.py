@@ -15,6 +15,7 @@ from torchmetrics import Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
+from rnnx.core.errors import RunError, UsageError
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.attention import Memory, Score
@@ -131,9 +132,8 @@ class Translation(Task):
     def loss(self, output: Reading, batch: Batch) -> Loss:
         """Cross-entropy in nats a token, end of sentence included; smoothed while training."""
         smoothing = self.label_smoothing if self.training else 0.0
-        total = F.cross_entropy(
-            output.logits.float(), output.targets, reduction="sum", label_smoothing=smoothing
-        )
+        logits = output.logits.to(torch.promote_types(output.logits.dtype, torch.float32))
+        total = F.cross_entropy(logits, output.targets, reduction="sum", label_smoothing=smoothing)
         return Loss(total, torch.tensor(len(output.targets), device=total.device))
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
@@ -214,6 +214,8 @@ class Translation(Task):
         }
         search = self.search._replace(n_best=n_best, **{k: v for k, v in given.items() if v is not None})
         search = search._replace(beam_size=max(search.beam_size, n_best))
+        if attention is not None:
+            self._check_drawing(Path(attention))
         stream = iter(lines)
         number = 0
         while chunk := list(islice(stream, batch_size)):
@@ -245,7 +247,7 @@ class Translation(Task):
                 seen = rows, everything.select(rows)
             return self.decoder.step(tokens, seen[1], state)
 
-        return beam_search(
+        found = beam_search(
             step,
             start,
             tokens.new_full((len(tokens),), self.target.bos),
@@ -260,6 +262,12 @@ class Translation(Task):
             no_repeat_ngram=search.no_repeat_ngram,
             forbidden=(self.target.pad, self.target.bos, self.target.unk),
         )
+        if not all(found):
+            raise RunError(
+                "the search found no translation: either the model's numbers are no longer finite (train again with a "
+                "lower optimizer.lr), or min_length and no_repeat_ngram leave none"
+            )
+        return found
 
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
         return self.target.decode(hypotheses[0].tokens)
@@ -275,10 +283,18 @@ class Translation(Task):
         )
         return alignment(best.attention[:, : len(source)], *words)
 
+    def _check_drawing(self, path: Path) -> None:
+        if self.decoder.attention is None:
+            raise UsageError(
+                "attention: the model was trained with task.attention=none, so there is no alignment"
+            )
+        if not path.absolute().parent.is_dir():
+            raise UsageError(f"attention: expected a file in a folder that exists, got {path}")
+
     def _draw(self, source: Sequence[int], hypotheses: Sequence[Hypothesis], path: Path) -> None:
         figure = self._figure(source, hypotheses[0])
         if figure is not None:
-            figure.savefig(path, dpi=150)
+            figure.savefig(path, format="png", dpi=150)
 
 
 def _embedding(vocabulary: Vocabulary, size: int) -> nn.Embedding:

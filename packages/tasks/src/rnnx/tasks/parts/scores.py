@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Literal, TypeAlias, final
 
 import torch
@@ -16,16 +17,8 @@ BleuTokens: TypeAlias = Literal[
 ]
 
 
-@final
-class Perplexity(Metric):
-    """``exp`` of the mean loss in nats, from sums, so that no small probability is lost.
-
-    Example:
-        >>> metric = Perplexity()
-        >>> metric.update(torch.tensor(4 * math.log(7.0)), torch.tensor(4))
-        >>> round(metric.compute().item(), 4)
-        7.0
-    """
+class CrossEntropy(Metric, ABC):
+    """What follows from the mean loss in nats, kept as sums so that no small probability is lost."""
 
     full_state_update = False
     total: Tensor
@@ -37,17 +30,32 @@ class Perplexity(Metric):
         self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, total: Tensor, count: Tensor) -> None:
-        """Adds the summed loss of ``count`` tokens."""
+        """Adds the loss of ``count`` tokens in nats, summed."""
         self.total += total.detach().double()
         self.count += count
 
+    @abstractmethod
     def compute(self) -> Tensor:
-        """The perplexity of one token."""
+        """The value, a scalar."""
+
+
+@final
+class Perplexity(CrossEntropy):
+    """``exp`` of the mean loss of a token.
+
+    Example:
+        >>> metric = Perplexity()
+        >>> metric.update(torch.tensor(4 * math.log(7.0)), torch.tensor(4))
+        >>> round(metric.compute().item(), 4)
+        7.0
+    """
+
+    def compute(self) -> Tensor:
         return torch.exp(self.total / self.count)
 
 
 @final
-class BitsPerCharacter(Metric):
+class BitsPerCharacter(CrossEntropy):
     """The information of a text in bits, over its characters.
 
     Args:
@@ -60,23 +68,11 @@ class BitsPerCharacter(Metric):
         1.0
     """
 
-    full_state_update = False
-    total: Tensor
-    count: Tensor
-
     def __init__(self, characters: float) -> None:
         super().__init__()
         self.characters = characters
-        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-
-    def update(self, total: Tensor, count: Tensor) -> None:
-        """Adds the loss of ``count`` tokens in nats, summed."""
-        self.total += total.detach().double()
-        self.count += count
 
     def compute(self) -> Tensor:
-        """Bits a character."""
         return self.total / (self.count * self.characters * math.log(2))
 
 
@@ -120,10 +116,9 @@ class Translations(Metric):
             texts = {index: text for part in everyone for index, text in part.items()}
         hypotheses = [texts[index][0] for index in sorted(texts)]
         streams = list(map(list, zip(*(texts[index][1] for index in sorted(texts)), strict=True)))
-        return {
-            "bleu": round(BLEU(tokenize=self.tokenize, force=True).corpus_score(hypotheses, streams).score, 10),
-            "chrf": round(CHRF().corpus_score(hypotheses, streams).score, 10),
-        }
+        bleu = BLEU(tokenize=self.tokenize, force=True).corpus_score(hypotheses, streams).score
+        chrf = CHRF().corpus_score(hypotheses, streams).score
+        return {"bleu": round(bleu, 10), "chrf": round(chrf, 10)}
 
     def reset(self) -> None:
         """Forgets everything."""

@@ -1,0 +1,549 @@
+"""Translation against plain loops over its parts, hand calculation, enumeration, and sacrebleu."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice, product
+from pathlib import Path
+from typing import Any, get_args
+
+import lightning as L
+import pytest
+import torch
+from matplotlib import image
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from rnnx.core.batch import Batch
+from rnnx.core.optimizers import Adam
+from rnnx.tasks.data.nmt.bucketing import bucketed
+from rnnx.tasks.data.nmt.corpus import Example
+from rnnx.tasks.nmt import Translation
+from rnnx.tasks.parts.attention import Score
+from rnnx.tasks.parts.vocabulary import Vocabulary
+
+SOURCES = [
+    "la casa",
+    "la casa roja",
+    "el perro come",
+    "el gato negro duerme en la casa",
+    "una casa",
+    "el perro negro",
+    "un gato ve el perro rojo y come",
+    "come",
+]
+TARGETS = [
+    "the house",
+    "the red house",
+    "the dog eats",
+    "the black cat sleeps in the house",
+    "a house",
+    "the black dog",
+    "a cat sees the red dog and eats",
+    "it eats",
+]
+SOURCE, TARGET = Vocabulary.train(SOURCES, "word"), Vocabulary.train(TARGETS, "word")
+META: dict[str, Any] = {
+    "source": SOURCE.to_plain(),
+    "target": TARGET.to_plain(),
+    "shared_vocabulary": False,
+}
+GRU = {"name": "gru", "hidden_size": 6}
+NET: dict[str, Any] = {"cell": GRU, "bidirectional": True}
+SCORES: tuple[Score, ...] = get_args(Score)
+MOSES = re.compile(r"(\d+) \|\|\| (.*) \|\|\| (-?\d+\.\d{4})")
+LINES = [*SOURCES, "", "la roja", "zorro", "el gato", *SOURCES[::-1]]
+
+doubles = pytest.mark.usefixtures("doubles")
+quiet = pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers",
+    "ignore:.*LeafSpec.*:FutureWarning",  # lightning's use of torch
+    "ignore:GPU available but not used",
+    "ignore:.*logging interval",
+)
+each_score = pytest.mark.parametrize("score", [score for score in SCORES if score != "dot"])
+each_feeding = pytest.mark.parametrize("feeding", [False, True], ids=["", "feeding"])
+
+
+def built(
+    net: dict[str, Any] = NET, meta: dict[str, Any] = META, sharp: float = 4.0, **options: Any
+) -> Translation:
+    """A model that says something: weights larger than at the start of a training, from a seed."""
+    torch.manual_seed(1)
+    options = {"embedding_size": 5, "dropout": 0.0, "max_length": 12} | options
+    model = Translation(net, meta, **options)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(sharp)
+    return model.eval()
+
+
+def batch_of(places: Sequence[int]) -> Batch:
+    """The pairs at some places, padded."""
+    examples = [
+        Example([*source, SOURCE.eos], [*target, TARGET.eos], reference)
+        for source, target, reference in zip(
+            SOURCE.encode(SOURCES), TARGET.encode(TARGETS), TARGETS, strict=True
+        )
+    ]
+    (batch,) = bucketed([examples[place] for place in places], len(places), False, SOURCE.pad)
+    return batch
+
+
+class Loop:
+    """One sentence, unpadded, read by the model's encoder and then token by token by its decoder."""
+
+    def __init__(self, model: Translation, source: str) -> None:
+        (ids,) = SOURCE.encode([source])
+        self.model, self.tokens = model, torch.tensor([[*ids, SOURCE.eos]])
+        values, state = model.encoder(model.embedding(self.tokens))
+        self.memory = model.decoder.memory(values, torch.ones_like(self.tokens, dtype=torch.bool))
+        self.first = model.decoder.start(state)
+
+    def read(self, target: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+        """The log-probabilities before each token of a target and after the last, and what was looked at."""
+        state, predictions, looks = self.first, [], []
+        with torch.no_grad():
+            for token in (TARGET.bos, *target):
+                prediction, look, state = self.model.decoder.step(torch.tensor([token]), self.memory, state)
+                predictions.append(prediction[0])
+                looks.append(look)
+        return torch.stack(predictions), None if looks[0] is None else torch.cat(
+            [x for x in looks if x is not None]
+        )
+
+    def greedy(self, longest: int) -> list[int]:
+        """The most probable token each time, never padding, beginning or unknown."""
+        target: list[int] = []
+        while len(target) < longest:
+            scores = self.read(target)[0][-1]
+            allowed = [n for n in range(len(TARGET)) if n not in (TARGET.pad, TARGET.bos, TARGET.unk)]
+            best = max(allowed, key=lambda n: scores[n].item())
+            if best == TARGET.eos:
+                break
+            target.append(best)
+        return target
+
+
+# --------------------------------------------------------------------------------------------- the loss
+
+
+def nats(model: Translation, places: Sequence[int]) -> list[Tensor]:
+    """Minus the log-probabilities of all words at each real place of the targets, sentence by sentence."""
+    targets = TARGET.encode(TARGETS)
+    return [-Loop(model, SOURCES[place]).read(targets[place])[0] for place in places]
+
+
+@doubles
+@each_feeding
+@pytest.mark.parametrize("score", SCORES)
+def test_the_loss_is_the_cross_entropy_of_the_real_tokens(score: Score, feeding: bool) -> None:
+    """Dot wants a memory as wide as the decoder: an encoder of one direction."""
+    net = {"cell": GRU, "layers": 2} if score == "dot" else NET | {"layers": 2}
+    model = built(net, attention=score, input_feeding=feeding, sharp=1.5)
+    places = [3, 0, 7, 6]
+    losses = nats(model, places)
+    expected = 0.0
+    for place, costs in zip(places, losses, strict=True):
+        (words,) = TARGET.encode([TARGETS[place]])
+        for cost, word in zip(costs, [*words, TARGET.eos], strict=True):
+            expected += cost[word].item()
+    batch = batch_of(places)
+    loss = model.loss(model(batch), batch)
+    assert loss.total.item() == pytest.approx(expected, rel=1e-6)
+    assert loss.count.item() == sum(map(len, losses)) == 7 + 1 + 2 + 1 + 2 + 1 + 8 + 1
+
+
+@doubles
+def test_it_is_so_for_every_cell(cell: dict[str, Any]) -> None:
+    model = built({"cell": cell, "bidirectional": True, "layers": 2}, sharp=1.5)
+    targets = TARGET.encode(TARGETS)
+    expected = sum(
+        -Loop(model, source).read(target)[0][range(len(target) + 1), [*target, TARGET.eos]].sum().item()
+        for source, target in zip(SOURCES, targets, strict=True)
+    )
+    batch = batch_of(range(8))
+    assert model.loss(model(batch), batch).total.item() == pytest.approx(expected, rel=1e-6)
+
+
+@doubles
+def test_labels_are_smoothed_in_training_and_only_there() -> None:
+    """Szegedy et al. 2016, section 7: (1 - eps) of the label and eps / V of every word."""
+    eps, places = 0.3, [1, 6, 4]
+    model = built(label_smoothing=eps, sharp=1.5)
+    batch = batch_of(places)
+    plain = smoothed = 0.0
+    for place, costs in zip(places, nats(model, places), strict=True):
+        (words,) = TARGET.encode([TARGETS[place]])
+        for cost, word in zip(costs, [*words, TARGET.eos], strict=True):
+            plain += cost[word].item()
+            q = [eps / len(TARGET) + (1 - eps) * (k == word) for k in range(len(TARGET))]
+            smoothed += sum(share * cost[k].item() for k, share in enumerate(q))
+    assert abs(plain - smoothed) > 0.1
+    assert model.loss(model(batch), batch).total.item() == pytest.approx(plain, rel=1e-6)
+    model.train()
+    assert model.loss(model(batch), batch).total.item() == pytest.approx(smoothed, rel=1e-6)
+
+
+@doubles
+@each_feeding
+@each_score
+def test_padding_of_either_side_changes_nothing(score: Score, feeding: bool) -> None:
+    model = built(attention=score, input_feeding=feeding)
+    batch = batch_of([3, 0, 7])
+    expected = model.loss(model(batch), batch)
+    wider = Batch(
+        torch.nn.functional.pad(batch.inputs, (0, 3), value=7),
+        batch.lengths,
+        torch.nn.functional.pad(batch.targets, (0, 2), value=9),
+        batch.index,
+        batch.target_lengths,
+    )
+    actual = model.loss(model(wider), wider)
+    torch.testing.assert_close(actual.total, expected.total, rtol=1e-6, atol=0)
+    assert actual.count == expected.count
+
+
+@doubles
+def test_dropout_is_everywhere_it_is_said_to_be_and_only_in_training() -> None:
+    """All dropped, what words are predicted from is 0, and only the output's bias is left."""
+    model = built(dropout=1.0, label_smoothing=0.0)
+    torch.nn.init.normal_(model.decoder.output.bias)
+    batch = batch_of([2, 3])
+    assert not torch.allclose(model(batch).logits, model.decoder.output.bias)
+    logits = model.train()(batch).logits
+    torch.testing.assert_close(logits, model.decoder.output.bias.expand_as(logits))
+
+
+# ----------------------------------------------------------------------------------------- the search
+
+
+@doubles
+@each_feeding
+@pytest.mark.parametrize("score", SCORES)
+def test_a_beam_of_one_is_a_greedy_loop(score: Score, feeding: bool) -> None:
+    net = {"cell": GRU} if score == "dot" else NET
+    model = built(net, attention=score, input_feeding=feeding)
+    expected = [TARGET.decode(Loop(model, line).greedy(12)) for line in LINES]
+    assert list(model.predict(LINES, beam_size=1)) == expected
+    assert len(set(expected)) > 2
+
+
+@doubles
+def test_so_it_is_with_every_cell(cell: dict[str, Any]) -> None:
+    model = built({"cell": cell, "bidirectional": True, "layers": 2}, input_feeding=True)
+    expected = [TARGET.decode(Loop(model, line).greedy(12)) for line in LINES]
+    assert list(model.predict(LINES, beam_size=1)) == expected
+
+
+@doubles
+@each_feeding
+@pytest.mark.parametrize("beam_size", [1, 4])
+@each_score
+def test_a_batch_gives_what_its_sentences_give_one_by_one(
+    score: Score, beam_size: int, feeding: bool
+) -> None:
+    model = built(attention=score, input_feeding=feeding, coverage_penalty=0.0 if score == "none" else 0.2)
+    answers = [
+        list(model.predict(LINES, beam_size=beam_size, scores=True, batch_size=size)) for size in (1, 3, 64)
+    ]
+    assert answers[0] == answers[1] == answers[2]
+    assert len(answers[0]) == len(LINES)
+    texts = [text.split(" ||| ")[1] for text in answers[0]]
+    assert len(set(texts)) > 2
+    assert texts[:8] == texts[:-9:-1]  # the same sentences, read in another batch
+
+
+def enumerated(
+    model: Translation, line: str, longest: int, alpha: float, beta: float
+) -> list[tuple[float, str]]:
+    """Every translation of a line and its score by Wu et al. 2016, equation 14, best first."""
+    loop = Loop(model, line)
+    words = [n for n in range(len(TARGET)) if n not in (TARGET.pad, TARGET.bos, TARGET.unk, TARGET.eos)]
+    found = []
+    for length in range(longest + 1):
+        for target in product(words, repeat=length):
+            predictions, looks = loop.read(target)
+            log = sum(p[token].item() for p, token in zip(predictions, [*target, TARGET.eos], strict=True))
+            score = log / ((5 + length + 1) / 6) ** alpha
+            if beta:
+                assert looks is not None
+                score += beta * sum(math.log(min(total, 1.0)) for total in looks.sum(0).tolist())
+            found.append((score, TARGET.decode(target)))
+    return sorted(found, reverse=True)
+
+
+@doubles
+@each_feeding
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (1.0, 0.0), (0.6, 0.4)])
+def test_a_wide_beam_finds_the_best_there_are(alpha: float, beta: float, feeding: bool) -> None:
+    """21 words, up to 2 of them: 463 translations."""
+    model = built(input_feeding=feeding, sharp=2.0)
+    lines = ["la casa roja", "", "el perro"]
+    options = {"beam_size": 500, "length_penalty": alpha, "coverage_penalty": beta, "max_length": 2}
+    found = [MOSES.fullmatch(answer) for answer in model.predict(lines, n_best=20, **options)]
+    assert [int(match[1]) for match in found if match] == [number for number in range(3) for _ in range(20)]
+    for number, line in enumerate(lines):
+        expected = enumerated(model, line, 2, alpha, beta)[:20]
+        matches = [match for match in found[20 * number : 20 * number + 20] if match]
+        assert [match[2] for match in matches] == [text for _, text in expected]
+        assert [float(match[3]) for match in matches] == pytest.approx([s for s, _ in expected], abs=1e-4)
+
+
+# ---------------------------------------------------------------------------------------- the filter
+
+
+def test_n_best_is_in_moses_form_best_first() -> None:
+    answers = list(built().predict(LINES[:5], n_best=3, batch_size=2, beam_size=2))
+    matches = [MOSES.fullmatch(answer) for answer in answers]
+    assert all(matches)
+    assert [int(match[1]) for match in matches if match] == [n for n in range(5) for _ in range(3)]
+    for number in range(5):
+        of_one = [match for match in matches[3 * number : 3 * number + 3] if match]
+        scores = [float(match[3]) for match in of_one]
+        assert scores == sorted(scores, reverse=True)
+        assert len({match[2] for match in of_one}) == 3
+
+
+def test_scores_are_written_where_they_are_asked_for() -> None:
+    model = built(beam_size=3)
+    plain, scored = list(model.predict(LINES)), list(model.predict(LINES, scores=True))
+    matches = [MOSES.fullmatch(answer) for answer in scored]
+    assert [match[2] for match in matches if match] == plain
+    assert [int(match[1]) for match in matches if match] == list(range(len(LINES)))
+    best = list(model.predict(LINES, n_best=3))[::3]
+    assert best == scored
+
+
+def test_it_reads_no_more_than_a_batch_ahead() -> None:
+    read = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal read
+        while True:
+            read += 1
+            yield SOURCES[read % 8]
+
+    answers = built().predict(endless(), batch_size=3)
+    assert read == 0
+    for wanted, expected in ((1, 3), (2, 3), (1, 6)):
+        assert len(list(islice(answers, wanted))) == wanted
+        assert read == expected
+    assert list(built().predict([])) == []
+
+
+def test_an_empty_line_gives_a_line() -> None:
+    model = built()
+    alone = list(model.predict([""]))
+    assert len(alone) == 1
+    assert list(model.predict(["la casa", "", "come"], batch_size=64))[1:2] == alone
+    assert list(model.predict(["   "])) == alone  # blanks separate words and are none
+
+
+def test_unknown_words_are_the_unknown_word() -> None:
+    model = built()
+    expected = list(model.predict(["la <unk> roja"], scores=True))
+    assert list(model.predict(["la zanahoria roja"], scores=True)) == expected
+    assert list(model.predict(["la <eos> roja"], scores=True)) == expected
+    assert list(model.predict(["la casa roja"], scores=True)) != expected
+
+
+def test_the_unknown_word_is_never_written() -> None:
+    model = built()
+    with torch.no_grad():
+        model.decoder.output.bias[[TARGET.unk, TARGET.pad, TARGET.bos]] = 100.0
+    for beam_size in (1, 4):
+        words = {word for line in model.predict(LINES, beam_size=beam_size) for word in line.split()}
+        assert words <= set(TARGET.tokens) - {"<unk>", "<pad>", "<bos>", "<eos>"}
+        assert words
+
+
+@doubles
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("beam_size", 1),
+        ("length_penalty", 0.0),
+        ("coverage_penalty", 0.7),
+        ("min_length", 5),
+        ("max_length", 2),
+        ("no_repeat_ngram", 1),
+    ],
+)
+def test_an_option_not_given_is_as_trained(option: str, value: float) -> None:
+    usual = built()
+    asked = list(usual.predict(LINES, scores=True, **{option: value}))
+    trained = list(built(**{option: value}).predict(LINES, scores=True))
+    assert asked == trained
+    assert asked != list(usual.predict(LINES, scores=True))
+    assert list(usual.predict(LINES, scores=True)) == list(usual.predict(LINES, scores=True))
+
+
+def test_lengths_and_repetitions_are_as_asked() -> None:
+    model = built()
+    lengths = [len(line.split()) for line in model.predict(LINES, min_length=4, max_length=5)]
+    assert set(lengths) <= {4, 5}
+    repeated = [line.split() for line in model.predict(LINES, min_length=6, no_repeat_ngram=1)]
+    assert all(len(set(words)) == len(words) for words in repeated)
+    assert any(len(set(line.split())) < len(line.split()) for line in model.predict(LINES, min_length=6))
+
+
+# ------------------------------------------------------------------------------- pictures and samples
+
+
+def test_the_alignment_is_drawn_in_a_file(tmp_path: Path) -> None:
+    model, file = built(), tmp_path / "alignment.png"
+    answers = list(model.predict(SOURCES, attention=str(file), min_length=2, batch_size=2))
+    assert answers == list(model.predict(SOURCES, min_length=2))
+    picture = image.imread(file)
+    assert file.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert picture[..., :3].min() < 0.5  # something is drawn
+
+    again = tmp_path / "first.png"
+    list(model.predict(SOURCES[:1], attention=str(again), min_length=2))
+    assert (image.imread(again) == picture).all()  # of the first line
+
+
+@doubles
+def test_the_figure_shows_where_the_decoder_looked() -> None:
+    model = built(beam_size=1, min_length=3)
+    batch = batch_of([0, 3])  # the shorter one is the first
+    axes = model.figures(batch)["attention"].axes[0]
+    words = [label.get_text() for label in axes.get_yticklabels()]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["la", "casa", "<eos>"]
+    assert " ".join(words) == next(iter(model.predict(["la casa"])))
+    _, looks = Loop(model, "la casa").read([TARGET.tokens.index(word) for word in words])
+    assert looks is not None
+    (picture,) = axes.get_images()
+    torch.testing.assert_close(torch.tensor(picture.get_array()), looks[:-1].float(), rtol=1e-5, atol=1e-6)
+    assert len(words) >= 3
+
+
+def test_there_is_no_figure_without_attention() -> None:
+    assert built(attention="none").figures(batch_of([0])) == {}
+
+
+def test_samples_are_source_reference_and_translation() -> None:
+    model = built(beam_size=3)
+    assert model.samples(batch_of([0, 3])) == [
+        {
+            "source": SOURCES[n],
+            "reference": TARGETS[n],
+            "translation": next(iter(model.predict([SOURCES[n]]))),
+        }
+        for n in (0, 3)
+    ]
+
+
+# --------------------------------------------------------------------------------- weights that are one
+
+
+@pytest.mark.parametrize(("shared", "tied"), list(product([False, True], repeat=2)))
+def test_shared_and_tied_weights_are_one_object(shared: bool, tied: bool) -> None:
+    both = Vocabulary.train([*SOURCES, *TARGETS], "word").to_plain()
+    meta = {"source": both, "target": both, "shared_vocabulary": True} if shared else META
+    model = built(meta=meta, tied=tied)
+    assert (model.embedding.weight is model.decoder.embedding.weight) == shared
+    assert (model.decoder.output.weight is model.decoder.embedding.weight) == tied
+    matrices = {
+        id(w) for w in (model.embedding.weight, model.decoder.embedding.weight, model.decoder.output.weight)
+    }
+    assert len(matrices) == 3 - shared - tied
+    assert len(list(model.predict(SOURCES))) == 8
+
+
+# ------------------------------------------------------------------------------------------- training
+
+
+def examples(sources: list[str], targets: list[str]) -> list[Example]:
+    return [
+        Example([*a, SOURCE.eos], [*b, TARGET.eos], reference)
+        for a, b, reference in zip(SOURCE.encode(sources), TARGET.encode(targets), targets, strict=True)
+    ]
+
+
+def trainer(folder: Path, epochs: int = 1) -> L.Trainer:
+    return L.Trainer(
+        accelerator="cpu",
+        default_root_dir=folder,
+        max_epochs=epochs,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        check_val_every_n_epoch=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a model that has learnt the eight sentences by heart under Lightning's own trainer."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("nmt")
+    net = {"cell": {"name": "gru", "hidden_size": 24}, "bidirectional": True}
+    model = Translation(net, META, embedding_size=24, dropout=0.0)
+    model.optimizer = Adam(lr=0.01)
+    loader = bucketed(examples(SOURCES, TARGETS), 3, True, SOURCE.pad)
+    run = trainer(folder, epochs=60)
+    run.fit(model, loader, loader)
+    run.save_checkpoint(folder / "model.ckpt")
+    return folder / "model.ckpt"
+
+
+@quiet
+def test_it_learns_and_its_checkpoint_translates_without_the_data(checkpoint: Path) -> None:
+    plain = torch.load(checkpoint, weights_only=True)
+    assert plain["hyper_parameters"]["meta"] == META
+    model = Translation.load_from_checkpoint(checkpoint, weights_only=True).eval()
+    for beam_size in (1, 5):
+        assert list(model.predict(SOURCES, beam_size=beam_size)) == TARGETS
+
+
+@quiet
+def test_validation_is_scored_greedily_and_the_test_by_the_beam(checkpoint: Path, tmp_path: Path) -> None:
+    """BLEU and chrF are sacrebleu's of the predictions, on sentences that it has not quite learnt."""
+    model = Translation.load_from_checkpoint(checkpoint, weights_only=True).eval()
+    model.search = model.search._replace(beam_size=4, length_penalty=0.0, max_length=4)
+    sources = [*SOURCES, "el gato rojo come en la casa", "una casa negra", "el perro ve un gato"]
+    targets = [*TARGETS, "the red cat eats in the house", "a black house", "the dog sees a cat"]
+    loader: DataLoader[Batch] = bucketed(examples(sources, targets), 3, False, SOURCE.pad)
+    run = trainer(tmp_path)
+    (valid,) = run.validate(model, loader, verbose=False)
+    (test,) = run.test(model, loader, verbose=False)
+    for split, values, beam_size in (("valid", valid, 1), ("test", test, 4)):
+        outputs = list(model.predict(sources, beam_size=beam_size))
+        assert values[f"{split}/bleu"] == pytest.approx(
+            BLEU().corpus_score(outputs, [targets]).score, abs=1e-4
+        )
+        assert values[f"{split}/chrf"] == pytest.approx(
+            CHRF().corpus_score(outputs, [targets]).score, abs=1e-4
+        )
+        assert values[f"{split}/perplexity"] == pytest.approx(math.exp(values[f"{split}/loss"]), rel=1e-5)
+        assert set(values) == {f"{split}/{name}" for name in ("loss", "perplexity", "bleu", "chrf")}
+    assert valid["valid/loss"] == test["test/loss"]
+
+
+@quiet
+def test_each_of_several_references_counts(checkpoint: Path, tmp_path: Path) -> None:
+    model = Translation.load_from_checkpoint(checkpoint, weights_only=True).eval()
+    others = ["the home", "the house that is red", *TARGETS[2:]]
+    pairs = examples(SOURCES, TARGETS)
+    batches = [
+        replace(batch, references=tuple((others[n], TARGETS[n]) for n in batch.index.tolist()))
+        for batch in bucketed(pairs, 3, False, SOURCE.pad)
+    ]
+    first = [replace(b, references=tuple(r[:1] for r in b.references or ())) for b in batches]
+    (both,) = trainer(tmp_path).test(model, DataLoader(batches, batch_size=None), verbose=False)  # type: ignore[arg-type]
+    (one,) = trainer(tmp_path).test(model, DataLoader(first, batch_size=None), verbose=False)  # type: ignore[arg-type]
+    assert both["test/bleu"] == pytest.approx(100)
+    assert one["test/bleu"] == pytest.approx(BLEU().corpus_score(TARGETS, [others]).score, abs=1e-4)
+
+
+def test_the_best_checkpoint_is_that_of_the_highest_bleu() -> None:
+    assert (Translation.monitor, Translation.mode) == ("bleu", "max")
