@@ -12,7 +12,8 @@ from rnnx.core.data import Meta, Split
 class Baseline(ABC):
     """A model without a net.
 
-    A plugin of the entry-point group ``rnnx.baselines``, named ``TASK.NAME``: the user types ``baseline=NAME``.
+    A plugin of the entry-point group ``rnnx.baselines``, named ``TASK.NAME``.
+    The user types ``baseline=NAME``.
 
     Args:
         meta: As :attr:`rnnx.core.data.Data.meta`.

@@ -97,6 +97,11 @@ class Translation(Task):
         tokenize: BleuTokens = "13a",
     ) -> None:
         super().__init__(net, meta)
+        if attention == "none" and coverage_penalty:
+            raise UsageError(
+                f"task.coverage_penalty: {coverage_penalty} needs attention, and task.attention is none; "
+                "set it to 0"
+            )
         self.source, self.target = (
             Vocabulary.from_plain(meta["source"]),
             Vocabulary.from_plain(meta["target"]),
@@ -264,8 +269,8 @@ class Translation(Task):
         )
         if not all(found):
             raise RunError(
-                "the search found no translation: either the model's numbers are no longer finite (train again with a "
-                "lower optimizer.lr), or min_length and no_repeat_ngram leave none"
+                "the search found no translation: either the model's numbers are no longer finite "
+                "(train again with a lower optimizer.lr), or min_length and no_repeat_ngram leave none"
             )
         return found
 
