@@ -140,7 +140,7 @@ def test_what_was_typed_wrong_is_told_all_at_once(rnnx):
     assert sorted(done.stderr.splitlines()) == [
         "rnnx: cell: no such cell 'gruu'; did you mean 'gru'? (cells: elman, gru, jordan, lstm)",
         "rnnx: data.sise: no such option of data 'toy'",
-        "rnnx: net.layers: expected an integer, got 'two'",
+        "rnnx: net.layers: expected an integer of at least 1, got 'two'",
         "rnnx: net.skip: 'resid' is not one of none, residual, dense, highway; did you mean 'residual'?",
         "rnnx: no such key 'sed'; did you mean 'seed'?",
         "rnnx: trainer.max_epoch: no such option of trainer; did you mean 'max_epochs'?",
@@ -194,7 +194,7 @@ def test_options_of_predict_are_checked_before_torch_is_imported(trained):
     assert done.stderr.splitlines() == [
         "rnnx: 'scores': expected OPTION=VALUE",
         "rnnx: beam_siz: no such option of rnnx predict with task 'nmt'; did you mean 'beam_size'?",
-        "rnnx: n_best: expected an integer, got 'x'",
+        "rnnx: n_best: expected an integer of at least 1, got 'x'",
     ]
 
 

@@ -8,9 +8,10 @@ import typing
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
+from annotated_types import Ge, Gt, Le, Lt
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -40,9 +41,11 @@ COMPONENTS = '''
     import typing
     import typing as t
     from abc import ABC, abstractmethod
-    from typing import Literal, Optional, TypeAlias, final
+    from typing import Annotated, Literal, Optional, TypeAlias, final
 
-    from base import SIZE, Base, Shape
+    from annotated_types import Ge, Gt, Le as AtMost
+
+    from base import SIZE, Base, Shape, Share
 
     Activation = Literal["tanh", "relu"]
     Depth: TypeAlias = "int | None"
@@ -85,6 +88,9 @@ COMPONENTS = '''
             form: t.Literal["x", 1, True, None] = None,
             size: int = SIZE,
             shape: Shape = "flat",
+            layers: Annotated[int, Ge(1), AtMost(SIZE)] = 1,
+            scale: "typing.Annotated[float, Gt(-0.5)] | None" = None,
+            shares: tuple[Share, ...] = (),
         ) -> None:
             """Builds.
 
@@ -130,10 +136,14 @@ COMPONENTS = '''
         """
 '''
 BASE = '''
-    from typing import Literal
+    from typing import Annotated, Literal, TypeAlias
+
+    import annotated_types
+    from annotated_types import Ge, Lt
 
     SIZE = 7
     Shape = Literal["flat", "round"]
+    Share: TypeAlias = Annotated[float, Ge(0), Lt(1)]
 
 
     class Root:
@@ -154,7 +164,9 @@ BASE = '''
 COMPUTED = '''
     from dataclasses import dataclass, field
     from functools import partial, wraps
+    from typing import Annotated
 
+    import annotated_types as at
     import base
 
     class Follower(base.Base):
@@ -182,6 +194,14 @@ COMPUTED = '''
 
     class Computed:
         def __init__(self, *, rate: float = 1 / 4, top: "float | None" = float("inf")) -> None:
+            pass
+
+    class Bounded:
+        def __init__(self, *, width: Annotated[int, at.Ge(1)] = 1, rate: base.Share = 0.0) -> None:
+            pass
+
+    class Reckoned:
+        def __init__(self, *, width: Annotated[int, at.Lt(2 ** 3)] = 1) -> None:
             pass
 
     class Two(Computed, base.Base):
@@ -216,7 +236,7 @@ def interpreted(target: str) -> dict[str, tuple[Any, Any]]:
     for attribute in path.split("."):
         thing = getattr(thing, attribute)
     function = thing.__init__ if isinstance(thing, type) else thing
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(function, include_extras=True)
     return {
         name: (hints[name], REQUIRED if parameter.default is parameter.empty else parameter.default)
         for name, parameter in inspect.signature(function).parameters.items()
@@ -239,7 +259,8 @@ def test_reading_the_source_is_reading_the_signature_and_imports_nothing(name: s
 
 @pytest.mark.usefixtures("components")
 @pytest.mark.parametrize(
-    "name", ["Follower", "Data", "MoreData", "Computed", "Two", "decorated", "Conditional"]
+    "name",
+    ["Follower", "Data", "MoreData", "Computed", "Bounded", "Reckoned", "Two", "decorated", "Conditional"],
 )
 def test_what_the_source_does_not_say_is_imported(name: str) -> None:
     read = options_of(f"computed:{name}")
@@ -256,6 +277,9 @@ def test_types_and_defaults_of_a_signature() -> None:
     assert options["activation"] == Option("activation", Literal["tanh", "relu"], "tanh", "One of two.")
     assert options["depth"].type == int | None
     assert (options["rate"].default, options["low"].default, options["size"].default) == (0.5, -0.001, 7)
+    assert options["layers"].type == Annotated[int, Ge(1), Le(7)]
+    assert options["scale"].type == Annotated[float, Gt(-0.5)] | None
+    assert options["shares"].type == tuple[Annotated[float, Ge(0), Lt(1)], ...]
     assert options["names"].required
     assert not options["old"].required
     assert options["low"].doc == "Documented here."
@@ -329,7 +353,11 @@ def test_arguments_reads_google_style() -> None:
     assert arguments("") == {}
 
 
-NOT_PLAIN = "not made of int, float, str, bool, None, Literal, tuple, list or dict"
+NOT_PLAIN = (
+    "not made of int, float (or these with Ge, Gt, Le, Lt), str, bool, None, Literal, tuple, list or dict"
+)
+LONG = "typing.Annotated[str, Ge(ge=1)]"
+EVEN = "typing.Annotated[int, MultipleOf(multiple_of=2)]"
 
 
 @pytest.mark.parametrize(
@@ -338,6 +366,8 @@ NOT_PLAIN = "not made of int, float, str, bool, None, Literal, tuple, list or di
         ("size: int = 1, **rest", "takes **rest; write each option as a keyword-only parameter"),
         ("size=1", "option 'size' has no type"),
         ("where: Path = None", f"the type of option 'where' is <class 'pathlib.Path'>, {NOT_PLAIN}"),
+        ("text: Annotated[str, Ge(1)] = ''", f"the type of option 'text' is {LONG}, {NOT_PLAIN}"),
+        ("pair: Annotated[int, MultipleOf(2)]", f"the type of option 'pair' is {EVEN}, {NOT_PLAIN}"),
         ("table: dict[int, str]", f"the type of option 'table' is dict[int, str], {NOT_PLAIN}"),
         ("name: str = ''", "no option may be called 'name', which is the key of the component's own"),
         ("size: 'A' = 1", "the type A of option 'size' cannot be read: NameError: name 'A' is not defined"),
@@ -346,7 +376,10 @@ NOT_PLAIN = "not made of int, float, str, bool, None, Literal, tuple, list or di
 def test_a_signature_that_cannot_be_a_command_line_is_refused_by_name(
     install: Install, parameters: str, problem: str
 ) -> None:
-    code = f"from pathlib import Path\nclass Foo:\n    def __init__(self, *, {parameters}): pass\n"
+    imports = (
+        "from pathlib import Path\nfrom typing import Annotated\nfrom annotated_types import Ge, MultipleOf"
+    )
+    code = f"{imports}\nclass Foo:\n    def __init__(self, *, {parameters}): pass\n"
     install("foo-pkg", {"cells": {"foo": "foo:Foo"}}, foo=code)
     with pytest.raises(RunError) as refused:
         options_of(find("cell", "foo"))
@@ -373,6 +406,9 @@ def problem_of(kind: Any, value: Any, default: Any = REQUIRED) -> str | None:
     return validate("cell", "cell 'gru'", options(Option("x", kind, default)), {"x": value})[1].get("x")
 
 
+SIZE = Annotated[int, Ge(1)]
+SHARE = Annotated[float, Ge(0), Le(1)]
+DECAY = Annotated[float, Ge(0), Lt(1)]
 ATTENTION = Literal["additive", "dot", "general", "concat", "none"]
 MECHANISMS = "additive, dot, general, concat, none"
 
@@ -413,6 +449,13 @@ MECHANISMS = "additive, dot, general, concat, none"
         (list[float], "[1, 2.5]", [1.0, 2.5]),
         (dict[str, int], "{a: 1}", {"a": 1}),
         (tuple[tuple[int, int], ...], "[[1, 2], [3, 4]]", ((1, 2), (3, 4))),
+        (SIZE, "1", 1),
+        (SIZE | None, "null", None),
+        (SHARE, "1", 1.0),
+        (SIZE | SHARE, "7", 7),
+        (SIZE | SHARE, "1", 1),
+        (SIZE | SHARE, "1.0", 1.0),
+        (tuple[DECAY, DECAY], "[0, 0.999]", (0.0, 0.999)),
     ],
 )
 def test_a_word_is_read_as_its_option_needs_it(kind: Any, text: str, value: Any) -> None:
@@ -448,6 +491,26 @@ def test_a_word_is_read_as_its_option_needs_it(kind: Any, text: str, value: Any)
         (tuple[int, str], Word("[1]"), "expected a list of 2: an integer, text, got [1]"),
         (list[Literal["a"]], Word("b"), "expected a list of values, got 'b'"),
         (dict[str, int], Word("a"), "expected a mapping, got 'a'"),
+        (SIZE, Word("0"), "expected an integer of at least 1, got 0"),
+        (SIZE, Word("1.5"), "expected an integer of at least 1, got 1.5"),
+        (SIZE, 0, "expected an integer of at least 1, got 0"),
+        (SIZE, Word(""), "expected an integer of at least 1, got nothing"),
+        (SIZE, True, "expected an integer of at least 1, got true"),
+        (SIZE | None, Word("0"), "expected an integer of at least 1 or null, got 0"),
+        (SIZE | Literal["auto"], Word("-1"), "expected an integer of at least 1 or 'auto', got -1"),
+        (SIZE | SHARE, Word("1.5"), "expected an integer of at least 1 or a number from 0 to 1, got 1.5"),
+        (SHARE, Word(".nan"), "expected a number from 0 to 1, got NaN"),
+        (DECAY, Word("1"), "expected a number of at least 0 and below 1, got 1"),
+        (Annotated[float, Gt(0)], Word("-0.0"), "expected a number above 0, got -0.0"),
+        (Annotated[float, Gt(0), Le(1)], Word("2"), "expected a number above 0 and at most 1, got 2"),
+        (Annotated[int, Le(5)], Word("6"), "expected an integer of at most 5, got 6"),
+        (tuple[SIZE, ...], Word("[1, 0]"), "expected a list of integers of at least 1, got [1, 0]"),
+        (
+            tuple[DECAY, DECAY],
+            Word("[0.9, 1]"),
+            "expected a list of 2 numbers of at least 0 and below 1, got [0.9, 1]",
+        ),
+        (dict[str, SIZE], Word("{a: 0}"), 'expected a mapping, got {"a": 0}'),
         (ATTENTION, Word("aditive"), f"'aditive' is not one of {MECHANISMS}; did you mean 'additive'?"),
         (ATTENTION, Word("zzz"), f"'zzz' is not one of {MECHANISMS}"),
         (ATTENTION | None, Word("3"), f"3 is not one of {MECHANISMS}, null"),
@@ -502,16 +565,14 @@ def test_choices_are_what_can_be_typed() -> None:
 
 def test_the_schema_describes_every_option() -> None:
     declared = options(
-        Option("size", int, 4, "Width."), Option("kind", Literal["a", "b"], "a"), Option("path", str)
+        Option("size", SIZE, 4, "Width."), Option("kind", Literal["a", "b"], "a"), Option("path", str)
     )
     described = schema(declared, "gru").model_json_schema()
     assert described["required"] == ["path"]
     assert described["additionalProperties"] is False
     assert described["properties"]["kind"]["enum"] == ["a", "b"]
-    assert (described["properties"]["size"]["default"], described["properties"]["size"]["type"]) == (
-        4,
-        "integer",
-    )
+    size = described["properties"]["size"]
+    assert (size["default"], size["type"], size["minimum"]) == (4, "integer", 1)
 
 
 TEXT = st.text(st.characters(codec="utf-8"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
 from collections.abc import Callable
@@ -52,6 +53,27 @@ def test_a_name_that_only_running_the_code_would_tell_is_unreadable(install: Ins
     install("a", {}, unsure=source)
     with pytest.raises(Unreadable):
         Source.of("unsure").binding("X")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from annotated_types import Ge\nX: Annotated[int, Ge(1 + 1)]",
+        "from annotated_types import Ge\nX: Annotated[int, Ge(ge=1)]",
+        "from annotated_types import MultipleOf\nX: Annotated[int, MultipleOf(2)]",
+        "from annotated_types import Ge\nX: Annotated[int, Ge]",
+        "from annotated_types import Ge\nif X:\n    def Ge(x): pass\nX: Annotated[int, Ge(1)]",
+        "def Ge(limit): pass\nX: Annotated[int, Ge(1)]",
+        "X: Annotated[int, 'of a kind']",
+    ],
+)
+def test_a_bound_that_is_not_written_out_is_unreadable(install: Install, source: str) -> None:
+    install("a", {}, bounded=f"from typing import Annotated\n{source}")
+    read = Source.of("bounded")
+    annotated = read.tree.body[-1]
+    assert isinstance(annotated, ast.AnnAssign)
+    with pytest.raises(Unreadable):
+        read.annotation(annotated.annotation)
 
 
 CLASS = "class C: pass"

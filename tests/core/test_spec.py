@@ -253,7 +253,7 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
         "data.valid: option of data 'files' is required",
         "optimizer.lr: expected a number, got 'fast'",
         "net.layer: no such option of net; did you mean 'layers'?",
-        "seed: expected an integer, got 'x'",
+        "seed: expected an integer from 0 to 4294967295, got 'x'",
         "no such key 'celll'; did you mean 'cell'?",
     )
 
@@ -273,8 +273,9 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
         ),
         ("task=mnt", "task: no such task 'mnt'; did you mean 'nmt'? (tasks: lm, nmt)"),
         ("net=3", "net: takes no name, only options: net.OPTION=VALUE"),
-        ("seed=1.5", "seed: expected an integer, got 1.5"),
+        ("seed=1.5", "seed: expected an integer from 0 to 4294967295, got 1.5"),
         ("seed=-1", "seed: expected an integer from 0 to 4294967295, got -1"),
+        ("seed=4294967296", "seed: expected an integer from 0 to 4294967295, got 4294967296"),
         ("gru", "'gru': expected KEY=VALUE or the path of a YAML file, and there is no such file"),
         (".", "'.': expected KEY=VALUE or the path of a YAML file, and that is a folder"),
         ("a/b=3", "'a/b=3': expected KEY=VALUE or the path of a YAML file, and there is no such file"),

@@ -8,6 +8,7 @@ import pytest
 
 from rnnx.core.data import Split
 from rnnx.core.errors import UsageError
+from rnnx.core.options import options_of, validate
 from rnnx.tasks.data.lm.corpus import RunningText, cut_in_order
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
@@ -109,15 +110,14 @@ def test_meta_is_plain() -> None:
 
 
 def test_every_wrong_number_is_named_at_once() -> None:
-    with pytest.raises(UsageError) as caught:
-        Given(train=PENN, batch_size=0, eval_batch_size=0, bptt=0, min_frequency=-1, vocabulary_size=2)
-    assert caught.value.problems == (
-        "data.min_frequency: expected 1 or more, got -1",
-        "data.vocabulary_size: expected 3 or more, got 2",
-        "data.batch_size: expected 1 or more, got 0",
-        "data.eval_batch_size: expected 1 or more, got 0",
-        "data.bptt: expected 1 or more, got 0",
-    )
+    values = {"batch_size": 0, "eval_batch_size": 0, "bptt": 0, "min_frequency": -1, "vocabulary_size": 2}
+    assert validate("data", "data", options_of(f"{RunningText.__module__}:RunningText"), values)[1] == {
+        "min_frequency": "data.min_frequency: expected an integer of at least 1, got -1",
+        "vocabulary_size": "data.vocabulary_size: expected an integer of at least 3 or null, got 2",
+        "batch_size": "data.batch_size: expected an integer of at least 1, got 0",
+        "eval_batch_size": "data.eval_batch_size: expected an integer of at least 1, got 0",
+        "bptt": "data.bptt: expected an integer of at least 1, got 0",
+    }
 
 
 def test_the_cut_keeps_every_character_in_order() -> None:

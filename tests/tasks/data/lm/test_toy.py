@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rnnx.core.errors import UsageError
+from rnnx.core.spec import resolve
 from rnnx.tasks.data.lm.toy import Toy
 from rnnx.tasks.parts.library_source import library_source
 from rnnx.tasks.parts.vocabulary import Vocabulary
@@ -20,5 +21,5 @@ def test_it_is_the_library_source_cut_in_order() -> None:
 
 def test_too_little_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
-        Toy(characters=999)
-    assert str(caught.value) == "data.characters: expected 1000 or more, got 999"
+        resolve(["task=lm", "data=toy", "data.characters=999"])
+    assert str(caught.value) == "data.characters: expected an integer of at least 1000, got 999"

@@ -10,6 +10,7 @@ import pytest
 from rnnx.core.batch import Batch
 from rnnx.core.data import Split
 from rnnx.core.errors import UsageError
+from rnnx.core.options import options_of, validate
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
@@ -111,15 +112,14 @@ def test_meta_is_plain_and_names_the_languages() -> None:
 
 
 def test_every_wrong_number_is_named_at_once() -> None:
-    with pytest.raises(UsageError) as caught:
-        Given(batch_size=0, max_length=-1, workers=-1, min_frequency=0, vocabulary_size=4)
-    assert caught.value.problems == (
-        "data.min_frequency: expected 1 or more, got 0",
-        "data.max_length: expected 1 or more, got -1",
-        "data.batch_size: expected 1 or more, got 0",
-        "data.workers: expected 0 or more, got -1",
-        "data.vocabulary_size: expected 5 or more, got 4",
-    )
+    values = {"batch_size": 0, "max_length": -1, "workers": -1, "min_frequency": 0, "vocabulary_size": 4}
+    assert validate("data", "data", options_of(f"{Parallel.__module__}:Parallel"), values)[1] == {
+        "min_frequency": "data.min_frequency: expected an integer of at least 1, got 0",
+        "max_length": "data.max_length: expected an integer of at least 1, got -1",
+        "batch_size": "data.batch_size: expected an integer of at least 1, got 0",
+        "workers": "data.workers: expected an integer of at least 0, got -1",
+        "vocabulary_size": "data.vocabulary_size: expected an integer of at least 5 or null, got 4",
+    }
 
 
 def test_nothing_left_to_train_on_is_an_error() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rnnx.core.errors import UsageError
+from rnnx.core.spec import resolve
 from rnnx.tasks.data.nmt.toy import Toy
 
 
@@ -28,8 +29,8 @@ def test_the_seed_makes_the_sentences() -> None:
 
 def test_wrong_sizes_are_named_at_once() -> None:
     with pytest.raises(UsageError) as caught:
-        Toy(train=0, test=-1)
+        resolve(["task=nmt", "data=toy", "data.train=0", "data.test=-1"])
     assert caught.value.problems == (
-        "data.train: expected 1 or more, got 0",
-        "data.test: expected 1 or more, got -1",
+        "data.train: expected an integer of at least 1, got 0",
+        "data.test: expected an integer of at least 1, got -1",
     )

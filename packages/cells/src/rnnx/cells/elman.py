@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import fused
+from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 
@@ -40,7 +41,7 @@ class Elman(Cell):
         self,
         input_size: int,
         *,
-        hidden_size: int = 256,
+        hidden_size: Positive = 256,
         activation: Literal["tanh", "sigmoid", "relu"] = "tanh",
     ) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import fused
+from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 
@@ -40,7 +41,7 @@ class GRU(Cell):
     """
 
     def __init__(
-        self, input_size: int, *, hidden_size: int = 256, reset: Literal["before", "after"] = "after"
+        self, input_size: int, *, hidden_size: Positive = 256, reset: Literal["before", "after"] = "after"
     ) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)

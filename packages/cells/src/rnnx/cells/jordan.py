@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 
@@ -43,7 +44,7 @@ class Jordan(Cell):
         self,
         input_size: int,
         *,
-        hidden_size: int = 256,
+        hidden_size: Positive = 256,
         activation: Literal["tanh", "sigmoid", "relu"] = "tanh",
         output_activation: Literal["tanh", "sigmoid", "relu"] = "tanh",
     ) -> None:

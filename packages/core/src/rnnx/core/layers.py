@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rnnx.core import engine
 from rnnx.core import state as states
+from rnnx.core.bounds import Positive, Rate
 from rnnx.core.cell import Cell
 from rnnx.core.spec import Spec
 from rnnx.core.state import State
@@ -318,10 +319,10 @@ class Net:
         self,
         cell: Spec,
         *,
-        layers: int = 1,
+        layers: Positive = 1,
         bidirectional: bool = False,
         skip: Literal["none", "residual", "dense", "highway"] = "none",
-        dropout: float = 0.0,
+        dropout: Rate = 0.0,
     ) -> None:
         self.cell, self.layers, self.bidirectional, self.dropout = cell, layers, bidirectional, dropout
         self.skip = SKIPS[skip]

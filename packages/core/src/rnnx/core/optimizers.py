@@ -9,6 +9,8 @@ from typing import final
 import torch
 from torch import nn
 
+from rnnx.core.bounds import AboveZero, NonNegative, Rate
+
 
 class Optimizer(ABC):
     """A recipe for an optimiser; a plugin of the entry-point group ``rnnx.optimizers``."""
@@ -30,7 +32,12 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self, *, lr: float = 1.0, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
+        self,
+        *,
+        lr: AboveZero = 1.0,
+        momentum: Rate = 0.0,
+        nesterov: bool = False,
+        weight_decay: NonNegative = 0.0,
     ) -> None:
         self.lr, self.momentum, self.nesterov, self.weight_decay = lr, momentum, nesterov, weight_decay
 
@@ -60,10 +67,10 @@ class Adam(Optimizer):
     def __init__(
         self,
         *,
-        lr: float = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
+        lr: AboveZero = 2e-3,
+        betas: tuple[Rate, Rate] = (0.9, 0.999),
+        eps: NonNegative = 1e-8,
+        weight_decay: NonNegative = 0.0,
     ) -> None:
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
 
@@ -88,10 +95,10 @@ class AdamW(Optimizer):
     def __init__(
         self,
         *,
-        lr: float = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
+        lr: AboveZero = 2e-3,
+        betas: tuple[Rate, Rate] = (0.9, 0.999),
+        eps: NonNegative = 1e-8,
+        weight_decay: NonNegative = 0.01,
     ) -> None:
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
 
@@ -117,11 +124,11 @@ class RMSprop(Optimizer):
     def __init__(
         self,
         *,
-        lr: float = 2e-3,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        momentum: float = 0.0,
-        weight_decay: float = 0.0,
+        lr: AboveZero = 2e-3,
+        alpha: Rate = 0.99,
+        eps: NonNegative = 1e-8,
+        momentum: Rate = 0.0,
+        weight_decay: NonNegative = 0.0,
     ) -> None:
         self.lr, self.alpha, self.eps, self.momentum, self.weight_decay = (
             lr,
@@ -147,7 +154,9 @@ class Adagrad(Optimizer):
         weight_decay: L2 penalty.
     """
 
-    def __init__(self, *, lr: float = 0.05, eps: float = 1e-10, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, *, lr: AboveZero = 0.05, eps: NonNegative = 1e-10, weight_decay: NonNegative = 0.0
+    ) -> None:
         self.lr, self.eps, self.weight_decay = lr, eps, weight_decay
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

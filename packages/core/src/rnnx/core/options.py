@@ -8,10 +8,12 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, cast
+
+from annotated_types import Ge, Gt, Le, Lt
 
 from rnnx.core.errors import RunError
 from rnnx.core.registry import Plugin, load, suggestion
@@ -43,7 +45,8 @@ class Option:
 
     Args:
         name: Its name.
-        type: Its type, made of ``int float str bool tuple list dict``, ``Literal``, None and unions.
+        type: Its type, made of ``int float str bool tuple list dict``, ``Literal``, None and unions; a number
+            may have bounds, see :mod:`rnnx.core.bounds`.
         default: Its default, or ``REQUIRED``.
         doc: What the docstring says of it, on one line.
 
@@ -52,6 +55,8 @@ class Option:
         'one of before, after, null'
         >>> Option("sizes", tuple[int, ...], ()).expected
         'a list of integers'
+        >>> Option("layers", Annotated[int, Ge(1)], 1).expected
+        'an integer of at least 1'
     """
 
     name: str
@@ -122,13 +127,13 @@ def yaml() -> YAML:
     return cast("YAML", made)
 
 
-def options_of(target: Plugin | str) -> Options:
+def options_of(target: Plugin | str | type) -> Options:
     """The options of a component, a function or a method, in the order of its signature.
 
     Read from the source if the source says it plainly, else by importing it.
 
     Args:
-        target: A plugin, ``module:function``, ``module:Class`` or ``module:Class.method``.
+        target: A plugin, a class, ``module:function``, ``module:Class`` or ``module:Class.method``.
 
     Raises:
         RunError: the signature is none that can be a command line, or cannot be imported.
@@ -299,16 +304,23 @@ _UNREADABLE = (
 )  # an import knows better, or says why
 
 
-def _path(target: Plugin | str) -> str:
+def _path(target: Plugin | str | type) -> str:
+    if isinstance(target, type):
+        raise Unreadable(target.__qualname__)  # it is there already, and may be in no file
     return target.target if isinstance(target, Plugin) else target
 
 
-def _title(target: Plugin | str) -> str:
-    return f"{target.title} of {target.origin}" if isinstance(target, Plugin) else target
+def _title(target: Plugin | str | type) -> str:
+    match target:
+        case Plugin():
+            return f"{target.title} of {target.origin}"
+        case type():
+            return target.__qualname__
+    return target
 
 
-def _load(target: Plugin | str) -> Any:
-    return load(_path(target), _title(target))
+def _load(target: Plugin | str | type) -> Any:
+    return target if isinstance(target, type) else load(_path(target), _title(target))
 
 
 def _walk(target: str) -> list[tuple[Source, ast.ClassDef | ast.FunctionDef, ast.FunctionDef | None]]:
@@ -382,12 +394,12 @@ def _evaluated(parameter: inspect.Parameter, function: Callable[..., Any], title
         ) from error
 
 
-def _checked(target: Plugin | str, option: Option) -> Option:
+def _checked(target: Plugin | str | type, option: Option) -> Option:
     """An option, if YAML can hold its values and a file can name it."""
     if option.type is inspect.Parameter.empty:
         raise RunError(f"{_title(target)}: option {option.name!r} has no type")
     if not _is_plain(option.type):
-        plain = "int, float, str, bool, None, Literal, tuple, list or dict"
+        plain = "int, float (or these with Ge, Gt, Le, Lt), str, bool, None, Literal, tuple, list or dict"
         raise RunError(
             f"{_title(target)}: the type of option {option.name!r} is {option.type}, not made of {plain}"
         )
@@ -405,6 +417,9 @@ def _is_plain(kind: Any) -> bool:
             return kind is None or kind in NAMES
         case typing.Literal:
             return True
+        case typing.Annotated:
+            number, *bounds = arguments
+            return number in (int, float) and all(isinstance(bound, Ge | Gt | Le | Lt) for bound in bounds)
         case typing.Union | types.UnionType:
             return all(map(_is_plain, arguments))
         case origin if origin is dict:
@@ -446,10 +461,40 @@ def _described(kind: Any) -> str:
     if origin is typing.Literal:
         return " or ".join(map(_shown, arguments))
     if origin not in (tuple, list) or not arguments:
-        return NAMES[origin][0]
-    if origin is tuple and arguments[-1] is not ...:
-        return f"a list of {len(arguments)}: {', '.join(map(_described, arguments))}"
-    return f"a list of {NAMES.get(typing.get_origin(arguments[0]) or arguments[0], ('', 'values'))[1]}"
+        return _noun(kind, several=False)
+    if origin is list or arguments[-1] is ...:
+        return f"a list of {_noun(arguments[0], several=True)}"
+    if len(set(arguments)) == 1:
+        return f"a list of {len(arguments)} {_noun(arguments[0], several=True)}"
+    return f"a list of {len(arguments)}: {', '.join(map(_described, arguments))}"
+
+
+def _noun(kind: Any, several: bool) -> str:
+    """What one value of a type is called, or several, and the bounds of it."""
+    number, *bounds = typing.get_args(kind) if typing.get_origin(kind) is Annotated else (kind,)
+    name = NAMES.get(typing.get_origin(number) or number, ("a value", "values"))[several]
+    return f"{name} {_bounded(bounds)}" if bounds else name
+
+
+def _bounded(bounds: Sequence[Ge | Gt | Le | Lt]) -> str:
+    """Bounds in words, as they follow a number."""
+    match bounds:
+        case [Ge(low), Le(high)]:
+            return f"from {low} to {high}"
+    limits = " and ".join(map(_limit, bounds))
+    return f"of {limits}" if limits.startswith("at") else limits
+
+
+def _limit(bound: Ge | Gt | Le | Lt) -> str:
+    match bound:
+        case Ge(low):
+            return f"at least {low}"
+        case Gt(low):
+            return f"above {low}"
+        case Le(high):
+            return f"at most {high}"
+        case Lt(high):
+            return f"below {high}"
 
 
 def _shown(value: Any) -> str:

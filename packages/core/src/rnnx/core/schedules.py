@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple, final
 import torch
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
+from rnnx.core.bounds import Count, Fraction, NonNegative, Rate, Share
+
 
 class Scheduler(NamedTuple):
     """A scheduler and when it moves.
@@ -44,7 +46,7 @@ class Constant(Schedule):
         warmup: Steps over which the rate rises to its full value.
     """
 
-    def __init__(self, *, warmup: int = 0) -> None:
+    def __init__(self, *, warmup: Count = 0) -> None:
         self.warmup = warmup
 
     def build(self, optimizer: torch.optim.Optimizer, steps: int, mode: Literal["min", "max"]) -> Scheduler:
@@ -72,7 +74,7 @@ class Exponential(Schedule):
         [1.0, 1.0, 0.5, 0.25]
     """
 
-    def __init__(self, *, factor: float = 0.5, hold: int = 1) -> None:
+    def __init__(self, *, factor: Fraction = 0.5, hold: Count = 1) -> None:
         self.factor, self.hold = factor, hold
 
     def build(self, optimizer: torch.optim.Optimizer, steps: int, mode: Literal["min", "max"]) -> Scheduler:
@@ -91,7 +93,7 @@ class Plateau(Schedule):
         min_lr: The rate never falls below this.
     """
 
-    def __init__(self, *, factor: float = 0.5, patience: int = 1, min_lr: float = 1e-6) -> None:
+    def __init__(self, *, factor: Rate = 0.5, patience: Count = 1, min_lr: NonNegative = 1e-6) -> None:
         self.factor, self.patience, self.min_lr = factor, patience, min_lr
 
     def build(self, optimizer: torch.optim.Optimizer, steps: int, mode: Literal["min", "max"]) -> Scheduler:
@@ -108,7 +110,7 @@ class Cosine(Schedule):
         final: The last rate as a fraction of the full one.
     """
 
-    def __init__(self, *, warmup: int = 0, final: float = 0.01) -> None:
+    def __init__(self, *, warmup: Count = 0, final: Share = 0.01) -> None:
         self.warmup, self.final = warmup, final
 
     def build(self, optimizer: torch.optim.Optimizer, steps: int, mode: Literal["min", "max"]) -> Scheduler:

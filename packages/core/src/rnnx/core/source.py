@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import annotated_types
 
 BUILTINS = {kind.__name__: kind for kind in (int, float, str, bool, tuple, list, dict)}
 TYPING = ("typing", "typing_extensions")
+BOUNDS = ("Ge", "Gt", "Le", "Lt")  # of the library annotated_types
 TRANSPARENT = {"final", "override", "abstractmethod", "staticmethod", "classmethod"}  # decorators
 
 
@@ -121,7 +124,7 @@ class Source:
         return importlib.util.resolve_name("." * statement.level + (statement.module or ""), package)
 
     def annotation(self, node: ast.expr) -> Any:
-        """The type that an annotation means, if it is made of builtins, ``typing`` and aliases of these.
+        """The type that an annotation means: of builtins, ``typing``, bounds of these, and aliases.
 
         Raises:
             Unreadable: it is made of anything else.
@@ -163,9 +166,22 @@ class Source:
         if generic is typing.Literal:
             return generic[_literal(arguments)]
         match arguments:
+            case ast.Tuple(elts=[kind, *bounds]) if generic is Annotated:
+                return generic[(self.annotation(kind), *map(self._bound, bounds))]
             case ast.Tuple(elts=elements):
                 return generic[tuple(self.annotation(element) for element in elements)]
         return generic[self.annotation(arguments)]
+
+    def _bound(self, node: ast.expr) -> Any:
+        """A bound of a number, such as ``Ge(1)``."""
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[limit], keywords=[]):
+                match self.binding(name):
+                    case ast.ImportFrom(module="annotated_types") as statement:
+                        bound = _original(statement, name)
+                        if bound in BOUNDS:
+                            return getattr(annotated_types, bound)(self.value(limit))
+        raise Unreadable(ast.unparse(node))
 
     def value(self, node: ast.expr) -> Any:
         """The value of a literal, or of a constant of the module or of one it imports from.

@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from rnnx.core.bounds import Seed
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.options import Option, Options, Word, options_of, validate, yaml
 from rnnx.core.registry import PER_TASK, find, split, suggestion
@@ -25,12 +26,11 @@ DEFAULTS: dict[str, str | None] = {  # of the sections that name a component, in
 }
 UNNAMED = {"net": "rnnx.core.layers:Net", "trainer": "rnnx.core.trainer:Trainer"}
 KEYS: Options = {
-    "seed": Option("seed", int, 1, "The seed of every random number."),
+    "seed": Option("seed", Seed, 1, "The seed of every random number."),
     "name": Option("name", str | None, None, "Name of the run; without it, one is made."),
     "out": Option("out", str, "runs", "The folder that holds runs."),
 }
 SECTIONS = (*DEFAULTS, *UNNAMED)
-LARGEST_SEED = 2**32 - 1
 KEY = re.compile(r"\w[\w-]*(\.[\w-]+)*")
 
 
@@ -251,8 +251,6 @@ class _Resolution:
         for section, target in UNNAMED.items():
             components[section] = self._checked(section, section, options_of(target))
         keys = self._checked("", "a run", KEYS)
-        if not 0 <= keys.get("seed", 0) <= LARGEST_SEED:
-            self.problems.append(f"seed: expected an integer from 0 to {LARGEST_SEED}, got {keys['seed']}")
         self.problems.extend(map(self._no_such_key, self.unknown))
         if self.problems:
             raise UsageError(*self.problems)

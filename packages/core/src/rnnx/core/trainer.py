@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
 
+from rnnx.core.bounds import Count, Fraction, Limit, NonNegative, Positive, Share
+
 if TYPE_CHECKING:
     import lightning as L
     from lightning.pytorch.loggers import Logger
@@ -41,23 +43,23 @@ class Trainer:
     def __init__(
         self,
         *,
-        max_epochs: int = 10,
-        max_steps: int = -1,
+        max_epochs: Limit = 10,
+        max_steps: Limit = -1,
         max_time: str | None = None,
         accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"] = "auto",
-        devices: int | Literal["auto"] = 1,
-        num_nodes: int = 1,
+        devices: Positive | Literal["auto"] = 1,
+        num_nodes: Positive = 1,
         strategy: str = "auto",
         precision: Literal["32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true"] = "32-true",
-        gradient_clip_val: float = 1.0,
+        gradient_clip_val: NonNegative = 1.0,
         gradient_clip_algorithm: Literal["norm", "value"] = "norm",
-        accumulate_grad_batches: int = 1,
-        limit_train_batches: int | float = 1.0,
-        limit_val_batches: int | float = 1.0,
-        limit_test_batches: int | float = 1.0,
-        val_check_interval: int | float = 1.0,
-        check_val_every_n_epoch: int = 1,
-        log_every_n_steps: int = 10,
+        accumulate_grad_batches: Positive = 1,
+        limit_train_batches: Count | Share = 1.0,
+        limit_val_batches: Count | Share = 1.0,
+        limit_test_batches: Count | Share = 1.0,
+        val_check_interval: Positive | Fraction = 1.0,
+        check_val_every_n_epoch: Positive = 1,
+        log_every_n_steps: Positive = 10,
         deterministic: bool | Literal["warn"] = "warn",
         detect_anomaly: bool = False,
         profiler: Literal["simple", "advanced"] | None = None,

@@ -12,6 +12,7 @@ from torchmetrics import Metric
 
 from rnnx.core import state as states
 from rnnx.core.batch import Batch
+from rnnx.core.bounds import Count, Fraction, NonNegative, Positive, Rate, Seed
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.core.state import State
@@ -46,10 +47,10 @@ class LanguageModel(Task):
         net: Mapping[str, Any],
         meta: Meta,
         *,
-        embedding_size: int = 128,
+        embedding_size: Positive = 128,
         tied: bool = False,
-        dropout: float = 0.1,
-        initial_range: float = 0.1,
+        dropout: Rate = 0.1,
+        initial_range: NonNegative = 0.1,
     ) -> None:
         super().__init__(net, meta)
         if self.net.bidirectional:
@@ -121,13 +122,13 @@ class LanguageModel(Task):
         lines: Iterable[str],
         *,
         mode: Literal["generate", "complete", "score"] = "generate",
-        length: int = 100,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        n_best: int = 5,
-        beam_size: int = 10,
-        seed: int | None = None,
+        length: Positive = 100,
+        temperature: NonNegative = 1.0,
+        top_k: Count = 0,
+        top_p: Fraction = 1.0,
+        n_best: Positive = 5,
+        beam_size: Positive = 10,
+        seed: Seed | None = None,
     ) -> Iterator[str]:
         """Continues prompts, or tells how probable lines are.
 

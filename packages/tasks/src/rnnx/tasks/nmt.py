@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric
 
 from rnnx.core.batch import Batch
+from rnnx.core.bounds import Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.state import State
@@ -82,18 +83,18 @@ class Translation(Task):
         net: Mapping[str, Any],
         meta: Meta,
         *,
-        embedding_size: int = 256,
+        embedding_size: Positive = 256,
         attention: Score = "additive",
         input_feeding: bool = False,
         tied: bool = True,
-        dropout: float = 0.2,
-        label_smoothing: float = 0.1,
-        beam_size: int = 5,
-        length_penalty: float = 1.0,
-        coverage_penalty: float = 0.0,
-        min_length: int = 0,
-        max_length: int = 100,
-        no_repeat_ngram: int = 0,
+        dropout: Rate = 0.2,
+        label_smoothing: Share = 0.1,
+        beam_size: Positive = 5,
+        length_penalty: NonNegative = 1.0,
+        coverage_penalty: NonNegative = 0.0,
+        min_length: Count = 0,
+        max_length: Positive = 100,
+        no_repeat_ngram: Count = 0,
         tokenize: BleuTokens = "13a",
     ) -> None:
         super().__init__(net, meta)
@@ -180,16 +181,16 @@ class Translation(Task):
         self,
         lines: Iterable[str],
         *,
-        beam_size: int | None = None,
-        n_best: int = 1,
-        length_penalty: float | None = None,
-        coverage_penalty: float | None = None,
-        min_length: int | None = None,
-        max_length: int | None = None,
-        no_repeat_ngram: int | None = None,
+        beam_size: Positive | None = None,
+        n_best: Positive = 1,
+        length_penalty: NonNegative | None = None,
+        coverage_penalty: NonNegative | None = None,
+        min_length: Count | None = None,
+        max_length: Positive | None = None,
+        no_repeat_ngram: Count | None = None,
         scores: bool = False,
         attention: str | None = None,
-        batch_size: int = 64,
+        batch_size: Positive = 64,
     ) -> Iterator[str]:
         """Translates line by line.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rnnx.core.baseline import Baseline
 from rnnx.core.batch import Batch
+from rnnx.core.bounds import Positive
 from rnnx.core.data import Meta, Split
 from rnnx.tasks.parts.kneser_ney import KneserNey
 from rnnx.tasks.parts.scores import BitsPerCharacter, Perplexity
@@ -24,7 +25,7 @@ class NGram(Baseline):
         order: Length of the longest n-gram that is counted.
     """
 
-    def __init__(self, meta: Meta, *, order: int = 5) -> None:
+    def __init__(self, meta: Meta, *, order: Positive = 5) -> None:
         self.meta = meta
         self.model = KneserNey(len(Vocabulary.from_plain(meta["vocabulary"])), order=order)
 

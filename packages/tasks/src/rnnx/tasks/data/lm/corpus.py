@@ -8,8 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, Annotated, Literal, final
 
+from annotated_types import Ge
+
+from rnnx.core.bounds import Positive
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.parts.text import split_lines
@@ -42,26 +45,11 @@ class RunningText(Data, ABC):
     """
 
     level: Literal["char", "word", "bpe"] = "word"
-    min_frequency: int = 1
-    vocabulary_size: int | None = None
-    batch_size: int = 20
-    eval_batch_size: int = 1
-    bptt: int = 35
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"data.{name}: expected {least} or more, got {value}"
-            for name, value, least in (
-                ("min_frequency", self.min_frequency, 1),
-                ("vocabulary_size", 3 if self.vocabulary_size is None else self.vocabulary_size, 3),
-                ("batch_size", self.batch_size, 1),
-                ("eval_batch_size", self.eval_batch_size, 1),
-                ("bptt", self.bptt, 1),
-            )
-            if value < least
-        ]
-        if problems:
-            raise UsageError(*problems)
+    min_frequency: Positive = 1
+    vocabulary_size: Annotated[int, Ge(3)] | None = None
+    batch_size: Positive = 20
+    eval_batch_size: Positive = 1
+    bptt: Positive = 35
 
     @abstractmethod
     def texts(self) -> dict[Split, str]:

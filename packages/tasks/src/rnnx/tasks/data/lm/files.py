@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+from rnnx.core.bounds import Share
 from rnnx.core.data import Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.lm.corpus import RunningText, cut_in_order
@@ -29,10 +30,9 @@ class Files(RunningText):
     valid: str | None = None
     test: str | None = None
     text: str | None = None
-    cut: tuple[float, float, float] = (0.9, 0.05, 0.05)
+    cut: tuple[Share, Share, Share] = (0.9, 0.05, 0.05)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         given = [split for split, path in self._paths().items() if path is not None]
         if self.text is not None and given:
             raise UsageError(

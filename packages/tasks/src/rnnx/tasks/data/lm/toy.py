@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
+from annotated_types import Ge
+
+from rnnx.core.bounds import Positive
 from rnnx.core.data import Split
-from rnnx.core.errors import UsageError
 from rnnx.tasks.data.lm.corpus import RunningText, cut_in_order
 from rnnx.tasks.parts.library_source import library_source
 
@@ -24,14 +26,9 @@ class Toy(RunningText):
     """
 
     level: Literal["char", "word", "bpe"] = "char"
-    batch_size: int = 32
-    bptt: int = 100
-    characters: int = 600_000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.characters < 1000:
-            raise UsageError(f"data.characters: expected 1000 or more, got {self.characters}")
+    batch_size: Positive = 32
+    bptt: Positive = 100
+    characters: Annotated[int, Ge(1000)] = 600_000
 
     def texts(self) -> dict[Split, str]:
         """Reads the source files."""

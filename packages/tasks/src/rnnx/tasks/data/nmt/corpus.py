@@ -6,8 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, final
 
+from annotated_types import Ge
+
+from rnnx.core.bounds import Count, Positive
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.nmt.example import Example
@@ -44,27 +47,12 @@ class Parallel(Data, ABC):
 
     level: Literal["word", "bpe"] = "word"
     shared_vocabulary: bool = False
-    min_frequency: int = 1
-    vocabulary_size: int | None = None
+    min_frequency: Positive = 1
+    vocabulary_size: Annotated[int, Ge(5)] | None = None
     lowercase: bool = False
-    max_length: int = 100
-    batch_size: int = 64
-    workers: int = 0
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"data.{name}: expected {least} or more, got {value}"
-            for name, value, least in (
-                ("min_frequency", self.min_frequency, 1),
-                ("max_length", self.max_length, 1),
-                ("batch_size", self.batch_size, 1),
-                ("workers", self.workers, 0),
-                ("vocabulary_size", 5 if self.vocabulary_size is None else self.vocabulary_size, 5),
-            )
-            if value < least
-        ]
-        if problems:
-            raise UsageError(*problems)
+    max_length: Positive = 100
+    batch_size: Positive = 64
+    workers: Count = 0
 
     @property
     @abstractmethod

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+from rnnx.core.bounds import Positive, Seed
 from rnnx.core.data import Split
-from rnnx.core.errors import UsageError
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
 from rnnx.tasks.parts.grammar import corpus
 
@@ -23,19 +23,10 @@ class Toy(Parallel):
         seed: The seed of the generator; the same seed gives the same sentences.
     """
 
-    train: int = 8000
-    valid: int = 500
-    test: int = 500
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        sizes = {"train": self.train, "valid": self.valid, "test": self.test}
-        problems = [
-            f"data.{name}: expected 1 or more, got {size}" for name, size in sizes.items() if size < 1
-        ]
-        if problems:
-            raise UsageError(*problems)
+    train: Positive = 8000
+    valid: Positive = 500
+    test: Positive = 500
+    seed: Seed = 1
 
     @property
     def languages(self) -> tuple[str, str]:
