@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ class Distribution:
 
     @property
     def requirements(self) -> dict[str, Requirement]:
-        parsed = map(Requirement, self.project["dependencies"])
+        extras = self.project.get("optional-dependencies", {})
+        parsed = map(Requirement, [*self.project["dependencies"], *chain.from_iterable(extras.values())])
         return {canonicalize_name(requirement.name): requirement for requirement in parsed}
 
     @property
@@ -168,8 +170,9 @@ def test_every_entry_point_names_something_that_its_own_files_define(distributio
 
 @pytest.mark.parametrize("name", CELLS.project["entry-points"]["rnnx.cells"])
 def test_a_cell_is_a_file_of_its_name_whose_first_line_is_a_paper(name: str) -> None:
-    assert CELLS.project["entry-points"]["rnnx.cells"][name].startswith(f"rnnx.cells.{name}:")
-    first = (CELLS.source / f"{name}.py").read_text("utf-8").partition("\n")[0]
+    module = name.replace("-", "_")
+    assert CELLS.project["entry-points"]["rnnx.cells"][name].startswith(f"rnnx.cells.{module}:")
+    first = (CELLS.source / f"{module}.py").read_text("utf-8").partition("\n")[0]
     assert re.match(r'r?""".*\b(19|20)\d\d\b', first), first
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from rnnx.core.cell import Cell
-from rnnx.core.engine import flip, loop, scan
+from rnnx.core.engine import flip, fold, loop, scan
 from rnnx.core.state import State
 
 N, T, I, H = 4, 5, 3, 6  # noqa: E741
@@ -136,3 +137,51 @@ class _Scan(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, ...]:
         y, last = scan(self.cell, x, lengths, state)
         return y, *last
+
+
+@pytest.fixture
+def forest() -> Callable[[int], Tensor]:
+    """Parents ``(N, T)`` of random trees, their nodes in any order, padded; the most children are given."""
+
+    def grow(widest: int) -> Tensor:
+        random = Random(widest)
+        rows = []
+        for nodes in (7, 1, 5, 7):
+            names = random.sample(range(nodes), nodes)
+            parents = {names[0]: -1}
+            for name in names[1:]:
+                free = [parent for parent in parents if list(parents.values()).count(parent) < widest]
+                parents[name] = random.choice(free)
+            rows.append([parents[t] for t in range(nodes)] + [-2] * (7 - nodes))
+        return torch.tensor(rows)
+
+    return grow
+
+
+@pytest.fixture
+def true_gradients_on_trees(forest: Callable[[int], Tensor]) -> Callable[[Cell, int], None]:
+    """Whether the gradients of a forest's inputs and of the weights are those of finite differences."""
+
+    def check(cell: Cell, widest: int) -> None:
+        names, weights = zip(*cell.double().named_parameters(), strict=True)
+        parents = forest(widest)
+
+        def read(x: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+            named = {f"cell.{name}": weight for name, weight in zip(names, given, strict=True)}
+            return torch.func.functional_call(_Fold(cell), named, (x, parents))
+
+        x = torch.randn(*parents.shape, cell.input_size, dtype=torch.double, requires_grad=True)
+        assert torch.autograd.gradcheck(read, (x, *(w.detach().requires_grad_() for w in weights)))
+
+    torch.manual_seed(0)
+    return check
+
+
+class _Fold(nn.Module):
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor, parents: Tensor) -> tuple[Tensor, ...]:
+        y, root = fold(self.cell, x, parents)
+        return y, *root

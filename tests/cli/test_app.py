@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import distribution
+from importlib.metadata import distribution, entry_points
 from io import BytesIO
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from rnnx.cli.app import _lines, app
 from rnnx.core.options import yaml
 
 RUN = "it's small"
+CELLS = ", ".join(sorted(entry_points(group="rnnx.cells").names))
 HEAVY = {"torch", "lightning", "wandb", "matplotlib", "datasets"}
 
 
@@ -138,7 +139,7 @@ def test_what_was_typed_wrong_is_told_all_at_once(rnnx):
     done = rnnx("run", *words.split())
     assert (done.returncode, done.stdout) == (2, "")
     assert sorted(done.stderr.splitlines()) == [
-        "rnnx: cell: no such cell 'gruu'; did you mean 'gru'? (cells: elman, gru, jordan, lstm)",
+        f"rnnx: cell: no such cell 'gruu'; did you mean 'gru'? (cells: {CELLS})",
         "rnnx: data.sise: no such option of data 'toy'",
         "rnnx: net.layers: expected an integer of at least 1, got 'two'",
         "rnnx: net.skip: 'resid' is not one of none, residual, dense, highway; did you mean 'residual'?",
@@ -172,7 +173,7 @@ def test_what_was_typed_wrong_is_told_all_at_once(rnnx):
         ),
         (
             "show cell lstn",
-            "cell: no such cell 'lstn'; did you mean 'lstm'? (cells: elman, gru, jordan, lstm)",
+            f"cell: no such cell 'lstn'; did you mean 'lstm'? (cells: {CELLS})",
         ),
     ],
 )

@@ -3,8 +3,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 
 import pytest
+
+CELLS = sorted(entry_points(group="rnnx.cells").names)
 
 
 def complete(folder, line):
@@ -34,7 +37,7 @@ def complete(folder, line):
         ("rnnx run ce", ["cell=", "cell."]),
         ("rnnx run cell=l", ["cell=lstm"]),  # as zsh and fish have it
         ("rnnx run cell = l", ["lstm"]),  # as Bash has it
-        ("rnnx run cell =", ["elman", "gru", "jordan", "lstm"]),
+        ("rnnx run cell =", CELLS),
         ("rnnx run task = lm data =", ["files", "hub", "toy"]),
         ("rnnx run task = lm baseline =", ["ngram"]),
         ("rnnx run cell.", ["cell.hidden_size=", "cell.reset="]),
@@ -47,6 +50,7 @@ def complete(folder, line):
         ("rnnx list ta", ["tasks"]),
         ("rnnx show da", ["data"]),
         ("rnnx show task ", ["lm", "nmt"]),
+        ("rnnx check el", ["elman"]),
         ("rnnx test r", ["runs/small"]),
         ("rnnx predict s", ["small"]),
         ("rnnx predict small b", ["beam_size=", "batch_size="]),

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.metadata import entry_points
 
 import pytest
 
 from rnnx.cli.showing import describe
 from rnnx.core.errors import UsageError
+
+CELLS = ", ".join(sorted(entry_points(group="rnnx.cells").names))
 
 
 def test_a_cell_is_shown_with_paper_equations_and_options(rnnx):
@@ -58,7 +61,7 @@ def test_what_there_is_one_of_needs_no_name(kind):
     [
         ("cel", "gru", "no such kind 'cel'; did you mean 'cell'?"),
         ("cell", "gruu", "cell: no such cell 'gruu'; did you mean 'gru'?"),
-        ("cell", None, "cell: expected a name, one of elman, gru, jordan, lstm"),
+        ("cell", None, f"cell: expected a name, one of {CELLS}"),
         ("data", "toyy", "data: no such data 'toyy'; did you mean 'toy'?"),
         ("data", "nmt.toyy", "data: no such data 'toyy' of task 'nmt'; did you mean 'toy'?"),
         ("net", "gru", "net: there is only one, so it takes no name; got 'gru'"),

@@ -14,7 +14,7 @@ from rnnx.core.registry import Plugin, plugins
 
 def small(plugin: Plugin) -> dict[str, Any]:
     """A cell as plain data, six wide where that can be said."""
-    width = {"hidden_size": 6} if "hidden_size" in options_of(plugin) else {}
+    width = {"hidden_size": 8} if "hidden_size" in options_of(plugin) else {}
     return {"name": plugin.name, **width}
 
 

@@ -8,6 +8,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Annotated, Any, final
 
@@ -169,6 +170,30 @@ def show(
             typer.echo(json.dumps(description.to_plain(), ensure_ascii=False))
         else:
             display(description)
+
+
+@app.command()
+def check(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A cell, anybody's.", autocompletion=completion.cells)
+    ],
+    as_json: Json = False,
+) -> None:
+    """Check a cell: what must hold of every cell, with each of its options.
+
+    rnnx check gru
+    """
+    from rnnx.cli.checking import outcomes
+
+    found = []
+    for outcome in outcomes(name):
+        found.append(outcome)
+        if not as_json:
+            typer.echo(outcome.line)
+    if as_json:
+        typer.echo(json.dumps([asdict(outcome) for outcome in found], indent=2, ensure_ascii=False))
+    if any(outcome.problem for outcome in found):
+        raise typer.Exit(1)
 
 
 @app.command("test")

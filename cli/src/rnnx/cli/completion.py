@@ -61,6 +61,11 @@ def kinds_listed() -> list[str]:
     return list(KINDS)
 
 
+def cells() -> list[Choice]:
+    """The cells there are."""
+    return [(plugin.name, readable(summary(plugin))) for plugin in plugins("cell")]
+
+
 def named(context: typer.Context) -> list[Choice]:
     """The components of the kind that was typed."""
     kind = context.params["kind"]

@@ -9,13 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import fused
+from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.errors import UsageError
 from rnnx.core.state import State
 
 
 @final
 class LSTM(Cell):
-    r"""Long short-term memory, equal to ``torch.nn.LSTM``.
+    r"""Long short-term memory, equal to ``torch.nn.LSTM``, and its variants.
 
     .. math::
         i_t, f_t, o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U) \\
@@ -26,35 +28,97 @@ class LSTM(Cell):
     The state is ``(h, c)``, the output ``h``. Parameters have the names, shapes and order of gates (``i f g
     o``) of ``torch.nn.LSTMCell``.
 
-    Deviations: two biases, as torch.
+    The options span the search space of Greff et al. 2015, "LSTM: a search space odyssey". With all of them
+
+    .. math::
+        f_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + R s_{t-1} + p \odot c_{t-1}) \\
+        i_t &= 1 - f_t \quad \text{(coupled), else as } f_t \\
+        c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
+        o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + R s_{t-1} + p \odot c_t)
+
+    with the peepholes ``p`` (``weight_ch``) and the recurrence ``R`` (``weight_gh``) of the gates ``s``. A
+    gate that is left out is 1, an activation the identity. Only the gates ``G`` of ``i f o`` with weights of
+    their own have rows in the parameters: ``weight_ch`` is ``(G H)``, ``weight_gh`` ``(G H, G H)``; and with
+    full gate recurrence they follow in the state, ``(h, c, s)``, side by side.
+
+    Deviations: two biases, as torch. Greff's coupled gates are ``f = 1 - i``: the same with the weights of
+    the other sign, but the gate that keeps its weights, and ``forget_bias``, is here ``f``. Greff's LSTM has
+    peepholes from the start.
 
     Args:
         hidden_size: Width ``H`` of ``h`` and ``c``.
+        input_gate: Whether there is ``i``, else 1.
+        forget_gate: Whether there is ``f``, else 1: the LSTM of 1997.
+        output_gate: Whether there is ``o``, else 1.
+        input_activation: Whether ``g`` has its tanh.
+        output_activation: Whether ``h`` has its tanh.
+        peepholes: Whether the gates see the memory: ``i`` and ``f`` the one before, ``o`` the one after.
+        coupled: Whether ``i = 1 - f``.
+        gate_recurrence: Whether the gates of the step before feed the gates (full gate recurrence).
+        forget_bias: Added to the forget gate's initial bias.
+
+    Raises:
+        UsageError: an option needs a gate that another leaves out.
 
     Example:
         >>> cell = LSTM(3, hidden_size=4)
         >>> cell.step(cell.project(torch.zeros(2, 3)), cell.initial_state(2, torch.zeros(1)))[0].shape
         torch.Size([2, 4])
+        >>> LSTM(3, hidden_size=4, output_gate=False, gate_recurrence=True).state_sizes
+        (4, 4, 8)
     """
 
-    def __init__(self, input_size: int, *, hidden_size: int = 256) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        hidden_size: Positive = 256,
+        input_gate: bool = True,
+        forget_gate: bool = True,
+        output_gate: bool = True,
+        input_activation: bool = True,
+        output_activation: bool = True,
+        peepholes: bool = False,
+        coupled: bool = False,
+        gate_recurrence: bool = False,
+        forget_bias: float = 0.0,
+    ) -> None:
         super().__init__()
+        present = {"i": input_gate, "f": forget_gate, "o": output_gate}
+        _check(present, peepholes, coupled, gate_recurrence, forget_bias)
+        self.gates = [gate for gate in "ifo" if present[gate] and not (coupled and gate == "i")]
+        self.rows = [row for row in "ifgo" if row == "g" or row in self.gates]
+        self.input_activation, self.output_activation = input_activation, output_activation
+        self.peepholes, self.coupled = peepholes, coupled
+        activations = input_activation and output_activation
+        self.plain = len(self.rows) == 4 and activations and not (peepholes or gate_recurrence)
+
+        own, size = len(self.gates) * hidden_size, len(self.rows) * hidden_size
         self.input_size, self.output_size, self.state_sizes = (
             input_size,
             hidden_size,
-            (hidden_size, hidden_size),
+            (hidden_size, hidden_size, own) if gate_recurrence else (hidden_size, hidden_size),
         )
-        self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))  # W
-        self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))  # U
-        self.bias_ih = nn.Parameter(torch.empty(4 * hidden_size))
-        self.bias_hh = nn.Parameter(torch.empty(4 * hidden_size))
+        self.weight_ih = nn.Parameter(torch.empty(size, input_size))  # W
+        self.weight_hh = nn.Parameter(torch.empty(size, hidden_size))  # U
+        self.bias_ih = nn.Parameter(torch.empty(size))
+        self.bias_hh = nn.Parameter(torch.empty(size))
+        if peepholes:
+            self.weight_ch = nn.Parameter(torch.empty(own))  # p
+        if gate_recurrence:
+            self.weight_gh = nn.Parameter(torch.empty(own, own))  # R
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        if forget_bias:
+            with torch.no_grad():
+                self.bias_ih.chunk(len(self.rows))[self.rows.index("f")].add_(forget_bias)
 
     def project(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        if not self.plain:
+            return self._variant(z, state)
         h, c = state
         i, f, g, o = (z + F.linear(h, self.weight_hh)).chunk(4, -1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
@@ -62,5 +126,60 @@ class LSTM(Cell):
         return h, (h, c)
 
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
+        if not self.plain:
+            return None
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return fused.unroll(torch.lstm, weights, x, lengths, state)
+
+    def _variant(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        """A step anywhere in the search space."""
+        h, c, *recurrent = state
+        a = dict(zip(self.rows, (z + F.linear(h, self.weight_hh)).chunk(len(self.rows), -1), strict=True))
+        for gates in recurrent:
+            for gate, term in self._by_gate(F.linear(gates, self.weight_gh)).items():
+                a[gate] = a[gate] + term
+        peephole = self._by_gate(self.weight_ch) if self.peepholes else {}
+
+        def opened(gate: str, memory: Tensor) -> Tensor:
+            if gate not in a:
+                return torch.ones_like(memory)
+            return torch.sigmoid(a[gate] + peephole[gate] * memory if peephole else a[gate])
+
+        i, f = opened("i", c), opened("f", c)
+        if self.coupled:
+            i = 1 - f
+        c = f * c + i * (torch.tanh(a["g"]) if self.input_activation else a["g"])
+        o = opened("o", c)
+        h = o * (torch.tanh(c) if self.output_activation else c)
+        if not recurrent:
+            return h, (h, c)
+        s = {"i": i, "f": f, "o": o}
+        return h, (h, c, torch.cat([s[gate] for gate in self.gates], -1))
+
+    def _by_gate(self, joined: Tensor) -> dict[str, Tensor]:
+        """What stands side by side ``(..., G H)``, for each gate with weights of its own."""
+        return dict(zip(self.gates, joined.chunk(len(self.gates), -1), strict=True))
+
+
+def _check(
+    present: dict[str, bool], peepholes: bool, coupled: bool, gate_recurrence: bool, forget_bias: float
+) -> None:
+    """Refuses options whose gates are left out."""
+    problems = []
+    if coupled and not (present["i"] and present["f"]):
+        problems.append(
+            "cell.coupled: true ties the input gate to the forget gate, and cell.input_gate or "
+            "cell.forget_gate is false; set it to false"
+        )
+    for name, wanted in (("peepholes", peepholes), ("gate_recurrence", gate_recurrence)):
+        if wanted and not any(present.values()):
+            problems.append(
+                f"cell.{name}: true needs a gate, and cell.input_gate, cell.forget_gate and "
+                "cell.output_gate are all false; set it to false"
+            )
+    if forget_bias and not present["f"]:
+        problems.append(
+            f"cell.forget_bias: {forget_bias} needs a forget gate, and cell.forget_gate is false; set it to 0"
+        )
+    if problems:
+        raise UsageError(*problems)

@@ -168,7 +168,7 @@ def summary(target: Plugin | str) -> str:
         return ""
 
 
-def documentation(target: Plugin | str) -> str:
+def documentation(target: Plugin | str | type) -> str:
     """The whole docstring, without its indentation.
 
     Raises:

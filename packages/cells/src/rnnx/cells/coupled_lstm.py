@@ -1,0 +1,64 @@
+"""Greff et al. 2015, "LSTM: a search space odyssey", section 3: coupled input and forget gate (CIFG)."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import Tensor
+
+from rnnx.cells.lstm import LSTM
+from rnnx.core.bounds import Positive
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+
+
+@final
+class CoupledLSTM(Cell):
+    r"""Long short-term memory that writes where it forgets: ``lstm`` with ``coupled=true``.
+
+    .. math::
+        f_t, o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U) \\
+        g_t &= \tanh(W x_t + b_W + U h_{t-1} + b_U) \\
+        c_t &= f_t \odot c_{t-1} + (1 - f_t) \odot g_t \\
+        h_t &= o_t \odot \tanh(c_t)
+
+    Peepholes add :math:`p \odot c_{t-1}` to what ``f`` sees, and :math:`p \odot c_t` to what ``o`` sees.
+
+    The state is ``(h, c)``, the output ``h``. The parameters are those of ``lstm``: torch's with the rows
+    ``f g o``, and with peepholes ``weight_ch``, ``p`` of ``f o``, ``(2 H)``.
+
+    Deviations: two biases, as torch. The paper's peepholes are an option; its gates are ``f = 1 - i``, the
+    same with the weights of the other sign.
+
+    Args:
+        hidden_size: Width ``H`` of ``h`` and ``c``.
+        peepholes: Whether the gates see the memory: ``f`` the one before, ``o`` the one after.
+        forget_bias: Added to the forget gate's initial bias.
+
+    Example:
+        >>> import torch
+        >>> cell = CoupledLSTM(3, hidden_size=4)
+        >>> cell.step(cell.project(torch.zeros(2, 3)), cell.initial_state(2, torch.zeros(1)))[0].shape
+        torch.Size([2, 4])
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        hidden_size: Positive = 256,
+        peepholes: bool = False,
+        forget_bias: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.lstm = LSTM(
+            input_size, hidden_size=hidden_size, coupled=True, peepholes=peepholes, forget_bias=forget_bias
+        )
+        self.input_size, self.output_size = input_size, self.lstm.output_size
+        self.state_sizes = self.lstm.state_sizes
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.lstm.project(x)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        return self.lstm.step(z, state)

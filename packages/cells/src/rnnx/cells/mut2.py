@@ -1,0 +1,65 @@
+"""Jozefowicz, Zaremba & Sutskever 2015, "An empirical exploration of recurrent network architectures"."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rnnx.core.bounds import Positive
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+
+
+@final
+class MUT2(Cell):
+    r"""The second cell of a search by mutation from the gated recurrent unit; its reset adds the bare input.
+
+    .. math::
+        z_t &= \sigma(W x_t + U h_{t-1} + b) \\
+        r_t &= \sigma(x_t + U h_{t-1} + b) \\
+        h_t &= \tanh(U (r_t \odot h_{t-1}) + W x_t + b) \odot z_t + h_{t-1} \odot (1 - z_t)
+
+    The state and the output are ``h``. Each of ``z r h`` has weights of its own: ``weight_ih`` is ``W`` of
+    ``z h``, ``(2 H, I)``; ``weight_hh`` is ``U`` of ``z r h``, ``(3 H, H)``; ``bias_ih`` is ``b`` of ``z r
+    h``; and ``weight_ir`` is ``V``, ``(H, I)``, of which below.
+
+    Deviations: the paper adds ``x_t``, which needs an ``x`` as wide as ``h``: where the widths differ ``V
+    x_t`` takes its place.
+
+    Args:
+        hidden_size: Width ``H`` of ``h``.
+
+    Example:
+        >>> cell = MUT2(3, hidden_size=4)
+        >>> cell.step(cell.project(torch.zeros(2, 3)), cell.initial_state(2, torch.zeros(1)))[0].shape
+        torch.Size([2, 4])
+    """
+
+    def __init__(self, input_size: int, *, hidden_size: Positive = 256) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
+        self.weight_ih = nn.Parameter(torch.empty(2 * hidden_size, input_size))  # W
+        self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))  # U
+        self.bias_ih = nn.Parameter(torch.empty(3 * hidden_size))  # b
+        if input_size != hidden_size:
+            self.weight_ir = nn.Parameter(torch.empty(hidden_size, input_size))  # V
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+
+    def project(self, x: Tensor) -> Tensor:
+        shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
+        z, n = F.linear(x, self.weight_ih).chunk(2, -1)
+        return torch.cat((z, shortcut, n), -1) + self.bias_ih
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        (h,) = state
+        size = self.output_size
+        gates, n = z.split((2 * size, size), -1)
+        weight_gates, weight = self.weight_hh.split((2 * size, size))
+        z, r = torch.sigmoid(gates + F.linear(h, weight_gates)).chunk(2, -1)
+        n = torch.tanh(F.linear(r * h, weight) + n)
+        h = n * z + h * (1 - z)
+        return h, (h,)

@@ -1,0 +1,59 @@
+"""Jozefowicz, Zaremba & Sutskever 2015, "An empirical exploration of recurrent network architectures"."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rnnx.core.bounds import Positive
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+
+
+@final
+class MUT3(Cell):
+    r"""The third cell of a search by mutation from the gated recurrent unit; its update sees ``tanh(h)``.
+
+    .. math::
+        z_t &= \sigma(W x_t + U \tanh(h_{t-1}) + b) \\
+        r_t &= \sigma(W x_t + U h_{t-1} + b) \\
+        h_t &= \tanh(U (r_t \odot h_{t-1}) + W x_t + b) \odot z_t + h_{t-1} \odot (1 - z_t)
+
+    The state and the output are ``h``. Each of ``z r h`` has weights of its own: ``weight_ih`` is ``W``,
+    ``(3 H, I)``; ``weight_hh`` is ``U``, ``(3 H, H)``; ``bias_ih`` is ``b``; rows ``z r h``.
+
+    Deviations: none.
+
+    Args:
+        hidden_size: Width ``H`` of ``h``.
+
+    Example:
+        >>> cell = MUT3(3, hidden_size=4)
+        >>> cell.step(cell.project(torch.zeros(2, 3)), cell.initial_state(2, torch.zeros(1)))[0].shape
+        torch.Size([2, 4])
+    """
+
+    def __init__(self, input_size: int, *, hidden_size: Positive = 256) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
+        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W
+        self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))  # U
+        self.bias_ih = nn.Parameter(torch.empty(3 * hidden_size))  # b
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+
+    def project(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight_ih, self.bias_ih)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        (h,) = state
+        z, r, n = z.chunk(3, -1)
+        weight_z, weight_r, weight = self.weight_hh.chunk(3)
+        z = torch.sigmoid(z + F.linear(torch.tanh(h), weight_z))
+        r = torch.sigmoid(r + F.linear(h, weight_r))
+        n = torch.tanh(F.linear(r * h, weight) + n)
+        h = n * z + h * (1 - z)
+        return h, (h,)

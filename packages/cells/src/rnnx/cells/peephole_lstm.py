@@ -1,0 +1,52 @@
+"""Gers & Schmidhuber 2000, "Recurrent nets that time and count"; as in Greff et al. 2015, section 2."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import Tensor
+
+from rnnx.cells.lstm import LSTM
+from rnnx.core.bounds import Positive
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+
+
+@final
+class PeepholeLSTM(Cell):
+    r"""Long short-term memory whose gates see the memory: ``lstm`` with ``peepholes=true``.
+
+    .. math::
+        i_t, f_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + p \odot c_{t-1}) \\
+        g_t &= \tanh(W x_t + b_W + U h_{t-1} + b_U) \\
+        c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
+        o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + p \odot c_t) \\
+        h_t &= o_t \odot \tanh(c_t)
+
+    The state is ``(h, c)``, the output ``h``. The parameters are those of ``lstm``: torch's, and ``p`` of
+    ``i f o``, ``weight_ch`` ``(3 H)``.
+
+    Deviations: two biases, as torch.
+
+    Args:
+        hidden_size: Width ``H`` of ``h`` and ``c``.
+        forget_bias: Added to the forget gate's initial bias.
+
+    Example:
+        >>> import torch
+        >>> cell = PeepholeLSTM(3, hidden_size=4)
+        >>> cell.step(cell.project(torch.zeros(2, 3)), cell.initial_state(2, torch.zeros(1)))[0].shape
+        torch.Size([2, 4])
+    """
+
+    def __init__(self, input_size: int, *, hidden_size: Positive = 256, forget_bias: float = 0.0) -> None:
+        super().__init__()
+        self.lstm = LSTM(input_size, hidden_size=hidden_size, peepholes=True, forget_bias=forget_bias)
+        self.input_size, self.output_size = input_size, self.lstm.output_size
+        self.state_sizes = self.lstm.state_sizes
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.lstm.project(x)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        return self.lstm.step(z, state)

@@ -1,0 +1,85 @@
+"""Zilly, Srivastava, Koutník & Schmidhuber 2016, "Recurrent highway networks"."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rnnx.core.bounds import Positive
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+
+
+@final
+class RHN(Cell):
+    r"""Recurrent highway network: several highway layers in one step of time.
+
+    .. math::
+        h_l &= \tanh(W x_t [l = 1] + R_l s_{l-1} + b_l) \\
+        t_l &= \sigma(W x_t [l = 1] + R_l s_{l-1} + b_l) \\
+        c_l &= \sigma(W x_t [l = 1] + R_l s_{l-1} + b_l) \quad \text{or, coupled,} \quad c_l = 1 - t_l \\
+        s_l &= h_l \odot t_l + s_{l-1} \odot c_l
+
+    for ``l = 1 ... L``, where ``s_0`` is the ``s_L`` of the step before (equations 6 to 9). The state and the
+    output are ``s_L``. Each of the ``G`` parts ``h t c``, if coupled ``h t``, has weights of its own:
+    ``weight_ih`` is ``W``, ``(G H, I)``; ``weight_hh`` is ``R``, ``(L G H, H)``, and ``bias_hh`` is ``b``,
+    ``(L G H)``, layer after layer.
+
+    Deviations: the bias of a carry gate that is not coupled, of whose start the paper says nothing, starts
+    at the negative of the transform gate's, so that ``c`` is near ``1 - t`` at first.
+
+    Args:
+        hidden_size: Width ``H`` of ``s``.
+        depth: Number ``L`` of highway layers in a step.
+        coupled: Whether the carry gate is ``1 - t``, as in the paper's experiments.
+        transform_bias: Where the biases of the transform gates start; below zero a layer carries its input.
+
+    Example:
+        >>> cell = RHN(3, hidden_size=4, depth=3)
+        >>> cell.step(cell.project(torch.zeros(2, 3)), cell.initial_state(2, torch.zeros(1)))[0].shape
+        torch.Size([2, 4])
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        hidden_size: Positive = 256,
+        depth: Positive = 4,
+        coupled: bool = True,
+        transform_bias: float = -2.0,
+    ) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
+        self.depth, self.coupled = depth, coupled
+        parts = 2 if coupled else 3
+        self.weight_ih = nn.Parameter(torch.empty(parts * hidden_size, input_size))  # W
+        self.weight_hh = nn.Parameter(torch.empty(depth * parts * hidden_size, hidden_size))  # R
+        self.bias_hh = nn.Parameter(torch.empty(depth * parts * hidden_size))  # b
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        with torch.no_grad():
+            bias = self.bias_hh.view(depth, parts, hidden_size)
+            bias[:, 1], bias[:, 2:] = transform_bias, -transform_bias
+
+    def project(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight_ih, self.bias_hh[: len(self.weight_ih)])
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        (s,) = state
+        first, *weights = self.weight_hh.chunk(self.depth)
+        _, *biases = self.bias_hh.chunk(self.depth)
+        s = self._highway(z + F.linear(s, first), s)
+        for weight, bias in zip(weights, biases, strict=True):
+            s = self._highway(F.linear(s, weight, bias), s)
+        return s, (s,)
+
+    def _highway(self, a: Tensor, s: Tensor) -> Tensor:
+        """A layer: its input ``s``, ``(N, H)``, and the sums of its parts, ``(N, G H)``."""
+        h, t, *c = a.split(self.output_size, -1)
+        t = torch.sigmoid(t)
+        carry = 1 - t if self.coupled else torch.sigmoid(c[0])
+        return torch.tanh(h) * t + s * carry

@@ -1,0 +1,107 @@
+"""Lei, Zhang, Wang, Dai & Artzi 2018, "Simple recurrent units for highly parallelizable recurrence"."""
+
+from __future__ import annotations
+
+from math import exp, sqrt
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rnnx.cells import recurrence
+from rnnx.core.bounds import Positive
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+
+
+@final
+class SRU(Cell):
+    r"""Simple recurrent unit: all matrix products are of the input.
+
+    .. math::
+        f_t &= \sigma(W x_t + v \odot c_{t-1} + b) \\
+        c_t &= f_t \odot c_{t-1} + (1 - f_t) \odot (W x_t) \\
+        r_t &= \sigma(W x_t + v \odot c_{t-1} + b) \\
+        h_t &= r_t \odot c_t + (1 - r_t) \odot \alpha x_t
+
+    The state is ``c``, the output ``h``. Each has weights of its own: ``weight_ih`` is ``W``, ``(3 H, I)``,
+    rows ``c f r``; ``weight_ch`` is ``v`` and ``bias_ih`` is ``b``, ``(2 H)``, rows ``f r``. Without
+    peepholes ``v`` is zero, which is the first version, Lei & Zhang 2017; ``alpha`` is 1, or ``sqrt(1 + 2
+    exp(b_r))`` at the start's ``b_r`` if rescaled.
+
+    Deviations: ``x`` is as wide as ``h`` in the papers; where the widths differ ``V x_t`` takes its place,
+    with ``V``, ``weight_ir``, ``(H, I)``, as in the authors' library. The first version's activation of
+    ``c_t`` in the output is left out, as in the second. Weights start as those of the other cells here, not
+    with the variance ``1 / I``.
+
+    Args:
+        hidden_size: Width ``H`` of ``c`` and ``h``.
+        peephole: Whether the gates see ``c`` (2018) or the input alone (2017).
+        highway_bias: Where the biases of ``r`` start.
+        rescale: Whether ``alpha`` scales the input up, so that ``h`` starts with its variance.
+
+    Example:
+        >>> cell = SRU(3, hidden_size=4)
+        >>> cell.step(cell.project(torch.zeros(2, 3)), cell.initial_state(2, torch.zeros(1)))[0].shape
+        torch.Size([2, 4])
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        hidden_size: Positive = 256,
+        peephole: bool = True,
+        highway_bias: float = 0.0,
+        rescale: bool = False,
+    ) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
+        self.peephole = peephole
+        self.alpha = sqrt(1 + 2 * exp(highway_bias)) if rescale else 1.0
+        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W
+        self.bias_ih = nn.Parameter(torch.empty(2 * hidden_size))  # b
+        if peephole:
+            self.weight_ch = nn.Parameter(torch.empty(2 * hidden_size))  # v
+        if input_size != hidden_size:
+            self.weight_ir = nn.Parameter(torch.empty(hidden_size, input_size))  # V
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        nn.init.constant_(self.bias_ih[hidden_size:], highway_bias)
+
+    def project(self, x: Tensor) -> Tensor:
+        shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
+        bias = F.pad(self.bias_ih, (self.output_size, 0))  # candidates have none
+        return torch.cat((F.linear(x, self.weight_ih, bias), self.alpha * shortcut), -1)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        (c,) = state
+        candidate, f, r, shortcut = z.chunk(4, -1)
+        f, r = self._gate(f, 0, c), self._gate(r, 1, c)
+        c = f * c + (1 - f) * candidate
+        return r * c + (1 - r) * shortcut, (c,)
+
+    def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
+        if lengths is not None:  # what is saved on steps is spent on padding
+            return None
+        (c,) = state
+        candidate, f, r, shortcut = self.project(x).chunk(4, -1)  # (N, T, H)
+        cs = self._memory(candidate, f, c)
+        r = self._gate(r, 1, torch.cat((c.unsqueeze(1), cs[:, :-1]), 1))
+        return r * cs + (1 - r) * shortcut, (cs[:, -1],)
+
+    def _gate(self, a: Tensor, row: int, c: Tensor) -> Tensor:
+        """``f`` (row 0) or ``r`` (row 1) from its part of the input and ``c_{t-1}``, ``(..., H)``."""
+        return torch.sigmoid(a + self.weight_ch.chunk(2)[row] * c if self.peephole else a)
+
+    def _memory(self, candidate: Tensor, f: Tensor, c: Tensor) -> Tensor:
+        """``c_t`` at all steps, ``(N, T, H)``."""
+        if not self.peephole:
+            f = torch.sigmoid(f)
+            return recurrence.linear(f, (1 - f) * candidate, c)
+        cs = []
+        for new, f_t in zip(candidate.unbind(1), f.unbind(1), strict=True):
+            c = new + self._gate(f_t, 0, c) * (c - new)
+            cs.append(c)
+        return torch.stack(cs, 1)

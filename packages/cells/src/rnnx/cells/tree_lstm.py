@@ -1,0 +1,121 @@
+"""Tai, Socher & Manning 2015, "Improved semantic representations from tree-structured LSTM networks"."""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rnnx.cells import fused
+from rnnx.core.bounds import Positive
+from rnnx.core.cell import TreeCell
+from rnnx.core.state import State
+
+
+@final
+class TreeLSTM(TreeCell):
+    r"""Long short-term memory on trees, with a forget gate for each child.
+
+    .. math::
+        i, o &= \sigma(W x + \sum_k U_k h_k + b) \\
+        u &= \tanh(W x + \sum_k U_k h_k + b) \\
+        f_k &= \sigma(W x + \sum_l U_{kl} h_l + b) \\
+        c &= i \odot u + \sum_k f_k \odot c_k \\
+        h &= o \odot \tanh(c)
+
+    for a node with the input ``x`` and the children ``k = 1, 2 ...``. Each of ``i u o`` has its own rows of
+    ``W``, ``U`` and ``b``; all ``f_k`` share theirs of ``W`` and ``b``.
+
+    * ``child-sum`` (equations 2 to 8): any number of children in no order. ``U_k = U``, so that ``U`` acts on
+      the sum of the children; and ``U_{kl}`` is ``U`` for ``k = l``, else zero.
+    * ``binary`` (equations 9 to 14 for ``N = 2``): a first and a second child, each with matrices of its own;
+      a forget gate sees both.
+
+    A missing child is ``h_k = c_k = 0``: a leaf has the input alone. On a sequence the step before is the
+    only child and the first, and the cell is a standard LSTM.
+
+    The state is ``(h, c)``, the output ``h``. Parameters have the names and order of gates (``i f u o``) of
+    ``torch.nn.LSTMCell``: ``weight_ih`` is ``W`` ``(4 H, I)``, ``bias_ih`` is ``b``, ``weight_hh`` is ``U``,
+    ``(4 H, H)``; if binary ``(5 H, 2 H)``, with the rows ``i f_1 f_2 u o`` and a column block for each child.
+
+    Deviations: none.
+
+    Args:
+        hidden_size: Width ``H`` of ``h`` and ``c``.
+        composition: How children are read: their sum, or a first and a second one.
+
+    Raises:
+        ValueError: a node has more than two children and the composition is binary.
+
+    Example:
+        The tree (a b), its root last:
+
+        >>> from rnnx.core.engine import fold
+        >>> cell = TreeLSTM(3, hidden_size=4, composition="binary")
+        >>> y, (h, c) = fold(cell, torch.zeros(1, 3, 3), torch.tensor([[2, 2, -1]]))
+        >>> y.shape, torch.equal(h, y[:, 2])
+        (torch.Size([1, 3, 4]), True)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        hidden_size: Positive = 256,
+        composition: Literal["child-sum", "binary"] = "child-sum",
+    ) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = (
+            input_size,
+            hidden_size,
+            (hidden_size, hidden_size),
+        )
+        self.composition = composition
+        rows, columns = (5, 2) if composition == "binary" else (4, 1)
+        self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))  # W
+        self.weight_hh = nn.Parameter(torch.empty(rows * hidden_size, columns * hidden_size))  # U
+        self.bias_ih = nn.Parameter(torch.empty(4 * hidden_size))  # b
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+
+    def project(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight_ih, self.bias_ih)
+
+    def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+        absent = ~mask.unsqueeze(-1)  # (N, K, 1)
+        h, c = (child.masked_fill(absent, 0) for child in children)  # (N, K, H)
+        i, f, u, o = z.chunk(4, -1)
+        past_i, past_f, past_u, past_o = self._binary(h) if self.composition == "binary" else self._sum(h)
+        f = torch.sigmoid(f.unsqueeze(1) + past_f)  # (N, K, H)
+        c = torch.sigmoid(i + past_i) * torch.tanh(u + past_u) + (f * c).sum(1)
+        h = torch.sigmoid(o + past_o) * torch.tanh(c)
+        return h, (h, c)
+
+    def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
+        weights = (self.weight_ih, self._chain(), self.bias_ih, torch.zeros_like(self.bias_ih))
+        return fused.unroll(torch.lstm, weights, x, lengths, state)
+
+    def _sum(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the children add to the gates: ``f`` is ``(N, K, H)``, the others ``(N, H)``."""
+        i, f, u, o = F.linear(h, self.weight_hh).chunk(4, -1)
+        return i.sum(1), f, u.sum(1), o.sum(1)
+
+    def _binary(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The same, from a first child and perhaps a second."""
+        children, size = h.shape[1:]
+        if children > 2:
+            raise ValueError(
+                f"a binary Tree-LSTM reads at most 2 children of a node, got {children}; "
+                "set cell.composition=child-sum"
+            )
+        i, first, second, u, o = F.linear(h.flatten(1), self.weight_hh[:, : children * size]).chunk(5, -1)
+        return i, torch.stack((first, second)[:children], 1), u, o
+
+    def _chain(self) -> Tensor:
+        """The part of ``U`` that the only child of a node meets, ``(4 H, H)``."""
+        if self.composition == "child-sum":
+            return self.weight_hh
+        i, first, _, u, o = self.weight_hh[:, : self.output_size].chunk(5)
+        return torch.cat((i, first, u, o))

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from rnnx.cells.mut3 import MUT3
+from rnnx.core.engine import scan
+
+
+def sigm(a: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-a))
+
+
+@pytest.mark.parametrize("input_size", [4, 3], ids=["as wide as h", "of another width"])
+def test_it_is_the_papers_equations(input_size: int) -> None:
+    """Section 3.4, MUT3, each line as printed."""
+    torch.manual_seed(0)
+    cell = MUT3(input_size, hidden_size=4).double()
+    w = {name: parameter.detach().numpy() for name, parameter in cell.named_parameters()}
+    W_xz, W_xr, W_xh = np.split(w["weight_ih"], 3)
+    W_hz, W_hr, W_hh = np.split(w["weight_hh"], 3)
+    b_z, b_r, b_h = np.split(w["bias_ih"], 3)
+    x, h = np.random.default_rng(0).normal(size=(5, input_size)), np.array([0.5, -1.0, 2.0, 0.1])
+    y, (last,) = scan(cell, torch.from_numpy(x)[None], None, (torch.from_numpy(h)[None],))
+    expected = []
+    for x_t in x:
+        z = sigm(W_xz @ x_t + W_hz @ np.tanh(h) + b_z)
+        r = sigm(W_xr @ x_t + W_hr @ h + b_r)
+        h = np.tanh(W_hh @ (r * h) + W_xh @ x_t + b_h) * z + h * (1 - z)
+        expected.append(h)
+    np.testing.assert_allclose(y[0].detach(), expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(last[0].detach(), h, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("input_size", [3, 2], ids=["as wide as h", "of another width"])
+def test_gradients_are_those_of_finite_differences(
+    true_gradients: Callable[..., None], input_size: int
+) -> None:
+    true_gradients(MUT3(input_size, hidden_size=3))
+
+
+def test_only_what_the_equations_name_is_a_weight() -> None:
+    """By hand: W, U and b of all three, whatever the widths."""
+    assert [sum(p.numel() for p in MUT3(size, hidden_size=4).parameters()) for size in (4, 3)] == [
+        3 * 4 * 4 + 3 * 4 * 4 + 3 * 4,
+        3 * 4 * 3 + 3 * 4 * 4 + 3 * 4,
+    ]

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from rnnx.cells.sru import SRU
+from rnnx.core.engine import loop, scan
+from rnnx.core.layers import Layer
+
+each_width = pytest.mark.parametrize("input_size", [4, 3], ids=["as wide as h", "of another width"])
+each_version = pytest.mark.parametrize("peephole", [True, False], ids=["2018", "2017"])
+
+
+def sigma(a: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-a))
+
+
+def by_paper(cell: SRU, alpha: float, x: np.ndarray, c: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Lei et al. 2018, equations 1 to 4, and the scaling correction alpha of the output.
+
+    Lei & Zhang 2017 is the same without v, and with the identity as g. V is that of the authors' library.
+    """
+    w = {name: parameter.detach().numpy() for name, parameter in cell.named_parameters()}
+    W, W_f, W_r = np.split(w["weight_ih"], 3)
+    b_f, b_r = np.split(w["bias_ih"], 2)
+    v_f, v_r = np.split(w.get("weight_ch", np.zeros(8)), 2)
+    V = w.get("weight_ir", np.eye(4))
+    hs = []
+    for x_t in x:
+        f = sigma(W_f @ x_t + v_f * c + b_f)
+        r = sigma(W_r @ x_t + v_r * c + b_r)
+        c = f * c + (1 - f) * (W @ x_t)
+        hs.append(r * c + (1 - r) * (V @ x_t) * alpha)
+    return hs, c
+
+
+@each_width
+@each_version
+@pytest.mark.parametrize(
+    ("rescale", "highway_bias", "alpha"),
+    [(False, 0.0, 1.0), (False, -2.0, 1.0), (True, 0.0, 3**0.5), (True, -2.0, (1 + 2 * np.exp(-2)) ** 0.5)],
+)
+def test_it_is_the_papers_equations(
+    input_size: int, peephole: bool, rescale: bool, highway_bias: float, alpha: float
+) -> None:
+    torch.manual_seed(0)
+    cell = SRU(
+        input_size, hidden_size=4, peephole=peephole, rescale=rescale, highway_bias=highway_bias
+    ).double()
+    x, c = np.random.default_rng(0).normal(size=(5, input_size)), np.array([0.5, -1.0, 2.0, 0.1])
+    expected, after = by_paper(cell, alpha, x, c)
+    for read in (scan, loop):
+        y, (last,) = read(cell, torch.from_numpy(x)[None], None, (torch.from_numpy(c)[None],))
+        np.testing.assert_allclose(y[0].detach(), expected, rtol=0, atol=1e-14)
+        np.testing.assert_allclose(last[0].detach(), after, rtol=0, atol=1e-14)
+
+
+@each_version
+def test_gradients_step_by_step_are_those_of_finite_differences(
+    true_gradients: Callable[..., None], peephole: bool
+) -> None:
+    true_gradients(SRU(2, hidden_size=3, peephole=peephole))
+
+
+@each_version
+def test_gradients_at_once_are_those_of_finite_differences(peephole: bool) -> None:
+    torch.manual_seed(0)
+    cell = SRU(2, hidden_size=3, peephole=peephole).double()
+    names, weights = zip(*cell.named_parameters(), strict=True)
+
+    def read(x: torch.Tensor, c: torch.Tensor, *given: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        named = {f"cell.{name}": weight for name, weight in zip(names, given, strict=True)}
+        y, last = torch.func.functional_call(Layer(cell), named, (x, None, (c,)))
+        return y, *last
+
+    x, c = (torch.randn(*shape, dtype=torch.double, requires_grad=True) for shape in ((2, 3, 2), (2, 3)))
+    assert torch.autograd.gradcheck(read, (x, c, *(w.detach().requires_grad_() for w in weights)))
+
+
+@each_version
+@pytest.mark.parametrize("lengths", [[2, 1, 5], [2, 0, 5]], ids=["all begun", "one empty"])
+def test_rows_of_unequal_length_are_read_as_if_alone(peephole: bool, lengths: list[int]) -> None:
+    torch.manual_seed(0)
+    cell, x = SRU(2, hidden_size=3, peephole=peephole).double(), torch.randn(3, 5, 2).double()
+    y, (last,) = scan(cell, x, torch.tensor(lengths))
+    for n, length in enumerate(lengths):
+        alone, (end,) = scan(cell, x[n : n + 1, :length])
+        torch.testing.assert_close(y[n : n + 1, :length], alone, rtol=0, atol=1e-14)
+        torch.testing.assert_close(last[n], end[0], rtol=0, atol=1e-14)
+        assert not y[n, length:].any()
+
+
+def test_the_highway_bias_is_where_r_starts_and_f_keeps_its_own() -> None:
+    torch.manual_seed(0)
+    f, r = SRU(2, hidden_size=4, highway_bias=-3.0).bias_ih.detach().chunk(2)
+    assert r.tolist() == [-3.0] * 4
+    assert f.abs().max() <= 0.5  # 1 / sqrt(4)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+from rnnx.core.testing import check_cell, checks
+from rnnx.core.testing.kit import CHECKS, name_of
+
+But = Callable[..., type[Cell]]
+
+MODULE = '''
+"""{first}"""
+
+import torch
+from rnnx.core.cell import Cell
+from torch import nn
+
+
+class Leaky(Cell):
+    """A leaky integrator.
+
+    .. math::
+        h_t = h_{{t-1}} / 2 + W x_t
+
+    Args:
+        hidden_size: Width of the state.
+    """
+
+    def __init__(self, input_size: int, *, hidden_size: int = 8) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
+        self.weight = nn.Linear(input_size, hidden_size)
+
+    def project(self, x):
+        return self.weight(x)
+
+    def step(self, z, state):
+        h = {step}
+        return h, (h,)
+'''
+
+
+def installed(folder: Path, first: str = "Somebody 1952.", step: str = "0.5 * state[0] + z") -> Path:
+    """A distribution with the cell ``leaky``, as pip would leave it."""
+    (folder / "leaky_cells.py").write_text(MODULE.format(first=first, step=step))
+    metadata = folder / "leaky_cells-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: leaky-cells\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[rnnx.cells]\nleaky = leaky_cells:Leaky\n")
+    return folder
+
+
+def pytest_run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    """What pytest makes of a file of this one line."""
+    (folder / "test_leaky.py").write_text(line)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_leaky.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_every_check_that_is_written_is_run() -> None:
+    modules = {inspect.getmodule(inspect.unwrap(check)) for check in CHECKS}
+    written = {name for module in modules for name in vars(module) if module and name.startswith("check_")}
+    assert {check.__name__ for check in checks()} == written
+    assert len(CHECKS) == len(written)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+def test_every_check_is_proven_to_fail(check: Callable[..., None]) -> None:
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    _, *after = tests.split("pytest.raises(AssertionError")
+    assert any(f" {check.__name__}(" in block.partition("\n\n")[0] for block in after)
+
+
+def test_a_cell_that_is_right_has_no_problem(right: type[Cell], unrolled: type[Cell]) -> None:
+    for cell in (right, unrolled):
+        found = check_cell(cell)
+        assert [name for name, _ in found] == [name_of(check) for check in CHECKS]
+        assert [problem for _, problem in found if problem] == []
+
+
+def test_a_cell_that_is_wrong_has_its_problem_in_one_sentence(right: type[Cell], but: But) -> None:
+    def step(self: Cell, z: Tensor, state: State) -> tuple[Tensor, State]:
+        return right.step(self, z - z.mean(0), state)
+
+    found = dict(check_cell(but(right, step=step)))
+    problem = found["neighbours change nothing"]
+    assert problem is not None
+    assert problem.startswith("output at step 1 changes with the other rows of the batch: ")
+    assert "\n" not in problem
+    assert found["paper and equations are given"] is None
+
+
+def test_the_random_numbers_of_the_program_are_left_alone(right: type[Cell]) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    check_cell(right)
+    assert torch.equal(torch.rand(2), expected)
+
+
+LINE = 'from rnnx.core.testing import conformance; test_conformance = conformance("leaky")\n'
+
+
+def test_one_line_is_a_plugins_test_file(tmp_path: Path) -> None:
+    done = pytest_run(installed(tmp_path), LINE)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(CHECKS)} passed" in done.stdout
+
+
+def test_the_line_fails_with_the_sentence_for_a_cell_that_is_wrong(tmp_path: Path) -> None:
+    done = pytest_run(installed(tmp_path, first="A cell.", step="0.5 * state[0].detach() + z"), LINE)
+    assert done.returncode == 1, done.stdout
+    assert "the first line of module leaky_cells names no paper with its year: 'A cell.'" in done.stdout
+    assert "the gradient of state tensor 1" not in done.stdout  # no output depends on it any more
+    assert "the gradient of the input at equal lengths is " in done.stdout
+    assert f"2 failed, {len(CHECKS) - 2} passed" in done.stdout
+
+
+def test_the_checks_need_no_pytest() -> None:
+    program = (
+        "import sys; from rnnx.core.testing import checks; assert checks() and 'pytest' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
