@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.core.cell import Cell
@@ -185,3 +188,91 @@ class _Fold(nn.Module):
     def forward(self, x: Tensor, parents: Tensor) -> tuple[Tensor, ...]:
         y, root = fold(self.cell, x, parents)
         return y, *root
+
+
+def LN(a: np.ndarray, gain: np.ndarray, bias: np.ndarray | float = 0.0) -> np.ndarray:  # noqa: N802
+    """Ba, Kiros & Hinton 2016, supplementary material; the 1e-5 is that of its authors' code."""
+    mu = a.sum() / a.size
+    sigma = np.sqrt(((a - mu) ** 2).sum() / a.size + 1e-5)
+    return (a - mu) / sigma * gain + bias
+
+
+def dropped(rows: int, width: int, training: bool) -> np.ndarray:
+    """The factors, 0 or 2, that dropout draws next at the rate 0.5; in evaluation 1."""
+    return F.dropout(torch.ones(rows, width, dtype=torch.double), 0.5, training).numpy()
+
+
+@pytest.fixture
+def of_ba() -> Callable[..., np.ndarray]:
+    """``LN(a, gain, bias)``."""
+    return LN
+
+
+@pytest.fixture
+def normalized_and_dropped() -> Callable[..., None]:
+    """Whether a cell with layer normalisation and recurrent dropout is a paper's, step by step.
+
+    The paper's step is a function of the weights by name, ``x``, the state, the factors of the dropout of
+    each candidate in the order in which they are drawn, and ``LN``; it gives the output and the state.
+    """
+
+    def check(cell: Cell, by_paper: Callable[..., Any], candidates: int = 1) -> None:
+        for parameter in cell.double().parameters():
+            nn.init.normal_(parameter)  # so that no gain is 1
+        w = {name: parameter.detach().numpy() for name, parameter in cell.named_parameters()}
+        x = torch.randn(N, T, cell.input_size, dtype=torch.double)
+        state = tuple(torch.randn(N, size, dtype=torch.double) for size in cell.state_sizes)
+        cell.recurrent_dropout = 0.5
+        for training in (True, False):
+            torch.manual_seed(1)
+            d = [[dropped(N, cell.output_size, training) for _ in range(candidates)] for _ in range(T)]
+            torch.manual_seed(1)
+            y, last = loop(cell.train(training), x, None, state)
+            for n in range(N):
+                wanted = [tensor[n].numpy() for tensor in state]
+                for t in range(T):
+                    out, wanted = by_paper(w, x[n, t].numpy(), wanted, [factors[n] for factors in d[t]], LN)
+                    np.testing.assert_allclose(y[n, t].detach(), out, rtol=0, atol=1e-11)
+                for found, tensor in zip(last, wanted, strict=True):
+                    np.testing.assert_allclose(found[n].detach(), tensor, rtol=0, atol=1e-11)
+
+    torch.manual_seed(0)
+    return check
+
+
+@pytest.fixture
+def keeps_its_memory() -> Callable[[Cell, int], None]:
+    """Whether a cell whose forget gate is open keeps a tensor of its state just where candidates drop out."""
+
+    def check(cell: Cell, memory: int) -> None:
+        x, state = torch.randn(N, cell.input_size), tuple(torch.randn(N, s) for s in cell.state_sizes)
+        cell.recurrent_dropout = 0.5
+        torch.manual_seed(1)
+        kept = torch.from_numpy(dropped(N, cell.output_size, training=True) == 0)
+        torch.manual_seed(1)
+        _, after = cell.step(cell.project(x), state)
+        assert torch.equal(after[memory] == state[memory], kept)
+        assert 0 < kept.sum() < kept.numel()
+
+    torch.manual_seed(0)
+    return check
+
+
+@pytest.fixture
+def shifted() -> Callable[..., dict[str, list[float]]]:
+    """By how much an option moves the parameters that a cell starts with; those alone that it moves."""
+
+    def difference(
+        cell_class: type[Cell], option: dict[str, float], **options: Any
+    ) -> dict[str, list[float]]:
+        cells = []
+        for more in ({}, option):
+            torch.manual_seed(0)
+            cells.append(cell_class(3, hidden_size=2, **options, **more))
+        moved = {}
+        for (name, before), after in zip(cells[0].named_parameters(), cells[1].parameters(), strict=True):
+            if not torch.equal(before, after):
+                moved[name] = [round(number, 5) for number in (after - before).flatten().tolist()]
+        return moved
+
+    return difference

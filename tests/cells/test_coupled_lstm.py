@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from onnx.reference import ReferenceEvaluator
 
 from rnnx.cells.coupled_lstm import CoupledLSTM
 from rnnx.core.engine import scan
+
+
+def sigmoid(a: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-a))
 
 
 def by_onnx(
@@ -54,6 +59,26 @@ def test_it_is_onnxs_lstm_with_the_input_gate_tied_to_the_forget_gate(peepholes:
 
 
 @pytest.mark.parametrize("peepholes", [False, True])
+def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None], peepholes: bool
+) -> None:
+    """The LSTM of Ba et al. 2016 with i = 1 - f, and d(g) of Semeniuta et al. 2016."""
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        w = {name.removeprefix("lstm."): weight for name, weight in w.items()}
+        (h, c), (d_g,) = state, d
+        sums = LN(w["weight_hh"] @ h, w["norm_hh.gain"]) + LN(w["weight_ih"] @ x, w["norm_ih.gain"])
+        f, g, o = np.split(sums + w["bias_ih"] + w["bias_hh"], 3)
+        p_f, p_o = np.split(w["weight_ch"] if peepholes else np.zeros(2 * len(c)), 2)
+        f = sigmoid(f + p_f * c)
+        c = f * c + (1 - f) * d_g * np.tanh(g)
+        h = sigmoid(o + p_o * c) * np.tanh(LN(c, w["norm_c.weight"], w["norm_c.bias"]))
+        return h, (h, c)
+
+    normalized_and_dropped(CoupledLSTM(3, hidden_size=4, peepholes=peepholes, layer_norm=True), step)
+
+
+@pytest.mark.parametrize("peepholes", [False, True])
 def test_gradients_are_those_of_finite_differences(
     true_gradients: Callable[..., None], peepholes: bool
 ) -> None:
@@ -68,3 +93,7 @@ def test_what_is_forgotten_is_written() -> None:
         _, (_, c) = cell.step(cell.project(torch.ones(1, 2)), (torch.ones(1, 3), memory))
         assert (c >= low).all()
         assert (c <= high).all()
+
+
+def test_the_forget_bias_is_added_to_the_forget_gate_alone(shifted: Callable[..., Any]) -> None:
+    assert shifted(CoupledLSTM, {"forget_bias": 1.5}) == {"lstm.bias_ih": [1.5, 1.5, 0, 0, 0, 0]}

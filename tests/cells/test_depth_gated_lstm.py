@@ -130,6 +130,46 @@ def test_an_open_depth_gate_carries_the_memory_up_whole() -> None:
 
 
 @pytest.mark.parametrize("layers", [1, 3])
+def test_normalised_and_with_its_candidates_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None], layers: int
+) -> None:
+    """Yao et al. 2015 with the LN of Ba et al. 2016 and d(g) of Semeniuta et al. 2016."""
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        after: list[Any] = []
+        for layer, d_g in enumerate(d):
+            own = "first." if layer == 0 else f"upper.{layer - 1}."
+            v = {name.removeprefix(own): weight for name, weight in w.items() if name.startswith(own)}
+            h, c_past = state[2 * layer : 2 * layer + 2]
+            sums = LN(v["weight_hh"] @ h, v["norm_hh.gain"]) + LN(v["weight_ih"] @ x, v["norm_ih.gain"])
+            i, f, g, o = np.split(sums + v["bias_ih"] + v["bias_hh"], 4)
+            p_i, p_f, p_o = np.split(v["weight_ch"], 3)
+            c = sigmoid(f + p_f * c_past) * c_past + sigmoid(i + p_i * c_past) * d_g * np.tanh(g)
+            if layer:
+                W_d, w_c, w_l, b_d, gain = (
+                    w[f"gates.{layer - 1}.{name}"]
+                    for name in ("weight_ih", "weight_ch", "weight_lh", "bias", "norm_ih.gain")
+                )
+                c_below = after[-1]
+                c = c + sigmoid(LN(W_d @ x, gain) + b_d + w_c * c_past + w_l * c_below) * c_below
+            x = sigmoid(o + p_o * c) * np.tanh(LN(c, v["norm_c.weight"], v["norm_c.bias"]))
+            after += [x, c]
+        return x, after
+
+    normalized_and_dropped(DepthGatedLSTM(3, hidden_size=4, layers=layers, layer_norm=True), step, layers)
+
+
+def test_what_it_remembers_outlives_a_dropped_candidate(keeps_its_memory: Callable[..., None]) -> None:
+    keeps_its_memory(DepthGatedLSTM(3, hidden_size=8, layers=2, forget_bias=1000.0), 1)
+
+
+def test_the_forget_bias_is_added_to_the_forget_gates_alone(shifted: Callable[..., Any]) -> None:
+    rows = [0, 0, 1.5, 1.5, 0, 0, 0, 0]
+    moved = shifted(DepthGatedLSTM, {"forget_bias": 1.5}, layers=3)
+    assert moved == {"first.bias_ih": rows, "upper.0.bias_ih": rows, "upper.1.bias_ih": rows}
+
+
+@pytest.mark.parametrize("layers", [1, 3])
 def test_gradients_are_those_of_finite_differences(true_gradients: Callable[..., None], layers: int) -> None:
     true_gradients(DepthGatedLSTM(2, hidden_size=2, layers=layers))
 

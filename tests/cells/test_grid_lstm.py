@@ -84,6 +84,46 @@ def test_it_is_the_papers_equations(depth: int, tied: bool) -> None:
             np.testing.assert_allclose(tensor[n].detach(), wanted, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_normalised_and_with_its_candidates_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None], tied: bool
+) -> None:
+    """Kalchbrenner et al. 2015 with the LN of Ba et al. 2016 and d(g) of Semeniuta et al. 2016."""
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        h_2, m_2 = np.split(w["input.weight"] @ x + w["input.bias"], 2)
+        after: list[Any] = []
+        for block in range(2):
+            own = f"blocks.{0 if tied else block}."
+            v = {name.removeprefix(own): weight for name, weight in w.items() if name.startswith(own)}
+            h_1, m_1 = state[2 * block : 2 * block + 2]
+            H = np.concatenate([h_1, h_2])
+            found = []
+            for side, (name, m) in enumerate([("time", m_1), ("depth", m_2)]):
+                W, b, gain = (np.split(v[key], 2)[side] for key in ("weight", "bias", "norm.gain"))
+                g_u, g_f, g_c, g_o = np.split(LN(W @ H, gain) + b, 4)
+                m = sigmoid(g_f) * m + sigmoid(g_u) * d[2 * block + side] * np.tanh(g_c)
+                out = LN(m, v[f"norm_{name}.weight"], v[f"norm_{name}.bias"])
+                found += [np.tanh(sigmoid(g_o) * out), m]
+            h_1, m_1, h_2, m_2 = found
+            after += [h_1, m_1]
+        return h_2, after
+
+    normalized_and_dropped(GridLSTM(3, hidden_size=4, tied=tied, layer_norm=True), step, candidates=4)
+
+
+def test_what_it_remembers_outlives_a_dropped_candidate(keeps_its_memory: Callable[..., None]) -> None:
+    keeps_its_memory(GridLSTM(3, hidden_size=8, forget_bias=1000.0), 1)
+
+
+@pytest.mark.parametrize(("tied", "blocks"), [(False, 2), (True, 1)])
+def test_the_forget_bias_is_added_to_the_forget_gates_of_time_and_depth_alone(
+    shifted: Callable[..., Any], tied: bool, blocks: int
+) -> None:
+    moved = shifted(GridLSTM, {"forget_bias": 1.5}, tied=tied)
+    assert moved == {f"blocks.{block}.bias": [0, 0, 1.5, 1.5, 0, 0, 0, 0] * 2 for block in range(blocks)}
+
+
 @pytest.mark.parametrize(("depth", "tied"), [(1, False), (2, False), (2, True)])
 def test_gradients_are_those_of_finite_differences(
     true_gradients: Callable[..., None], depth: int, tied: bool

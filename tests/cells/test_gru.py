@@ -51,8 +51,57 @@ def test_reset_before_the_product_is_the_papers_equations() -> None:
 
 
 @pytest.mark.parametrize("reset", ["before", "after"])
-def test_gradients_are_those_of_finite_differences(true_gradients: Callable[..., None], reset: Any) -> None:
-    true_gradients(GRU(2, hidden_size=3, reset=reset))
+def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None], reset: Any
+) -> None:
+    """Ba et al. 2016, the GRU of the supplementary material (it resets after); Semeniuta et al. 2016."""
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        (h,), (d_n,) = state, d
+        (W, W_n), (U, U_n), (b, b_n), (c, c_n), (alpha_1, alpha_2) = (
+            np.split(w[name], [8])
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "norm_ih.gain")
+        )
+        if reset == "after":
+            alpha_3, alpha_4 = np.split(w["norm_hh.gain"], [8])
+        else:
+            alpha_3, alpha_4 = w["norm_hh.gain"], w["norm_rh.gain"]
+        r, z = np.split(sigmoid(LN(W @ x, alpha_1) + b + LN(U @ h, alpha_3) + c), 2)
+        if reset == "after":
+            n = np.tanh(LN(W_n @ x, alpha_2) + b_n + r * (LN(U_n @ h, alpha_4) + c_n))
+        else:
+            n = np.tanh(LN(W_n @ x, alpha_2) + b_n + LN(U_n @ (r * h), alpha_4) + c_n)
+        h = z * h + (1 - z) * d_n * n
+        return h, (h,)
+
+    normalized_and_dropped(GRU(3, hidden_size=4, reset=reset, layer_norm=True), step)
+
+
+@pytest.mark.parametrize("reset", ["before", "after"])
+def test_the_update_bias_is_added_to_the_update_gate_alone(shifted: Callable[..., Any], reset: Any) -> None:
+    assert shifted(GRU, {"update_bias": 1.5}, reset=reset) == {"bias_ih": [0, 0, 1.5, 1.5, 0, 0]}
+
+
+def test_the_update_bias_keeps_the_past() -> None:
+    cell, h = GRU(3, hidden_size=4, update_bias=1000.0), torch.randn(2, 4)
+    torch.testing.assert_close(cell.step(cell.project(torch.randn(2, 3)), (h,))[0], h)
+
+
+def test_torchs_kernel_reads_where_it_is_exact() -> None:
+    x = torch.randn(2, 4, 3)
+    found = [
+        GRU(3, hidden_size=5, **options).unroll(x, None, (torch.zeros(2, 5),)) is not None
+        for options in ({}, {"update_bias": 1.0}, {"reset": "before"}, {"layer_norm": True})
+    ]
+    assert found == [True, True, False, False]
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("reset", ["before", "after"])
+def test_gradients_are_those_of_finite_differences(
+    true_gradients: Callable[..., None], reset: Any, layer_norm: bool
+) -> None:
+    true_gradients(GRU(2, hidden_size=3, reset=reset, layer_norm=layer_norm))
 
 
 def test_weights_start_uniform_as_torchs() -> None:

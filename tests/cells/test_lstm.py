@@ -24,6 +24,7 @@ VANILLA = {
     "gate_recurrence": False,
 }
 VARIANTS = [{name: not plain} for name, plain in VANILLA.items()]
+MANY = {"peepholes": True, "coupled": True, "gate_recurrence": True}
 
 
 def sense(options: dict[str, bool]) -> bool:
@@ -40,7 +41,7 @@ NONSENSE = [options for options in SPACE if not sense(options)]
 
 def written(options: dict[str, bool]) -> str:
     return " ".join(
-        f"{name}={str(value).lower()}" for name, value in options.items() if value != VANILLA[name]
+        f"{name}={str(value).lower()}" for name, value in options.items() if value != VANILLA.get(name)
     )
 
 
@@ -120,6 +121,47 @@ class Odyssey:
         return np.array(outputs).reshape(len(x), len(c)), last
 
 
+def ba(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+    """Ba et al. 2016, the LSTM of the supplementary material, with d(g) of Semeniuta et al. 2016."""
+    (h, c), (d_g,) = state, d
+    b = w["bias_ih"] + w["bias_hh"]
+    sums = LN(w["weight_hh"] @ h, w["norm_hh.gain"]) + LN(w["weight_ih"] @ x, w["norm_ih.gain"]) + b
+    i, f, g, o = np.split(sums, 4)
+    c = sigmoid(f) * c + sigmoid(i) * d_g * np.tanh(g)
+    h = sigmoid(o) * np.tanh(LN(c, w["norm_c.weight"], w["norm_c.bias"]))
+    return h, (h, c)
+
+
+def ba_anywhere(options: dict[str, bool]) -> Callable[..., Any]:
+    """The same at any point of the search space; peepholes are not normalised."""
+    present = {"i": options["input_gate"] and not options["coupled"], "f": options["forget_gate"]}
+    present |= {"g": True, "o": options["output_gate"]}
+    rows = [row for row in "ifgo" if present[row]]
+    gates = [row for row in rows if row != "g"]
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        (h, c, *past), (d_g,) = state, d
+        sums = LN(w["weight_ih"] @ x, w["norm_ih.gain"]) + LN(w["weight_hh"] @ h, w["norm_hh.gain"])
+        a = dict(zip(rows, np.split(sums + w["bias_ih"] + w["bias_hh"], len(rows)), strict=True))
+        if past:
+            fed = LN(w["weight_gh"] @ past[0], w["norm_gh.gain"])
+            for gate, term in zip(gates, np.split(fed, len(gates)), strict=True):
+                a[gate] = a[gate] + term
+        p = dict.fromkeys(gates, 0.0)
+        if options["peepholes"]:
+            p = dict(zip(gates, np.split(w["weight_ch"], len(gates)), strict=True))
+        f = sigmoid(a["f"] + p["f"] * c) if "f" in a else np.ones(len(c))
+        i = sigmoid(a["i"] + p["i"] * c) if "i" in a else 1 - f if options["coupled"] else np.ones(len(c))
+        c = f * c + i * d_g * (np.tanh(a["g"]) if options["input_activation"] else a["g"])
+        o = sigmoid(a["o"] + p["o"] * c) if "o" in a else np.ones(len(c))
+        out = LN(c, w["norm_c.weight"], w["norm_c.bias"])
+        h = o * (np.tanh(out) if options["output_activation"] else out)
+        now = {"i": i, "f": f, "o": o}
+        return h, (h, c, *([np.concatenate([now[gate] for gate in gates])] if past else []))
+
+    return step
+
+
 def test_it_is_torchs_lstm(same_as_torch: Callable[..., None]) -> None:
     same_as_torch(LSTM(3, hidden_size=6), nn.LSTM(3, 6, batch_first=True, bidirectional=True))
 
@@ -159,6 +201,26 @@ def test_every_point_of_the_search_space_is_the_papers_equations(options: dict[s
             np.testing.assert_allclose(tensor[n].detach(), wanted, rtol=0, atol=1e-12)
 
 
+def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None],
+) -> None:
+    normalized_and_dropped(LSTM(3, hidden_size=4, layer_norm=True), ba)
+
+
+@pytest.mark.parametrize("options", [*VARIANTS, MANY], ids=written)
+def test_so_it_is_at_other_points_of_the_search_space(
+    normalized_and_dropped: Callable[..., None], options: dict[str, bool]
+) -> None:
+    normalized_and_dropped(LSTM(3, hidden_size=4, layer_norm=True, **options), ba_anywhere(VANILLA | options))
+
+
+@pytest.mark.parametrize("options", [{}, {"peepholes": True}], ids=written)
+def test_what_it_remembers_outlives_a_dropped_candidate(
+    keeps_its_memory: Callable[..., None], options: dict[str, bool]
+) -> None:
+    keeps_its_memory(LSTM(3, hidden_size=8, forget_bias=1000.0, **options), 1)
+
+
 @pytest.mark.parametrize("gate", ["input_gate", "forget_gate", "output_gate"])
 def test_a_gate_left_out_is_torchs_gate_held_open(gate: str) -> None:
     torch.manual_seed(0)
@@ -177,7 +239,7 @@ def test_a_gate_left_out_is_torchs_gate_held_open(gate: str) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, *VARIANTS, {"peepholes": True, "coupled": True, "gate_recurrence": True}],
+    [{}, *VARIANTS, MANY, {"layer_norm": True}],
     ids=written,
 )
 def test_gradients_are_those_of_finite_differences(
@@ -230,10 +292,11 @@ def test_torchs_kernel_reads_where_it_is_exact() -> None:
 
     assert fused() is not None
     assert fused(forget_bias=1.0) is not None
+    assert fused(layer_norm=True) is None
     assert [fused(**options) for options in VARIANTS] == [None] * len(VARIANTS)
 
 
-@pytest.mark.parametrize("options", [{}, *VARIANTS], ids=written)
+@pytest.mark.parametrize("options", [{}, *VARIANTS, {"layer_norm": True}], ids=written)
 def test_in_half_precision_it_stays_close(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     cell, x = LSTM(3, hidden_size=8, **options), torch.randn(2, 6, 3)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,27 @@ def test_it_is_the_papers_equations(input_size: int) -> None:
         expected.append(h)
     np.testing.assert_allclose(y[0].detach(), expected, rtol=0, atol=1e-14)
     np.testing.assert_allclose(last[0].detach(), h, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("input_size", [4, 3], ids=["as wide as h", "of another width"])
+def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None], input_size: int
+) -> None:
+    """Section 3.4, MUT1, with the LN of Ba et al. 2016 and the d of Semeniuta et al. 2016."""
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        (h,), (d_n,) = state, d
+        W_hr, W_hh = np.split(w["weight_hh"], 2)
+        b_z, b_r, b_h = np.split(w["bias_ih"], 3)
+        V = w.get("weight_ir", np.eye(4))
+        a_z, a_r = np.split(LN(w["weight_ih"] @ x, w["norm_ih.gain"]), 2)
+        z = sigm(a_z + b_z)
+        r = sigm(a_r + LN(W_hr @ h, w["norm_hh.gain"]) + b_r)
+        n = np.tanh(LN(W_hh @ (r * h), w["norm_rh.gain"]) + np.tanh(V @ x) + b_h)
+        h = d_n * n * z + h * (1 - z)
+        return h, (h,)
+
+    normalized_and_dropped(MUT1(input_size, hidden_size=4, layer_norm=True), step)
 
 
 @pytest.mark.parametrize("input_size", [3, 2], ids=["as wide as h", "of another width"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +10,10 @@ from onnx.reference import ReferenceEvaluator
 
 from rnnx.cells.peephole_lstm import PeepholeLSTM
 from rnnx.core.engine import scan
+
+
+def sigmoid(a: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-a))
 
 
 def by_onnx(cell: PeepholeLSTM, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> list[np.ndarray]:
@@ -43,6 +48,28 @@ def test_it_is_onnxs_lstm_with_peepholes() -> None:
     np.testing.assert_allclose(y.detach(), Y[:, 0].transpose(1, 0, 2), rtol=0, atol=1e-12)
     np.testing.assert_allclose(h_last.detach(), Y_h[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(c_last.detach(), Y_c[0], rtol=0, atol=1e-12)
+
+
+def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None],
+) -> None:
+    """The LSTM of Ba et al. 2016 with bare peepholes, and d(g) of Semeniuta et al. 2016."""
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        w = {name.removeprefix("lstm."): weight for name, weight in w.items()}
+        (h, c), (d_g,) = state, d
+        sums = LN(w["weight_hh"] @ h, w["norm_hh.gain"]) + LN(w["weight_ih"] @ x, w["norm_ih.gain"])
+        i, f, g, o = np.split(sums + w["bias_ih"] + w["bias_hh"], 4)
+        p_i, p_f, p_o = np.split(w["weight_ch"], 3)
+        c = sigmoid(f + p_f * c) * c + sigmoid(i + p_i * c) * d_g * np.tanh(g)
+        h = sigmoid(o + p_o * c) * np.tanh(LN(c, w["norm_c.weight"], w["norm_c.bias"]))
+        return h, (h, c)
+
+    normalized_and_dropped(PeepholeLSTM(3, hidden_size=4, layer_norm=True), step)
+
+
+def test_what_it_remembers_outlives_a_dropped_candidate(keeps_its_memory: Callable[..., None]) -> None:
+    keeps_its_memory(PeepholeLSTM(3, hidden_size=8, forget_bias=1000.0), 1)
 
 
 def test_gradients_are_those_of_finite_differences(true_gradients: Callable[..., None]) -> None:

@@ -63,6 +63,51 @@ def test_it_is_the_papers_equations(kernel_size: int, pooling: Any, steps: int) 
         np.testing.assert_allclose(last[0][0].detach(), after, rtol=0, atol=1e-14)
 
 
+@each_pooling
+@each_kernel
+def test_normalised_and_with_its_candidates_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None], kernel_size: int, pooling: Any
+) -> None:
+    """Bradbury et al. 2016 with the LN of Ba et al. 2016 and the d of Semeniuta et al. 2016."""
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        (c, *before), (d_z,) = state, d
+        sums = [W @ x for W in np.split(w["weight_ih"], kernel_size)]
+        sums = [a + past for a, past in zip(sums, [*before, 0], strict=True)]
+        a = LN(sums[0], w["norm_ih.gain"]) + w["bias_ih"]
+        z, f, *gates = np.split(a, 1 + len(pooling))
+        i = sigma(gates[1]) if pooling == "ifo" else 1 - sigma(f)
+        c = sigma(f) * c + i * d_z * np.tanh(z)
+        return sigma(gates[0]) * c if gates else c, (c, *sums[1:])
+
+    cell = QRNN(2, hidden_size=4, kernel_size=kernel_size, pooling=pooling, layer_norm=True)
+    normalized_and_dropped(cell, step)
+
+
+@each_kernel
+def test_normalised_it_is_still_read_at_once(kernel_size: int) -> None:
+    """A second chunk, whose gates see the first's inputs."""
+    torch.manual_seed(0)
+    cell = QRNN(2, hidden_size=H, kernel_size=kernel_size, layer_norm=True).double()
+    x = torch.randn(2, 7, 2, dtype=torch.double)
+    _, state = loop(cell, x[:, :3], None, cell.initial_state(2, x))
+    found, wanted = cell.unroll(x[:, 3:], None, state), loop(cell, x[:, 3:], None, state)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-14)
+
+
+def test_what_it_remembers_outlives_a_dropped_candidate(keeps_its_memory: Callable[..., None]) -> None:
+    keeps_its_memory(QRNN(3, hidden_size=8, pooling="ifo", forget_bias=1000.0), 0)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "moved"), [("f", [0, 0, 1.5, 1.5]), ("ifo", [0, 0, 1.5, 1.5, 0, 0, 0, 0])]
+)
+def test_the_forget_bias_is_added_to_the_forget_gate_alone(
+    shifted: Callable[..., Any], pooling: Any, moved: list[float]
+) -> None:
+    assert shifted(QRNN, {"forget_bias": 1.5}, pooling=pooling) == {"bias_ih": moved}
+
+
 @each_kernel
 @pytest.mark.parametrize("cut", range(7))
 def test_the_gates_see_the_inputs_of_the_chunk_before(kernel_size: int, cut: int) -> None:
@@ -99,11 +144,14 @@ def test_gradients_step_by_step_are_those_of_finite_differences(
     true_gradients(QRNN(2, hidden_size=3, pooling=pooling))
 
 
+@pytest.mark.parametrize("layer_norm", [False, True])
 @each_pooling
 @each_kernel
-def test_gradients_at_once_are_those_of_finite_differences(kernel_size: int, pooling: Any) -> None:
+def test_gradients_at_once_are_those_of_finite_differences(
+    kernel_size: int, pooling: Any, layer_norm: bool
+) -> None:
     torch.manual_seed(0)
-    cell = QRNN(2, hidden_size=2, kernel_size=kernel_size, pooling=pooling).double()
+    cell = QRNN(2, hidden_size=2, kernel_size=kernel_size, pooling=pooling, layer_norm=layer_norm).double()
     names, weights = zip(*cell.named_parameters(), strict=True)
 
     def read(x: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...]:

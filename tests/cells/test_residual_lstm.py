@@ -73,6 +73,33 @@ def test_it_is_the_papers_equations(input_size: int) -> None:
             np.testing.assert_allclose(tensor[n].detach(), wanted, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("input_size", [3, 4], ids=["projected", "identity"])
+def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None], input_size: int
+) -> None:
+    """Kim 2017 with the LN of Ba et al. 2016 and d(g) of Semeniuta et al. 2016."""
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        (h, c), (d_g,) = state, d
+        sums = LN(w["weight_hh"] @ h, w["norm_hh.gain"]) + LN(w["weight_ih"] @ x, w["norm_ih.gain"])
+        i, f, g, o = np.split(sums + w["bias_ih"] + w["bias_hh"], 4)
+        p_i, p_f, p_o = np.split(w["weight_ch"], 3)
+        c = sigmoid(f + p_f * c) * c + sigmoid(i + p_i * c) * d_g * np.tanh(g)
+        m = w["weight_hr"] @ np.tanh(LN(c, w["norm_c.weight"], w["norm_c.bias"]))
+        h = sigmoid(o + p_o * c) * (m + w.get("weight_ir", np.eye(4)) @ x)
+        return h, (h, c)
+
+    normalized_and_dropped(ResidualLSTM(input_size, hidden_size=4, layer_norm=True), step)
+
+
+def test_what_it_remembers_outlives_a_dropped_candidate(keeps_its_memory: Callable[..., None]) -> None:
+    keeps_its_memory(ResidualLSTM(3, hidden_size=8, forget_bias=1000.0), 1)
+
+
+def test_the_forget_bias_is_added_to_the_forget_gate_alone(shifted: Callable[..., Any]) -> None:
+    assert shifted(ResidualLSTM, {"forget_bias": 1.5}) == {"bias_ih": [0, 0, 1.5, 1.5, 0, 0, 0, 0]}
+
+
 @pytest.mark.parametrize("input_size", [2, 3], ids=["projected", "identity"])
 def test_gradients_are_those_of_finite_differences(
     true_gradients: Callable[..., None], input_size: int

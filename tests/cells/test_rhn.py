@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +39,29 @@ def test_it_is_the_papers_equations(depth: int, coupled: bool) -> None:
         expected.append(s)
     np.testing.assert_allclose(y[0].detach(), expected, rtol=0, atol=1e-14)
     np.testing.assert_allclose(last[0].detach(), s, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("coupled", [True, False])
+def test_normalised_and_with_its_candidates_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None], depth: int, coupled: bool
+) -> None:
+    """Zilly et al. 2016 with the LN of Ba et al. 2016 and the d of Semeniuta et al. 2016."""
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        (s,) = state
+        layers = zip(np.split(w["weight_hh"], depth), np.split(w["bias_hh"], depth), d, strict=True)
+        for layer, (R, b, d_h) in enumerate(layers):
+            sums = LN(R @ s, w[f"norms_hh.{layer}.gain"]) + b
+            if layer == 0:
+                sums = sums + LN(w["weight_ih"] @ x, w["norm_ih.gain"])
+            h, t, *c = np.split(sums, 2 if coupled else 3)
+            carry = 1 - sigmoid(t) if coupled else sigmoid(c[0])
+            s = d_h * np.tanh(h) * sigmoid(t) + s * carry
+        return s, (s,)
+
+    cell = RHN(3, hidden_size=4, depth=depth, coupled=coupled, layer_norm=True)
+    normalized_and_dropped(cell, step, depth)
 
 
 @pytest.mark.parametrize("coupled", [True, False])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +59,34 @@ def test_it_is_the_papers_equations(
         np.testing.assert_allclose(last[0].detach(), after, rtol=0, atol=1e-14)
 
 
+@each_width
+@each_version
+def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
+    normalized_and_dropped: Callable[..., None], input_size: int, peephole: bool
+) -> None:
+    """Lei et al. 2018 with the LN of Ba et al. 2016 in the gates and the d of Semeniuta et al. 2016."""
+
+    def step(w: dict[str, Any], x: Any, state: Any, d: Any, LN: Any) -> Any:  # noqa: N803
+        (c,), (d_c,) = state, d
+        W, W_gates = np.split(w["weight_ih"], [4])
+        a_f, a_r = np.split(LN(W_gates @ x, w["norm_ih.gain"]) + w["bias_ih"], 2)
+        v_f, v_r = np.split(w.get("weight_ch", np.zeros(8)), 2)
+        f, r = sigma(a_f + v_f * c), sigma(a_r + v_r * c)
+        c = f * c + (1 - f) * d_c * (W @ x)
+        return r * c + (1 - r) * (w.get("weight_ir", np.eye(4)) @ x), (c,)
+
+    normalized_and_dropped(SRU(input_size, hidden_size=4, peephole=peephole, layer_norm=True), step)
+
+
+@each_version
+def test_normalised_it_is_still_read_at_once(peephole: bool) -> None:
+    torch.manual_seed(0)
+    cell = SRU(3, hidden_size=4, peephole=peephole, layer_norm=True).double()
+    x, c = torch.randn(2, 5, 3, dtype=torch.double), torch.randn(2, 4, dtype=torch.double)
+    found, wanted = cell.unroll(x, None, (c,)), loop(cell, x, None, (c,))
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-14)
+
+
 @each_version
 def test_gradients_step_by_step_are_those_of_finite_differences(
     true_gradients: Callable[..., None], peephole: bool
@@ -65,10 +94,11 @@ def test_gradients_step_by_step_are_those_of_finite_differences(
     true_gradients(SRU(2, hidden_size=3, peephole=peephole))
 
 
+@pytest.mark.parametrize("layer_norm", [False, True])
 @each_version
-def test_gradients_at_once_are_those_of_finite_differences(peephole: bool) -> None:
+def test_gradients_at_once_are_those_of_finite_differences(peephole: bool, layer_norm: bool) -> None:
     torch.manual_seed(0)
-    cell = SRU(2, hidden_size=3, peephole=peephole).double()
+    cell = SRU(2, hidden_size=3, peephole=peephole, layer_norm=layer_norm).double()
     names, weights = zip(*cell.named_parameters(), strict=True)
 
     def read(x: torch.Tensor, c: torch.Tensor, *given: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -98,3 +128,8 @@ def test_the_highway_bias_is_where_r_starts_and_f_keeps_its_own() -> None:
     f, r = SRU(2, hidden_size=4, highway_bias=-3.0).bias_ih.detach().chunk(2)
     assert r.tolist() == [-3.0] * 4
     assert f.abs().max() <= 0.5  # 1 / sqrt(4)
+
+
+def test_the_forget_bias_is_added_to_the_forget_gate_alone(shifted: Callable[..., Any]) -> None:
+    moved = shifted(SRU, {"forget_bias": 1.5}, highway_bias=-3.0)
+    assert moved == {"bias_ih": [1.5, 1.5, 0, 0]}

@@ -7,8 +7,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.cells.lstm import LSTM
 from rnnx.cells.tree_lstm import TreeLSTM
 from rnnx.core.engine import fold, loop, scan
 
@@ -175,6 +177,78 @@ def test_the_children_of_a_sum_have_no_order_and_those_of_a_pair_have_one() -> N
 def test_a_pair_refuses_three_children() -> None:
     with pytest.raises(ValueError, match=r"at most 2 children of a node, got 3; set cell\.comp"):
         fold(built("binary"), torch.zeros(1, 4, 3).double(), torch.tensor([[3, 3, 3, -1]]))
+
+
+def normalised(cell: TreeLSTM, LN: Any) -> Callable[..., Any]:  # noqa: N803
+    """A node of Tai et al. 2015 with the LN of Ba et al. 2016 and the d of Semeniuta et al. 2016."""
+    w = {name: weight.detach().numpy() for name, weight in cell.named_parameters()}
+
+    def node(x: np.ndarray, hs: np.ndarray, cs: np.ndarray, d_u: np.ndarray) -> Node:
+        def past(h: np.ndarray) -> np.ndarray:
+            return LN(w["weight_hh"] @ h, w["norm_hh.gain"])
+
+        W_i, W_f, W_u, W_o = np.split(LN(w["weight_ih"] @ x, w["norm_ih.gain"]) + w["bias_ih"], 4)
+        if cell.composition == "binary":
+            h = np.concatenate([*hs, *np.zeros((2, 4))][:2])
+            U_i, U_f1, U_f2, U_u, U_o = np.split(past(h), 5)
+            U_f = [U_f1, U_f2][: len(hs)]
+        else:
+            U_i, _, U_u, U_o = np.split(past(hs.sum(0)), 4)
+            U_f = [np.split(past(h_k), 4)[1] for h_k in hs]
+        c = sigmoid(W_i + U_i) * d_u * np.tanh(W_u + U_u)
+        for U_k, c_k in zip(U_f, cs, strict=True):
+            c = c + sigmoid(W_f + U_k) * c_k
+        return sigmoid(W_o + U_o) * np.tanh(LN(c, w["norm_c.weight"], w["norm_c.bias"])), c
+
+    return node
+
+
+@pytest.mark.parametrize(
+    ("composition", "children"),
+    [("child-sum", 1), ("child-sum", 2), ("child-sum", 3), ("binary", 1), ("binary", 2)],
+)
+@pytest.mark.parametrize("training", [False, True])
+def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
+    of_ba: Callable[..., np.ndarray], composition: Any, children: int, training: bool
+) -> None:
+    """Nodes of all their children, of one fewer and so on."""
+    torch.manual_seed(0)
+    cell = TreeLSTM(3, hidden_size=4, composition=composition, layer_norm=True).double().train(training)
+    cell.recurrent_dropout, rows = 0.5, children + 1
+    for parameter in cell.parameters():
+        nn.init.normal_(parameter)
+    x, (h, c) = torch.randn(rows, 3).double(), torch.randn(2, rows, children, 4).double()
+    counts = torch.arange(children, -1, -1)
+    torch.manual_seed(1)
+    d_u = F.dropout(torch.ones(rows, 4).double(), 0.5, training).numpy()
+    torch.manual_seed(1)
+    y, last = cell.fold(cell.project(x), (h, c), torch.arange(children) < counts.unsqueeze(1))
+    assert y is last[0]
+    node = normalised(cell, of_ba)
+    for n, count in enumerate(counts):
+        expected = node(x[n].numpy(), h[n, :count].numpy(), c[n, :count].numpy(), d_u[n])
+        for tensor, wanted in zip(last, expected, strict=True):
+            np.testing.assert_allclose(tensor[n].detach(), wanted, rtol=0, atol=1e-11)
+
+
+def test_normalised_a_sequence_is_read_by_an_lstm_with_layer_normalisation() -> None:
+    torch.manual_seed(0)
+    tree, lstm = (cell_class(3, hidden_size=4, layer_norm=True).double() for cell_class in (TreeLSTM, LSTM))
+    lstm.load_state_dict({**tree.state_dict(), "bias_hh": torch.zeros(16)})
+    x = torch.randn(2, 5, 3, dtype=torch.double)
+    torch.testing.assert_close(scan(tree, x), scan(lstm, x), rtol=0, atol=1e-14)
+
+
+def test_what_it_remembers_outlives_a_dropped_candidate(keeps_its_memory: Callable[..., None]) -> None:
+    keeps_its_memory(TreeLSTM(3, hidden_size=8, forget_bias=1000.0), 1)
+
+
+@pytest.mark.parametrize("composition", ["child-sum", "binary"])
+def test_the_forget_bias_is_added_to_the_forget_gates_alone(
+    shifted: Callable[..., Any], composition: Any
+) -> None:
+    moved = shifted(TreeLSTM, {"forget_bias": 1.5}, composition=composition)
+    assert moved == {"bias_ih": [0, 0, 1.5, 1.5, 0, 0, 0, 0]}
 
 
 @pytest.mark.parametrize(("composition", "widest"), [("child-sum", 4), ("binary", 2)])

@@ -81,3 +81,34 @@ def test_a_tree_cells_step_is_a_node_with_one_child() -> None:
     y, after = cell.step(z, state)
     assert y.tolist() == [[11], [22]]
     assert [tensor.tolist() for tensor in after] == [[[11], [22]], [[4], [5]]]
+
+
+def test_a_candidate_is_dropped_in_training_and_scaled_up() -> None:
+    """Semeniuta et al. 2016: drawn anew at each step, and so scaled that the mean stays."""
+    torch.manual_seed(0)
+    cell, g = Leaky(), torch.randn(3, 200, 50)
+    cell.recurrent_dropout = 0.2
+    first, second = (cell.drop_candidate(g) for _ in range(2))
+    for dropped in (first, second):
+        gone = dropped == 0
+        torch.testing.assert_close(dropped, (g / 0.8).masked_fill(gone, 0))
+        assert 0.19 < gone.double().mean() < 0.21
+    assert 0.035 < ((first == 0) & (second == 0)).double().mean() < 0.045
+
+
+def test_a_candidate_stays_in_evaluation_and_without_a_rate() -> None:
+    cell, g = Leaky(), torch.randn(4, 5)
+    assert torch.equal(cell.drop_candidate(g), g)
+    cell.recurrent_dropout = 0.5
+    assert torch.equal(cell.eval().drop_candidate(g), g)
+    assert not torch.equal(cell.train().drop_candidate(g), g)
+    assert Leaky().recurrent_dropout == 0
+
+
+def test_a_candidate_that_is_dropped_is_not_learnt_from() -> None:
+    torch.manual_seed(0)
+    cell, g = Leaky(), torch.randn(4, 50, requires_grad=True)
+    cell.recurrent_dropout = 0.5
+    dropped = cell.drop_candidate(g)
+    dropped.sum().backward()
+    assert torch.equal(g.grad, dropped.ne(0) * 2.0)

@@ -22,7 +22,14 @@ class CoupledLSTM(Cell):
         c_t &= f_t \odot c_{t-1} + (1 - f_t) \odot g_t \\
         h_t &= o_t \odot \tanh(c_t)
 
-    Peepholes add :math:`p \odot c_{t-1}` to what ``f`` sees, and :math:`p \odot c_t` to what ``o`` sees.
+    Peepholes add :math:`p \odot c_{t-1}` to what ``f`` sees, and :math:`p \odot c_t` to what ``o`` sees. With
+    layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
+
+    .. math::
+        f_t, o_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U) \\
+        h_t &= o_t \odot \tanh(\mathrm{LN}(c_t))
+
+    and so in ``g``.
 
     The state is ``(h, c)``, the output ``h``. The parameters are those of ``lstm``: torch's with the rows
     ``f g o``, and with peepholes ``weight_ch``, ``p`` of ``f o``, ``(2 H)``.
@@ -34,6 +41,7 @@ class CoupledLSTM(Cell):
         hidden_size: Width ``H`` of ``h`` and ``c``.
         peepholes: Whether the gates see the memory: ``f`` the one before, ``o`` the one after.
         forget_bias: Added to the forget gate's initial bias.
+        layer_norm: Whether the sums and, inside the output, the memory are normalised.
 
     Example:
         >>> import torch
@@ -49,13 +57,28 @@ class CoupledLSTM(Cell):
         hidden_size: Positive = 256,
         peepholes: bool = False,
         forget_bias: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.lstm = LSTM(
-            input_size, hidden_size=hidden_size, coupled=True, peepholes=peepholes, forget_bias=forget_bias
+            input_size,
+            hidden_size=hidden_size,
+            coupled=True,
+            peepholes=peepholes,
+            forget_bias=forget_bias,
+            layer_norm=layer_norm,
         )
         self.input_size, self.output_size = input_size, self.lstm.output_size
         self.state_sizes = self.lstm.state_sizes
+
+    @property
+    def recurrent_dropout(self) -> float:
+        """That of the cell inside."""
+        return self.lstm.recurrent_dropout
+
+    @recurrent_dropout.setter
+    def recurrent_dropout(self, rate: float) -> None:
+        self.lstm.recurrent_dropout = rate
 
     def project(self, x: Tensor) -> Tensor:
         return self.lstm.project(x)

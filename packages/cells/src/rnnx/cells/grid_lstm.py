@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import cycle
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
+from rnnx.cells import normalization
 from rnnx.core import state as states
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
@@ -34,12 +36,22 @@ class GridLSTM(Cell):
     ``input`` has ``V`` ``(2 H, I)``; a block of ``blocks`` has ``W`` ``(8 H, 2 H)``, the rows of time before
     those of depth, each in the order ``i f g o``.
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of ``i f g o``,
+
+    .. math::
+        i, f, o &= \sigma(\mathrm{LN}(W [h; h']) + b) \\
+        h &\leftarrow \tanh(o \odot \mathrm{LN}(m))
+
+    and so in ``g``; the matrix reads ``h`` and ``h'`` in one sum, where an LSTM's past and input have two.
+
     Deviations: biases ``b``; the paper's equations have none.
 
     Args:
         hidden_size: Width ``H`` of each ``h`` and ``m``.
         depth: Number of blocks.
         tied: Whether all blocks share their weights (the paper's tied LSTM).
+        forget_bias: Added to the initial bias of each forget gate, of time and of depth.
+        layer_norm: Whether the sums of the gates and, inside ``h``, the memory are normalised.
 
     Example:
         >>> cell = GridLSTM(3, hidden_size=4, depth=3)
@@ -49,17 +61,27 @@ class GridLSTM(Cell):
     """
 
     def __init__(
-        self, input_size: int, *, hidden_size: Positive = 256, depth: Positive = 2, tied: bool = False
+        self,
+        input_size: int,
+        *,
+        hidden_size: Positive = 256,
+        depth: Positive = 2,
+        tied: bool = False,
+        forget_bias: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.input_size, self.output_size = input_size, hidden_size
         self.state_sizes = (hidden_size, hidden_size) * depth
         self.input = nn.Linear(input_size, 2 * hidden_size)
-        self.blocks = nn.ModuleList(
-            nn.Linear(2 * hidden_size, 8 * hidden_size) for _ in range(1 if tied else depth)
-        )
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        blocks = [_Block(hidden_size, layer_norm) for _ in range(1 if tied else depth)]
+        self.blocks = cast("Sequence[_Block]", nn.ModuleList(blocks))
+        for linear in (self.input, *blocks):
+            for parameter in (linear.weight, linear.bias):
+                nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        with torch.no_grad():
+            for block in blocks:
+                block.bias.view(2, 4, hidden_size)[:, 1].add_(forget_bias)
 
     def project(self, x: Tensor) -> Tensor:
         return self.input(x)
@@ -69,14 +91,25 @@ class GridLSTM(Cell):
         after: State = ()
         pasts = states.split(state, [2] * (len(state) // 2))
         for block, (h, m) in zip(cycle(self.blocks), pasts, strict=False):
-            time, depth = block(torch.cat((h, h_depth), -1)).chunk(2, -1)
-            after += _lstm(time, m)
-            h_depth, m_depth = _lstm(depth, m_depth)
+            sums = block.norm.linear(torch.cat((h, h_depth), -1), block.weight, block.bias)
+            time, depth = sums.chunk(2, -1)
+            after += self._lstm(time, m, block.norm_time)
+            h_depth, m_depth = self._lstm(depth, m_depth, block.norm_depth)
         return h_depth, after
 
+    def _lstm(self, a: Tensor, m: Tensor, norm: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """The paper's LSTM, from what its gates read and its memory: the next ``h`` and ``m``."""
+        i, f, g, o = a.chunk(4, -1)
+        m = torch.sigmoid(f) * m + torch.sigmoid(i) * self.drop_candidate(torch.tanh(g))
+        return torch.tanh(torch.sigmoid(o) * norm(m)), m
 
-def _lstm(a: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
-    """The paper's LSTM, from what its gates read and its memory: the next ``h`` and ``m``."""
-    i, f, g, o = a.chunk(4, -1)
-    m = torch.sigmoid(f) * m + torch.sigmoid(i) * torch.tanh(g)
-    return torch.tanh(torch.sigmoid(o) * m), m
+
+@final
+class _Block(nn.Linear):
+    """What the gates of both LSTMs read, ``W`` and ``b``, and how it and the memories are normalised."""
+
+    def __init__(self, size: int, layer_norm: bool) -> None:
+        super().__init__(2 * size, 8 * size)
+        self.norm = normalization.of_sums(layer_norm, 4 * size, 4 * size)
+        self.norm_time = normalization.of_memory(layer_norm, size)
+        self.norm_depth = normalization.of_memory(layer_norm, size)

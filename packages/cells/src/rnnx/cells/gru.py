@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Literal, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.cells import fused
+from rnnx.cells import fused, normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
@@ -27,12 +26,22 @@ class GRU(Cell):
     The output is the state ``h``. Parameters have the names, shapes and order of gates (``r z n``) of
     ``torch.nn.GRUCell``.
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of ``r z``, and over those of
+    ``n`` by themselves,
+
+    .. math::
+        r_t, z_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U) \\
+        n_t &= \tanh(\mathrm{LN}(W x_t) + b_W + r_t \odot (\mathrm{LN}(U h_{t-1}) + b_U)) \; \text{(after)} \\
+        n_t &= \tanh(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U (r_t \odot h_{t-1})) + b_U) \; \text{(before)}
+
     Deviations: the paper resets before the product and has no biases; the default here is torch's and cuDNN's
     form.
 
     Args:
         hidden_size: Width ``H`` of ``h``.
         reset: Whether the reset gate acts before the recurrent product (the paper) or after it (torch).
+        update_bias: Added to the initial bias of ``z``; above zero the past is kept.
+        layer_norm: Whether the sums are normalised.
 
     Example:
         >>> cell = GRU(3, hidden_size=4, reset="before")
@@ -41,39 +50,56 @@ class GRU(Cell):
     """
 
     def __init__(
-        self, input_size: int, *, hidden_size: Positive = 256, reset: Literal["before", "after"] = "after"
+        self,
+        input_size: int,
+        *,
+        hidden_size: Positive = 256,
+        reset: Literal["before", "after"] = "after",
+        update_bias: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
         self.reset = reset
+        self.fused = reset == "after" and not layer_norm
         self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W
         self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))  # U
         self.bias_ih = nn.Parameter(torch.empty(3 * hidden_size))
         self.bias_hh = nn.Parameter(torch.empty(3 * hidden_size))
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        with torch.no_grad():
+            self.bias_ih.chunk(3)[1].add_(update_bias)
+        self.norm_ih = normalization.of_sums(layer_norm, 2 * hidden_size, hidden_size)
+        if reset == "after":
+            self.norm_hh = normalization.of_sums(layer_norm, 2 * hidden_size, hidden_size)
+        else:
+            self.norm_hh = normalization.of_sums(layer_norm, 2 * hidden_size)
+            self.norm_rh = normalization.of_sums(layer_norm, hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_ih, self.bias_ih)
+        return self.norm_ih.linear(x, self.weight_ih, self.bias_ih)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (h,) = state
         size = self.output_size
         gates, candidate = z.split((2 * size, size), -1)
         if self.reset == "after":
-            past_gates, past = F.linear(h, self.weight_hh, self.bias_hh).split((2 * size, size), -1)
+            sums = self.norm_hh.linear(h, self.weight_hh, self.bias_hh)
+            past_gates, past = sums.split((2 * size, size), -1)
             r, z = torch.sigmoid(gates + past_gates).chunk(2, -1)
             n = torch.tanh(candidate + r * past)
         else:
             weight_gates, weight = self.weight_hh.split((2 * size, size))
             bias_gates, bias = self.bias_hh.split((2 * size, size))
-            r, z = torch.sigmoid(gates + F.linear(h, weight_gates, bias_gates)).chunk(2, -1)
-            n = torch.tanh(candidate + F.linear(r * h, weight, bias))
+            r, z = torch.sigmoid(gates + self.norm_hh.linear(h, weight_gates, bias_gates)).chunk(2, -1)
+            n = torch.tanh(candidate + self.norm_rh.linear(r * h, weight, bias))
+        n = self.drop_candidate(n)
         h = n + z * (h - n)
         return h, (h,)
 
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
-        if self.reset == "before":
+        if not self.fused:
             return None
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return fused.unroll(torch.gru, weights, x, lengths, state)

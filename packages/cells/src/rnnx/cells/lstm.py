@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.cells import fused
+from rnnx.cells import fused, normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.errors import UsageError
@@ -26,7 +26,7 @@ class LSTM(Cell):
         h_t &= o_t \odot \tanh(c_t)
 
     The state is ``(h, c)``, the output ``h``. Parameters have the names, shapes and order of gates (``i f g
-    o``) of ``torch.nn.LSTMCell``.
+    o``) of ``torch.nn.LSTMCell``. Recurrent dropout is of ``g``.
 
     The options span the search space of Greff et al. 2015, "LSTM: a search space odyssey". With all of them
 
@@ -40,6 +40,15 @@ class LSTM(Cell):
     gate that is left out is 1, an activation the identity. Only the gates ``G`` of ``i f o`` with weights of
     their own have rows in the parameters: ``weight_ch`` is ``(G H)``, ``weight_gh`` ``(G H, G H)``; and with
     full gate recurrence they follow in the state, ``(h, c, s)``, side by side.
+
+    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
+
+    .. math::
+        i_t, f_t, o_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U) \\
+        h_t &= o_t \odot \tanh(\mathrm{LN}(c_t))
+
+    and so in ``g``; further ``LN(R s)``, but bare peepholes. The gains are in ``norm_ih``, ``norm_hh``,
+    ``norm_gh`` and, with a bias, ``norm_c``.
 
     Deviations: two biases, as torch. Greff's coupled gates are ``f = 1 - i``: the same with the weights of
     the other sign, but the gate that keeps its weights, and ``forget_bias``, is here ``f``. Greff's LSTM has
@@ -56,6 +65,7 @@ class LSTM(Cell):
         coupled: Whether ``i = 1 - f``.
         gate_recurrence: Whether the gates of the step before feed the gates (full gate recurrence).
         forget_bias: Added to the forget gate's initial bias.
+        layer_norm: Whether the sums and, inside the output, the memory are normalised.
 
     Raises:
         UsageError: an option needs a gate that another leaves out.
@@ -82,6 +92,7 @@ class LSTM(Cell):
         coupled: bool = False,
         gate_recurrence: bool = False,
         forget_bias: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         present = {"i": input_gate, "f": forget_gate, "o": output_gate}
@@ -92,6 +103,7 @@ class LSTM(Cell):
         self.peepholes, self.coupled = peepholes, coupled
         activations = input_activation and output_activation
         self.plain = len(self.rows) == 4 and activations and not (peepholes or gate_recurrence)
+        self.fused = self.plain and not layer_norm
 
         own, size = len(self.gates) * hidden_size, len(self.rows) * hidden_size
         self.input_size, self.output_size, self.state_sizes = (
@@ -112,21 +124,26 @@ class LSTM(Cell):
         if forget_bias:
             with torch.no_grad():
                 self.bias_ih.chunk(len(self.rows))[self.rows.index("f")].add_(forget_bias)
+        self.norm_ih = normalization.of_sums(layer_norm, size)
+        self.norm_hh = normalization.of_sums(layer_norm, size)
+        self.norm_c = normalization.of_memory(layer_norm, hidden_size)
+        if gate_recurrence:
+            self.norm_gh = normalization.of_sums(layer_norm, own)
 
     def project(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
+        return self.norm_ih.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         if not self.plain:
             return self._variant(z, state)
         h, c = state
-        i, f, g, o = (z + F.linear(h, self.weight_hh)).chunk(4, -1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
+        i, f, g, o = (z + self.norm_hh(F.linear(h, self.weight_hh))).chunk(4, -1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * self.drop_candidate(torch.tanh(g))
+        h = torch.sigmoid(o) * torch.tanh(self.norm_c(c))
         return h, (h, c)
 
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
-        if not self.plain:
+        if not self.fused:
             return None
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return fused.unroll(torch.lstm, weights, x, lengths, state)
@@ -134,9 +151,10 @@ class LSTM(Cell):
     def _variant(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         """A step anywhere in the search space."""
         h, c, *recurrent = state
-        a = dict(zip(self.rows, (z + F.linear(h, self.weight_hh)).chunk(len(self.rows), -1), strict=True))
+        sums = z + self.norm_hh(F.linear(h, self.weight_hh))
+        a = dict(zip(self.rows, sums.chunk(len(self.rows), -1), strict=True))
         for gates in recurrent:
-            for gate, term in self._by_gate(F.linear(gates, self.weight_gh)).items():
+            for gate, term in self._by_gate(self.norm_gh(F.linear(gates, self.weight_gh))).items():
                 a[gate] = a[gate] + term
         peephole = self._by_gate(self.weight_ch) if self.peepholes else {}
 
@@ -148,9 +166,10 @@ class LSTM(Cell):
         i, f = opened("i", c), opened("f", c)
         if self.coupled:
             i = 1 - f
-        c = f * c + i * (torch.tanh(a["g"]) if self.input_activation else a["g"])
+        c = f * c + i * self.drop_candidate(torch.tanh(a["g"]) if self.input_activation else a["g"])
         o = opened("o", c)
-        h = o * (torch.tanh(c) if self.output_activation else c)
+        out = self.norm_c(c)
+        h = o * (torch.tanh(out) if self.output_activation else out)
         if not recurrent:
             return h, (h, c)
         s = {"i": i, "f": f, "o": o}

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
@@ -26,11 +27,20 @@ class MUT1(Cell):
     ``z r``, ``(2 H, I)``; ``weight_hh`` is ``U`` of ``r h``, ``(2 H, H)``; ``bias_ih`` is ``b`` of ``z r h``;
     and ``weight_ir`` is ``V``, ``(H, I)``, of which below.
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` of ``W x`` over the rows of ``z r``,
+
+    .. math::
+        z_t &= \sigma(\mathrm{LN}(W x_t) + b) \\
+        r_t &= \sigma(\mathrm{LN}(W x_t) + \mathrm{LN}(U h_{t-1}) + b)
+
+    and ``LN(U (r h))`` in the candidate; the input itself, ``x`` or ``V x``, stays bare.
+
     Deviations: the paper adds ``tanh(x_t)``, which needs an ``x`` as wide as ``h``: where the widths differ
     it is ``tanh(V x_t)``.
 
     Args:
         hidden_size: Width ``H`` of ``h``.
+        layer_norm: Whether the sums are normalised.
 
     Example:
         >>> cell = MUT1(3, hidden_size=4)
@@ -38,7 +48,7 @@ class MUT1(Cell):
         torch.Size([2, 4])
     """
 
-    def __init__(self, input_size: int, *, hidden_size: Positive = 256) -> None:
+    def __init__(self, input_size: int, *, hidden_size: Positive = 256, layer_norm: bool = False) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
         self.weight_ih = nn.Parameter(torch.empty(2 * hidden_size, input_size))  # W
@@ -48,18 +58,21 @@ class MUT1(Cell):
             self.weight_ir = nn.Parameter(torch.empty(hidden_size, input_size))  # V
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        self.norm_ih = normalization.of_sums(layer_norm, 2 * hidden_size)
+        self.norm_hh = normalization.of_sums(layer_norm, hidden_size)
+        self.norm_rh = normalization.of_sums(layer_norm, hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
         shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
         b_z, b_r, b_h = self.bias_ih.chunk(3)
-        z, r = F.linear(x, self.weight_ih, torch.cat((b_z, b_r))).chunk(2, -1)
+        z, r = self.norm_ih.linear(x, self.weight_ih, torch.cat((b_z, b_r))).chunk(2, -1)
         return torch.cat((torch.sigmoid(z), r, torch.tanh(shortcut) + b_h), -1)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (h,) = state
         z, r, n = z.chunk(3, -1)
         weight_r, weight = self.weight_hh.chunk(2)
-        r = torch.sigmoid(r + F.linear(h, weight_r))
-        n = torch.tanh(F.linear(r * h, weight) + n)
-        h = n * z + h * (1 - z)
+        r = torch.sigmoid(r + self.norm_hh(F.linear(h, weight_r)))
+        n = torch.tanh(self.norm_rh(F.linear(r * h, weight)) + n)
+        h = self.drop_candidate(n) * z + h * (1 - z)
         return h, (h,)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
@@ -26,11 +27,20 @@ class MUT2(Cell):
     ``z h``, ``(2 H, I)``; ``weight_hh`` is ``U`` of ``z r h``, ``(3 H, H)``; ``bias_ih`` is ``b`` of ``z r
     h``; and ``weight_ir`` is ``V``, ``(H, I)``, of which below.
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` of ``U h`` over the rows of ``z r``,
+
+    .. math::
+        z_t &= \sigma(\mathrm{LN}(W x_t) + \mathrm{LN}(U h_{t-1}) + b) \\
+        r_t &= \sigma(x_t + \mathrm{LN}(U h_{t-1}) + b)
+
+    and ``LN(U (r h)) + LN(W x)`` in the candidate; the input itself, ``x`` or ``V x``, stays bare.
+
     Deviations: the paper adds ``x_t``, which needs an ``x`` as wide as ``h``: where the widths differ ``V
     x_t`` takes its place.
 
     Args:
         hidden_size: Width ``H`` of ``h``.
+        layer_norm: Whether the sums are normalised.
 
     Example:
         >>> cell = MUT2(3, hidden_size=4)
@@ -38,7 +48,7 @@ class MUT2(Cell):
         torch.Size([2, 4])
     """
 
-    def __init__(self, input_size: int, *, hidden_size: Positive = 256) -> None:
+    def __init__(self, input_size: int, *, hidden_size: Positive = 256, layer_norm: bool = False) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
         self.weight_ih = nn.Parameter(torch.empty(2 * hidden_size, input_size))  # W
@@ -48,10 +58,13 @@ class MUT2(Cell):
             self.weight_ir = nn.Parameter(torch.empty(hidden_size, input_size))  # V
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        self.norm_ih = normalization.of_sums(layer_norm, hidden_size, hidden_size)
+        self.norm_hh = normalization.of_sums(layer_norm, 2 * hidden_size)
+        self.norm_rh = normalization.of_sums(layer_norm, hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
         shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
-        z, n = F.linear(x, self.weight_ih).chunk(2, -1)
+        z, n = self.norm_ih(F.linear(x, self.weight_ih)).chunk(2, -1)
         return torch.cat((z, shortcut, n), -1) + self.bias_ih
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
@@ -59,7 +72,7 @@ class MUT2(Cell):
         size = self.output_size
         gates, n = z.split((2 * size, size), -1)
         weight_gates, weight = self.weight_hh.split((2 * size, size))
-        z, r = torch.sigmoid(gates + F.linear(h, weight_gates)).chunk(2, -1)
-        n = torch.tanh(F.linear(r * h, weight) + n)
-        h = n * z + h * (1 - z)
+        z, r = torch.sigmoid(gates + self.norm_hh(F.linear(h, weight_gates))).chunk(2, -1)
+        n = torch.tanh(self.norm_rh(F.linear(r * h, weight)) + n)
+        h = self.drop_candidate(n) * z + h * (1 - z)
         return h, (h,)

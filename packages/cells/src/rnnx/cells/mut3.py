@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
@@ -25,10 +26,20 @@ class MUT3(Cell):
     The state and the output are ``h``. Each of ``z r h`` has weights of its own: ``weight_ih`` is ``W``,
     ``(3 H, I)``; ``weight_hh`` is ``U``, ``(3 H, H)``; ``bias_ih`` is ``b``; rows ``z r h``.
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` of ``W x`` over the rows of ``z r``, and over
+    those of ``h`` by themselves,
+
+    .. math::
+        z_t &= \sigma(\mathrm{LN}(W x_t) + \mathrm{LN}(U \tanh(h_{t-1})) + b) \\
+        r_t &= \sigma(\mathrm{LN}(W x_t) + \mathrm{LN}(U h_{t-1}) + b)
+
+    and ``LN(U (r h)) + LN(W x)`` in the candidate.
+
     Deviations: none.
 
     Args:
         hidden_size: Width ``H`` of ``h``.
+        layer_norm: Whether the sums are normalised.
 
     Example:
         >>> cell = MUT3(3, hidden_size=4)
@@ -36,7 +47,7 @@ class MUT3(Cell):
         torch.Size([2, 4])
     """
 
-    def __init__(self, input_size: int, *, hidden_size: Positive = 256) -> None:
+    def __init__(self, input_size: int, *, hidden_size: Positive = 256, layer_norm: bool = False) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
         self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W
@@ -44,16 +55,20 @@ class MUT3(Cell):
         self.bias_ih = nn.Parameter(torch.empty(3 * hidden_size))  # b
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        self.norm_ih = normalization.of_sums(layer_norm, 2 * hidden_size, hidden_size)
+        self.norm_th = normalization.of_sums(layer_norm, hidden_size)
+        self.norm_hh = normalization.of_sums(layer_norm, hidden_size)
+        self.norm_rh = normalization.of_sums(layer_norm, hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_ih, self.bias_ih)
+        return self.norm_ih.linear(x, self.weight_ih, self.bias_ih)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (h,) = state
         z, r, n = z.chunk(3, -1)
         weight_z, weight_r, weight = self.weight_hh.chunk(3)
-        z = torch.sigmoid(z + F.linear(torch.tanh(h), weight_z))
-        r = torch.sigmoid(r + F.linear(h, weight_r))
-        n = torch.tanh(F.linear(r * h, weight) + n)
-        h = n * z + h * (1 - z)
+        z = torch.sigmoid(z + self.norm_th(F.linear(torch.tanh(h), weight_z)))
+        r = torch.sigmoid(r + self.norm_hh(F.linear(h, weight_r)))
+        n = torch.tanh(self.norm_rh(F.linear(r * h, weight)) + n)
+        h = self.drop_candidate(n) * z + h * (1 - z)
         return h, (h,)

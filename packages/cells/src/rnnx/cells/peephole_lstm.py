@@ -23,6 +23,14 @@ class PeepholeLSTM(Cell):
         o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + p \odot c_t) \\
         h_t &= o_t \odot \tanh(c_t)
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
+
+    .. math::
+        i_t, f_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U + p \odot c_{t-1}) \\
+        h_t &= o_t \odot \tanh(\mathrm{LN}(c_t))
+
+    and so in ``g`` and ``o``.
+
     The state is ``(h, c)``, the output ``h``. The parameters are those of ``lstm``: torch's, and ``p`` of
     ``i f o``, ``weight_ch`` ``(3 H)``.
 
@@ -31,6 +39,7 @@ class PeepholeLSTM(Cell):
     Args:
         hidden_size: Width ``H`` of ``h`` and ``c``.
         forget_bias: Added to the forget gate's initial bias.
+        layer_norm: Whether the sums and, inside the output, the memory are normalised.
 
     Example:
         >>> import torch
@@ -39,11 +48,33 @@ class PeepholeLSTM(Cell):
         torch.Size([2, 4])
     """
 
-    def __init__(self, input_size: int, *, hidden_size: Positive = 256, forget_bias: float = 0.0) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        hidden_size: Positive = 256,
+        forget_bias: float = 0.0,
+        layer_norm: bool = False,
+    ) -> None:
         super().__init__()
-        self.lstm = LSTM(input_size, hidden_size=hidden_size, peepholes=True, forget_bias=forget_bias)
+        self.lstm = LSTM(
+            input_size,
+            hidden_size=hidden_size,
+            peepholes=True,
+            forget_bias=forget_bias,
+            layer_norm=layer_norm,
+        )
         self.input_size, self.output_size = input_size, self.lstm.output_size
         self.state_sizes = self.lstm.state_sizes
+
+    @property
+    def recurrent_dropout(self) -> float:
+        """That of the cell inside."""
+        return self.lstm.recurrent_dropout
+
+    @recurrent_dropout.setter
+    def recurrent_dropout(self, rate: float) -> None:
+        self.lstm.recurrent_dropout = rate
 
     def project(self, x: Tensor) -> Tensor:
         return self.lstm.project(x)

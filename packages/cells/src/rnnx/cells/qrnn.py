@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.cells import recurrence
+from rnnx.cells import normalization, recurrence
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
@@ -32,12 +32,21 @@ class QRNN(Cell):
     The state is ``c`` and, for each of the ``k - 1`` steps to come, what the inputs up to now add to its
     gates, ``(N, G H)``.
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of all parts,
+
+    .. math::
+        f_t, o_t, i_t = \sigma(\mathrm{LN}(\sum_{j=0}^{k-1} W_j x_{t-j}) + b)
+
+    and so in ``z``.
+
     Deviations: the paper leaves out the biases, which its authors' library has.
 
     Args:
         hidden_size: Width ``H`` of ``c`` and ``h``.
         kernel_size: How many inputs ``k`` the gates see, the step's own among them.
         pooling: Which gates there are: forget; forget and output; input, forget and output.
+        forget_bias: Added to the forget gate's initial bias.
+        layer_norm: Whether the sums are normalised.
 
     Example:
         >>> cell = QRNN(3, hidden_size=4, kernel_size=2, pooling="fo")
@@ -53,6 +62,8 @@ class QRNN(Cell):
         hidden_size: Positive = 256,
         kernel_size: Positive = 2,
         pooling: Literal["f", "fo", "ifo"] = "fo",
+        forget_bias: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.kernel_size, self.pooling = kernel_size, pooling
@@ -63,18 +74,22 @@ class QRNN(Cell):
         self.bias_ih = nn.Parameter(torch.empty(width))  # b
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        with torch.no_grad():
+            self.bias_ih[hidden_size : 2 * hidden_size].add_(forget_bias)
+        self.norm_ih = normalization.of_sums(layer_norm, width)
 
     def project(self, x: Tensor) -> Tensor:
-        bias = F.pad(self.bias_ih, (0, len(self.weight_ih) - len(self.bias_ih)))
+        bias = self.norm_ih.before(self.bias_ih)
+        bias = F.pad(bias, (0, len(self.weight_ih) - len(bias)))
         return F.linear(x, self.weight_ih, bias)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         c, *before = state
         parts = z.chunk(self.kernel_size, -1)  # of this step's gates, of the next's ...
         now, *later = (*map(torch.add, parts, before), parts[-1])
-        f, new, o = self._gates(now)
+        f, new, o = self._gates(self.norm_ih(now, self.bias_ih))
         c = f * c + new
-        return o * c, (c, *later)
+        return c if self.pooling == "f" else o * c, (c, *later)
 
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
         if lengths is not None:  # what is saved on steps is spent on padding
@@ -85,7 +100,8 @@ class QRNN(Cell):
         a = F.linear(windows, torch.cat(self.weight_ih.chunk(self.kernel_size), 1))  # (N, T + k - 1, G H)
         if before:
             a = a + F.pad(torch.stack(before, 1), (0, 0, 0, steps))
-        f, new, o = self._gates(a[:, :steps] + self.bias_ih)
+        sums = a[:, :steps] + self.norm_ih.before(self.bias_ih)
+        f, new, o = self._gates(self.norm_ih(sums, self.bias_ih))
         cs = recurrence.linear(f, new, c)
         return o * cs, (cs[:, -1], *a[:, steps:].unbind(1))
 
@@ -93,7 +109,7 @@ class QRNN(Cell):
         """``f``, what is added to the memory, and ``o``, from their sums ``(..., G H)``."""
         z, *gates = a.split(self.output_size, -1)
         f, *others = map(torch.sigmoid, gates)
-        z = torch.tanh(z)
+        z = self.drop_candidate(torch.tanh(z))
         if self.pooling == "f":
             return f, (1 - f) * z, 1.0
         if self.pooling == "fo":

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
@@ -29,10 +30,20 @@ class ResidualLSTM(Cell):
     are ``p`` of ``i f o``, ``weight_ch`` ``(3 H)``; ``W_p``, ``weight_hr`` ``(H, H)``; and ``W_h``,
     ``weight_ir`` ``(H, I)``.
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
+
+    .. math::
+        i_t, f_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U + p \odot c_{t-1}) \\
+        h_t &= o_t \odot (W_p \tanh(\mathrm{LN}(c_t)) + W_h x_t)
+
+    and so in ``g`` and ``o``.
+
     Deviations: two biases, as torch; one width of ``c`` and ``h``, where the paper's ``W_p`` may change it.
 
     Args:
         hidden_size: Width ``H`` of ``h`` and ``c``.
+        forget_bias: Added to the forget gate's initial bias.
+        layer_norm: Whether the sums of the gates and, inside the output, the memory are normalised.
 
     Example:
         >>> cell = ResidualLSTM(3, hidden_size=4)
@@ -40,7 +51,14 @@ class ResidualLSTM(Cell):
         torch.Size([2, 4])
     """
 
-    def __init__(self, input_size: int, *, hidden_size: Positive = 256) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        hidden_size: Positive = 256,
+        forget_bias: float = 0.0,
+        layer_norm: bool = False,
+    ) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = (
             input_size,
@@ -57,16 +75,22 @@ class ResidualLSTM(Cell):
             self.weight_ir = nn.Parameter(torch.empty(hidden_size, input_size))  # W_h
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        with torch.no_grad():
+            self.bias_ih.chunk(4)[1].add_(forget_bias)
+        self.norm_ih = normalization.of_sums(layer_norm, 4 * hidden_size)
+        self.norm_hh = normalization.of_sums(layer_norm, 4 * hidden_size)
+        self.norm_c = normalization.of_memory(layer_norm, hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
         shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
-        return torch.cat((F.linear(x, self.weight_ih, self.bias_ih + self.bias_hh), shortcut), -1)
+        sums = self.norm_ih.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
+        return torch.cat((sums, shortcut), -1)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         h, c = state
         z, shortcut = z.split((4 * self.output_size, self.output_size), -1)
         p_i, p_f, p_o = self.weight_ch.chunk(3)
-        i, f, g, o = (z + F.linear(h, self.weight_hh)).chunk(4, -1)
-        c = torch.sigmoid(f + p_f * c) * c + torch.sigmoid(i + p_i * c) * torch.tanh(g)
-        h = torch.sigmoid(o + p_o * c) * (F.linear(torch.tanh(c), self.weight_hr) + shortcut)
+        i, f, g, o = (z + self.norm_hh(F.linear(h, self.weight_hh))).chunk(4, -1)
+        c = torch.sigmoid(f + p_f * c) * c + torch.sigmoid(i + p_i * c) * self.drop_candidate(torch.tanh(g))
+        h = torch.sigmoid(o + p_o * c) * (F.linear(torch.tanh(self.norm_c(c)), self.weight_hr) + shortcut)
         return h, (h, c)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
@@ -28,6 +29,13 @@ class RHN(Cell):
     ``weight_ih`` is ``W``, ``(G H, I)``; ``weight_hh`` is ``R``, ``(L G H, H)``, and ``bias_hh`` is ``b``,
     ``(L G H)``, layer after layer.
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of all parts of a layer,
+
+    .. math::
+        t_l = \sigma(\mathrm{LN}(W x_t) [l = 1] + \mathrm{LN}(R_l s_{l-1}) + b_l)
+
+    and so in ``h`` and ``c``.
+
     Deviations: the bias of a carry gate that is not coupled, of whose start the paper says nothing, starts
     at the negative of the transform gate's, so that ``c`` is near ``1 - t`` at first.
 
@@ -36,6 +44,7 @@ class RHN(Cell):
         depth: Number ``L`` of highway layers in a step.
         coupled: Whether the carry gate is ``1 - t``, as in the paper's experiments.
         transform_bias: Where the biases of the transform gates start; below zero a layer carries its input.
+        layer_norm: Whether the sums are normalised.
 
     Example:
         >>> cell = RHN(3, hidden_size=4, depth=3)
@@ -51,6 +60,7 @@ class RHN(Cell):
         depth: Positive = 4,
         coupled: bool = True,
         transform_bias: float = -2.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
@@ -64,17 +74,20 @@ class RHN(Cell):
         with torch.no_grad():
             bias = self.bias_hh.view(depth, parts, hidden_size)
             bias[:, 1], bias[:, 2:] = transform_bias, -transform_bias
+        self.norm_ih = normalization.of_sums(layer_norm, parts * hidden_size)
+        self.norms_hh = normalization.of_layers(layer_norm, depth, parts * hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_ih, self.bias_hh[: len(self.weight_ih)])
+        return self.norm_ih.linear(x, self.weight_ih, self.bias_hh[: len(self.weight_ih)])
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (s,) = state
         first, *weights = self.weight_hh.chunk(self.depth)
         _, *biases = self.bias_hh.chunk(self.depth)
-        s = self._highway(z + F.linear(s, first), s)
-        for weight, bias in zip(weights, biases, strict=True):
-            s = self._highway(F.linear(s, weight, bias), s)
+        norm, *norms = self.norms_hh
+        s = self._highway(z + norm(F.linear(s, first)), s)
+        for weight, bias, norm in zip(weights, biases, norms, strict=True):
+            s = self._highway(norm.linear(s, weight, bias), s)
         return s, (s,)
 
     def _highway(self, a: Tensor, s: Tensor) -> Tensor:
@@ -82,4 +95,4 @@ class RHN(Cell):
         h, t, *c = a.split(self.output_size, -1)
         t = torch.sigmoid(t)
         carry = 1 - t if self.coupled else torch.sigmoid(c[0])
-        return torch.tanh(h) * t + s * carry
+        return self.drop_candidate(torch.tanh(h)) * t + s * carry

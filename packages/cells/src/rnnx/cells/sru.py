@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.cells import recurrence
+from rnnx.cells import normalization, recurrence
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
@@ -30,6 +30,13 @@ class SRU(Cell):
     peepholes ``v`` is zero, which is the first version, Lei & Zhang 2017; ``alpha`` is 1, or ``sqrt(1 + 2
     exp(b_r))`` at the start's ``b_r`` if rescaled.
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of ``f r``,
+
+    .. math::
+        f_t, r_t = \sigma(\mathrm{LN}(W x_t) + v \odot c_{t-1} + b)
+
+    The candidate ``W x`` stays bare: it is no gate's sum.
+
     Deviations: ``x`` is as wide as ``h`` in the papers; where the widths differ ``V x_t`` takes its place,
     with ``V``, ``weight_ir``, ``(H, I)``, as in the authors' library. The first version's activation of
     ``c_t`` in the output is left out, as in the second. Weights start as those of the other cells here, not
@@ -40,6 +47,8 @@ class SRU(Cell):
         peephole: Whether the gates see ``c`` (2018) or the input alone (2017).
         highway_bias: Where the biases of ``r`` start.
         rescale: Whether ``alpha`` scales the input up, so that ``h`` starts with its variance.
+        forget_bias: Added to the initial bias of ``f``.
+        layer_norm: Whether the sums of the gates are normalised.
 
     Example:
         >>> cell = SRU(3, hidden_size=4)
@@ -55,6 +64,8 @@ class SRU(Cell):
         peephole: bool = True,
         highway_bias: float = 0.0,
         rescale: bool = False,
+        forget_bias: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
@@ -68,18 +79,24 @@ class SRU(Cell):
             self.weight_ir = nn.Parameter(torch.empty(hidden_size, input_size))  # V
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
-        nn.init.constant_(self.bias_ih[hidden_size:], highway_bias)
+        with torch.no_grad():
+            f, r = self.bias_ih.chunk(2)
+            f.add_(forget_bias)
+            r.fill_(highway_bias)
+        self.norm_ih = normalization.of_sums(layer_norm, 2 * hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
         shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
-        bias = F.pad(self.bias_ih, (self.output_size, 0))  # candidates have none
-        return torch.cat((F.linear(x, self.weight_ih, bias), self.alpha * shortcut), -1)
+        size = self.output_size
+        bias = F.pad(self.norm_ih.before(self.bias_ih), (size, 0))  # candidates have none
+        candidate, gates = F.linear(x, self.weight_ih, bias).split((size, 2 * size), -1)
+        return torch.cat((candidate, self.norm_ih(gates, self.bias_ih), self.alpha * shortcut), -1)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (c,) = state
         candidate, f, r, shortcut = z.chunk(4, -1)
         f, r = self._gate(f, 0, c), self._gate(r, 1, c)
-        c = f * c + (1 - f) * candidate
+        c = f * c + (1 - f) * self.drop_candidate(candidate)
         return r * c + (1 - r) * shortcut, (c,)
 
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:

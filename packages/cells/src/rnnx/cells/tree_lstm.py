@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.cells import fused
+from rnnx.cells import fused, normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import TreeCell
 from rnnx.core.state import State
@@ -40,11 +40,23 @@ class TreeLSTM(TreeCell):
     ``torch.nn.LSTMCell``: ``weight_ih`` is ``W`` ``(4 H, I)``, ``bias_ih`` is ``b``, ``weight_hh`` is ``U``,
     ``(4 H, H)``; if binary ``(5 H, 2 H)``, with the rows ``i f_1 f_2 u o`` and a column block for each child.
 
+    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
+
+    .. math::
+        i, o &= \sigma(\mathrm{LN}(W x) + \mathrm{LN}(\sum_k U_k h_k) + b) \\
+        f_k &= \sigma(\mathrm{LN}(W x) + \mathrm{LN}(\sum_l U_{kl} h_l) + b) \\
+        h &= o \odot \tanh(\mathrm{LN}(c))
+
+    and so in ``u``. With a sum of children ``i u o`` take rows of ``LN`` of ``U`` times the sum, ``f_k`` of
+    ``LN(U h_k)``: on a sequence the cell is an LSTM with layer normalisation.
+
     Deviations: none.
 
     Args:
         hidden_size: Width ``H`` of ``h`` and ``c``.
         composition: How children are read: their sum, or a first and a second one.
+        forget_bias: Added to the initial bias of the forget gates.
+        layer_norm: Whether the sums and, inside the output, the memory are normalised.
 
     Raises:
         ValueError: a node has more than two children and the composition is binary.
@@ -65,6 +77,8 @@ class TreeLSTM(TreeCell):
         *,
         hidden_size: Positive = 256,
         composition: Literal["child-sum", "binary"] = "child-sum",
+        forget_bias: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = (
@@ -72,16 +86,21 @@ class TreeLSTM(TreeCell):
             hidden_size,
             (hidden_size, hidden_size),
         )
-        self.composition = composition
+        self.composition, self.layer_norm = composition, layer_norm
         rows, columns = (5, 2) if composition == "binary" else (4, 1)
         self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))  # W
         self.weight_hh = nn.Parameter(torch.empty(rows * hidden_size, columns * hidden_size))  # U
         self.bias_ih = nn.Parameter(torch.empty(4 * hidden_size))  # b
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        with torch.no_grad():
+            self.bias_ih.chunk(4)[1].add_(forget_bias)
+        self.norm_ih = normalization.of_sums(layer_norm, 4 * hidden_size)
+        self.norm_hh = normalization.of_sums(layer_norm, rows * hidden_size)
+        self.norm_c = normalization.of_memory(layer_norm, hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_ih, self.bias_ih)
+        return self.norm_ih.linear(x, self.weight_ih, self.bias_ih)
 
     def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
         absent = ~mask.unsqueeze(-1)  # (N, K, 1)
@@ -89,18 +108,23 @@ class TreeLSTM(TreeCell):
         i, f, u, o = z.chunk(4, -1)
         past_i, past_f, past_u, past_o = self._binary(h) if self.composition == "binary" else self._sum(h)
         f = torch.sigmoid(f.unsqueeze(1) + past_f)  # (N, K, H)
-        c = torch.sigmoid(i + past_i) * torch.tanh(u + past_u) + (f * c).sum(1)
-        h = torch.sigmoid(o + past_o) * torch.tanh(c)
+        u = self.drop_candidate(torch.tanh(u + past_u))
+        c = torch.sigmoid(i + past_i) * u + (f * c).sum(1)
+        h = torch.sigmoid(o + past_o) * torch.tanh(self.norm_c(c))
         return h, (h, c)
 
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
+        if self.layer_norm:
+            return None
         weights = (self.weight_ih, self._chain(), self.bias_ih, torch.zeros_like(self.bias_ih))
         return fused.unroll(torch.lstm, weights, x, lengths, state)
 
     def _sum(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What the children add to the gates: ``f`` is ``(N, K, H)``, the others ``(N, H)``."""
-        i, f, u, o = F.linear(h, self.weight_hh).chunk(4, -1)
-        return i.sum(1), f, u.sum(1), o.sum(1)
+        sums = F.linear(h, self.weight_hh)  # (N, K, 4 H)
+        i, _, u, o = self.norm_hh(sums.sum(1)).chunk(4, -1)
+        _, f, _, _ = self.norm_hh(sums).chunk(4, -1)
+        return i, f, u, o
 
     def _binary(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The same, from a first child and perhaps a second."""
@@ -110,7 +134,8 @@ class TreeLSTM(TreeCell):
                 f"a binary Tree-LSTM reads at most 2 children of a node, got {children}; "
                 "set cell.composition=child-sum"
             )
-        i, first, second, u, o = F.linear(h.flatten(1), self.weight_hh[:, : children * size]).chunk(5, -1)
+        sums = self.norm_hh(F.linear(h.flatten(1), self.weight_hh[:, : children * size]))
+        i, first, second, u, o = sums.chunk(5, -1)
         return i, torch.stack((first, second)[:children], 1), u, o
 
     def _chain(self) -> Tensor:

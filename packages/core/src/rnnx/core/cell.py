@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.core import state as states
@@ -37,6 +38,8 @@ class Cell(nn.Module, ABC):
         * :meth:`unroll`: a faster way to the same result, such as a fused kernel;
         * :meth:`fold`: a tree's node from its children;
         * :meth:`initial_state`: what comes before the first step.
+
+    A cell that adds new content to its memory passes it through :meth:`drop_candidate` on its way.
 
     A step sees each row of the batch by itself: row ``n`` of the result depends on row ``n`` of the arguments
     and on the parameters only.
@@ -76,6 +79,7 @@ class Cell(nn.Module, ABC):
     input_size: int
     output_size: int
     state_sizes: tuple[int, ...]
+    recurrent_dropout: float = 0.0
 
     def project(self, x: Tensor) -> Tensor:
         """What a step takes from its input alone, for any number of steps at once.
@@ -141,6 +145,22 @@ class Cell(nn.Module, ABC):
             Tensors ``(N, size)``.
         """
         return states.zeros(batch, self.state_sizes, like)
+
+    @final
+    def drop_candidate(self, g: Tensor) -> Tensor:
+        """New content on its way into the memory, after its nonlinearity and before its gate.
+
+        Here acts the recurrent dropout without memory loss of Semeniuta, Severyn & Barth 2016: ``c_t = f_t
+        c_{t-1} + i_t d(g_t)``, drawn anew at each step, at the rate :attr:`recurrent_dropout` that the net
+        sets (``net.recurrent_dropout``).
+
+        Args:
+            g: The candidate, of any shape.
+
+        Returns:
+            The same shape.
+        """
+        return F.dropout(g, self.recurrent_dropout, self.training)
 
 
 class TreeCell(Cell):
