@@ -44,16 +44,46 @@ class Social(Leaky):
         return super().step(z - z.mean(0), state)
 '''
 
+TASKS = '''
+"""Somebody's tasks."""
+
+from rnnx.core.task import Loss
+from rnnx.tasks.memory import Memory
+
+
+class Mean(Memory):
+    """Remembers, and averages over the batch."""
+
+    def loss(self, output, batch):
+        loss = super().loss(output, batch)
+        return Loss(loss.total / len(batch), loss.count)
+'''
+ENTRIES = """
+[rnnx.cells]
+leaky = strange_cells:Leaky
+social = strange_cells:Social
+lost = strange_lost:Lost
+
+[rnnx.tasks]
+mean = strange_tasks:Mean
+leaky = strange_tasks:Mean
+bare = strange_tasks:Mean
+
+[rnnx.data]
+mean.toy = rnnx.tasks.data.memory.toy:Toy
+leaky.toy = rnnx.tasks.data.memory.toy:Toy
+"""
+
 
 @pytest.fixture(autouse=True)
 def strangers(tmp_path, monkeypatch):
-    """A stranger's cells: one that is right, one that is wrong, one that cannot be imported."""
+    """A stranger's: a cell that is right, one that is wrong, one that cannot be imported; a wrong task."""
     (tmp_path / "strange_cells.py").write_text(MODULE)
+    (tmp_path / "strange_tasks.py").write_text(TASKS)
     info = tmp_path / "strange-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
-    cells = "leaky = strange_cells:Leaky\nsocial = strange_cells:Social\nlost = strange_lost:Lost\n"
-    (info / "entry_points.txt").write_text(f"[rnnx.cells]\n{cells}")
+    (info / "entry_points.txt").write_text(ENTRIES)
     monkeypatch.syspath_prepend(tmp_path)
 
 
@@ -62,7 +92,7 @@ def check(*words):
 
 
 def test_a_right_cell_is_a_line_a_check_and_exits_with_0():
-    done = check("leaky")
+    done = check("elman")
     assert (done.exit_code, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert len(lines) >= 15
@@ -91,12 +121,47 @@ def test_json_has_every_fact_and_the_same_exit_code():
     assert problems["neighbours change nothing"].startswith("output at step 1 changes ")
 
 
-def test_an_unknown_cell_is_a_suggestion_and_exits_with_2():
+def test_a_right_task_is_a_line_a_check_and_exits_with_0():
+    done = check("memory")
+    assert (done.exit_code, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) >= 20
+    assert all(line.startswith("ok     ") for line in lines)
+    assert "ok     the loss of a batch is that of its rows" in lines
+
+
+def test_a_wrong_task_is_told_what_is_wrong_in_a_sentence_and_exits_with_1():
+    done = check("mean")
+    assert (done.exit_code, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    wrong, gradient = (line for line in lines if not line.startswith("ok "))
+    assert wrong.startswith(
+        "WRONG  the loss of a batch is that of its rows: the total of the loss is not the sum of its rows'"
+    )
+    assert gradient.startswith("WRONG  the gradient of a batch is that of its parts: ")
+    assert "ok     meta is plain" in lines
+
+
+def test_a_name_of_a_cell_and_of_a_task_is_both():
+    facts = [outcome.fact for outcome in outcomes("leaky")]
+    assert facts[0] == "paper and equations are given"
+    assert "every option acts" in facts
+    assert "meta is plain" in facts[facts.index("bfloat16 stays finite and close") :]
+
+
+def test_a_task_without_toy_data_is_told_so_and_exits_with_2():
+    done = check("bare")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == "rnnx: data: no such data 'toy' of task 'bare' (data: none)\n"
+
+
+def test_an_unknown_name_is_a_suggestion_and_exits_with_2():
     done = check("socal")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "no such cell 'socal'; did you mean 'social'?" in done.stderr
-    with pytest.raises(UsageError):
-        next(outcomes("socal"))
+    assert "no such cell or task 'socal'; did you mean 'social'? (cells: clockwork, " in done.stderr
+    assert "; tasks: bare, leaky, lm, mean, memory, " in done.stderr
+    with pytest.raises(UsageError, match="did you mean 'mean'"):
+        next(outcomes("meann"))
 
 
 def test_a_cell_that_cannot_be_imported_is_an_error_with_the_cause():

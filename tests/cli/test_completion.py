@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 import pytest
 
 CELLS = sorted(entry_points(group="rnnx.cells").names)
+TASKS = sorted(entry_points(group="rnnx.tasks").names)
 
 
 def complete(folder, line):
@@ -40,7 +41,7 @@ def complete(folder, line):
         ("rnnx run cell =", CELLS),
         ("rnnx run task = lm data =", ["files", "hub", "toy"]),
         ("rnnx run task = lm baseline =", ["ngram"]),
-        ("rnnx run cell.", ["cell.hidden_size=", "cell.reset="]),
+        ("rnnx run cell = jordan cell.h", ["cell.hidden_size="]),
         ("rnnx run cell = elman cell.", ["cell.hidden_size=", "cell.activation="]),
         ("rnnx run cell.r", ["cell.reset=before", "cell.reset=after"]),  # one key only, so its values
         ("rnnx run cell.reset =", ["before", "after"]),
@@ -49,8 +50,9 @@ def complete(folder, line):
         ("rnnx run cell = nothing cell.", []),
         ("rnnx list ta", ["tasks"]),
         ("rnnx show da", ["data"]),
-        ("rnnx show task ", ["lm", "nmt"]),
+        ("rnnx show task ", TASKS),
         ("rnnx check el", ["elman"]),
+        ("rnnx check nm", ["nmt"]),
         ("rnnx test r", ["runs/small"]),
         ("rnnx predict s", ["small"]),
         ("rnnx predict small b", ["beam_size=", "batch_size="]),

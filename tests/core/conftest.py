@@ -1,4 +1,4 @@
-"""Real distributions in temporary folders, for what reads entry points."""
+"""Real distributions in temporary folders, and double precision, for the tests that ask for them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import torch
 
 from rnnx.core import registry
 
 Install = Callable[..., Path]
+
+
+@pytest.fixture
+def doubles() -> Iterator[None]:
+    """Numbers of 64 bits, from a seed."""
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.double)
+    yield
+    torch.set_default_dtype(torch.float)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import os
 import pickle
 import platform
 import shutil
+from collections.abc import Callable
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from matplotlib.image import imread
 
 from rnnx.core.errors import InputError, RunError, UsageError
 from rnnx.core.experiment import Experiment, Result, Run, count_parameters, read_checkpoint
+from rnnx.core.spec import resolve
 
 NMT = (
     "cell=gru",
@@ -86,6 +88,22 @@ def text(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
+    """Installs a component that somebody else wrote, ``module:Class``, beside those there are."""
+
+    def install(group: str, target: str, source: str) -> None:
+        site, module = tmp_path / "site", target.partition(":")[0]
+        metadata = site / f"{module}-1.0.dist-info"
+        metadata.mkdir(parents=True)
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[rnnx.{group}]\n{module} = {target}\n")
+        (site / f"{module}.py").write_text(dedent(source))
+        monkeypatch.syspath_prepend(site)
+
+    return install
+
+
+@pytest.fixture
 def prefix(tmp_path: Path) -> Path:
     words = {"uno": "one", "dos": "two", "tres": "three", "cuatro": "four", "cinco": "five"}
     pairs = [(f"{a} y {b}", f"{words[a]} and {words[b]}") for a in words for b in words]
@@ -105,6 +123,7 @@ def test_the_folder_holds_the_run_and_nothing_else(done: Result) -> None:
         "samples/test.tsv",
         "plots/attention.png",
         "plots/curves.png",
+        "plots/gradient_flow.png",
     }
 
 
@@ -219,7 +238,7 @@ def test_samples_are_what_the_loaded_model_predicts(done: Result) -> None:
 
 
 def test_plots_are_pictures(done: Result) -> None:
-    assert {path.name for path in done.plots} == {"attention.png", "curves.png"}
+    assert {path.name for path in done.plots} == {"attention.png", "curves.png", "gradient_flow.png"}
     for path in done.plots:
         assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
         assert len(set(imread(path)[..., :3].reshape(-1, 3).sum(1).tolist())) > 2
@@ -383,13 +402,8 @@ def test_a_baseline_is_a_run_without_a_model(text: Path, tmp_path: Path) -> None
 
 
 def test_the_result_is_safe_when_the_tracking_fails_at_the_end(
-    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: Path, tmp_path: Path, stranger: Callable[[str, str, str], None]
 ) -> None:
-    site = tmp_path / "site"
-    metadata = site / "bursting-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: bursting\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[rnnx.loggers]\nbursting = bursting_logger:Bursting\n")
     source = '''
         """A logger that fails at the end."""
         from rnnx.core.tracking import Tracker
@@ -404,14 +418,60 @@ def test_the_result_is_safe_when_the_tracking_fails_at_the_end(
             def finish(self, summary, samples, figures):
                 raise ConnectionError("the cable was pulled")
     '''
-    (site / "bursting_logger.py").write_text(dedent(source))
-    monkeypatch.syspath_prepend(site)
+    stranger("loggers", "bursting:Bursting", source)
     said: list[str] = []
     words = [*LM, f"data.text={text}", "logger=bursting", f"out={tmp_path}"]
     Experiment.from_words(*words).run(say=said.append)
     assert said[-1].endswith("the cable was pulled")
     assert "test" in json.loads((tmp_path / "lm-elman" / "result.json").read_text())
     assert Run.load("lm-elman", tmp_path).test()
+
+
+def test_the_gradient_flow_is_measured_on_the_test_data(done: Result) -> None:
+    before = content(done.folder)
+    flows = Run.load(done.folder).flow()
+    assert [flow.layer for flow in flows] == ["encoder.layers.0", "decoder.net.layers.0"]
+    assert flows == Run.load(done.folder).flow()
+    assert content(done.folder) == before
+
+
+def test_the_gradient_flow_goes_on_from_chunk_to_chunk(text: Path, tmp_path: Path) -> None:
+    """The test text is 100 of 2000 characters, one stream in chunks of 10."""
+    result = run(tmp_path, *LM, f"data.text={text}", "data.level=char", "data.bptt=10")
+    (flow,) = Run.load(result.folder).flow()
+    assert len(flow.state) == 100
+
+
+def test_a_run_whose_gradient_flow_cannot_be_measured_stands(
+    text: Path, tmp_path: Path, stranger: Callable[[str, str, str], None]
+) -> None:
+    source = '''
+        """A cell that takes no more rows than it is trained with."""
+        from torch import nn
+        from rnnx.core.cell import Cell
+
+
+        class Picky(Cell):
+            """Takes four rows."""
+
+            def __init__(self, input_size: int, *, hidden_size: int = 8) -> None:
+                super().__init__()
+                self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
+                self.project = nn.Linear(input_size, hidden_size)
+
+            def step(self, z, state):
+                if len(z) > 4:
+                    raise ValueError("more than four rows")
+                h = (z + state[0]).tanh()
+                return h, (h,)
+    '''
+    stranger("cells", "picky:Picky", source)
+    with pytest.warns(UserWarning, match=r"no picture of the run's gradient flow: more than four rows"):
+        result = run(tmp_path, "cell=picky", *LM[1:], f"data.text={text}")
+    assert [path.name for path in result.plots] == ["curves.png"]
+    assert "test" in json.loads((result.folder / "result.json").read_text())
+    with pytest.raises(ValueError, match="more than four rows"):
+        Run.load(result.folder).flow()
 
 
 def test_a_run_says_a_line_after_each_epoch_and_nothing_else(
@@ -431,4 +491,124 @@ def test_preparing_makes_no_folder(tmp_path: Path) -> None:
     data, model = experiment.prepare()
     assert len(next(iter(data.loader("valid")))) > 0
     assert count_parameters(model) > 0
+    assert not (tmp_path / "runs").exists()
+
+
+# net.match
+
+
+def size(*words: str) -> int:
+    """The parameters of what is prepared."""
+    return count_parameters(Experiment.from_words(*words).prepare()[1])
+
+
+@pytest.mark.parametrize("budget", [3000, 5001, 20_000])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["cell=clockwork"], ["cell=lstm", "cell.peepholes=true", "net.layers=2", "net.transitions=2"]],
+    ids=["elman", "clockwork", "lstm"],
+)
+def test_the_model_has_as_many_parameters_as_hidden_sizes_allow(
+    text: Path, budget: int, words: list[str]
+) -> None:
+    given = [*LM, f"data.text={text}", *words]
+    experiment = Experiment.from_words(*given, f"net.match={budget}")
+    found = count_parameters(experiment.prepare()[1])
+    chosen = experiment.config.cell.options["hidden_size"]
+    step = 8 if "cell=clockwork" in words else 1  # it has eight modules of one width
+    assert chosen % step == 0
+    assert found == size(*given, f"cell.hidden_size={chosen}")
+    for other in (chosen - step, chosen + step):
+        if other:
+            assert abs(size(*given, f"cell.hidden_size={other}") - budget) >= abs(found - budget)
+
+
+def test_a_model_that_is_matched_is_the_one_of_that_size(text: Path, tmp_path: Path) -> None:
+    """Trying sizes draws no random number; the configuration holds the size, and runs again to the same."""
+    words = (*LM, f"data.text={text}")
+    matched = run(tmp_path / "matched", *words, "net.match=3000", "cell.hidden_size=500")
+    config = resolve([str(matched.folder / "config.yaml")])
+    chosen = config.cell.options["hidden_size"]
+    assert chosen != 500
+    given = run(tmp_path / "given", *words, f"cell.hidden_size={chosen}")
+    again = run(tmp_path / "again", str(matched.folder / "config.yaml"))
+    weights = [
+        torch.load(result.folder / "checkpoints/best.ckpt", weights_only=True)
+        for result in (matched, given, again)
+    ]
+    for checkpoint in weights:
+        assert checkpoint["hyper_parameters"]["net"]["cell"]["hidden_size"] == chosen
+        assert checkpoint["rnnx"]["config"]["cell"]["hidden_size"] == chosen
+        assert checkpoint["state_dict"].keys() == weights[0]["state_dict"].keys()
+        assert all(map(torch.equal, checkpoint["state_dict"].values(), weights[0]["state_dict"].values()))
+    assert matched.values["test"] == given.values["test"] == again.values["test"]
+    assert matched.values["parameters"] == given.values["parameters"] == again.values["parameters"]
+    assert resolve([str(again.folder / "config.yaml")]).cell == config.cell
+    assert Run.load(matched.folder).test() == matched.values["test"]
+
+
+SIZED = '''
+    """A cell of its own."""
+    from typing import Annotated
+
+    import torch
+    from annotated_types import Ge, Le
+    from torch import nn
+
+    from rnnx.core.cell import Cell
+
+
+    class Sized(Cell):
+        """A leaky sum.
+
+        Args:
+            {option}: Its width.
+        """
+
+        def __init__(self, input_size: int, *, {option}: Annotated[int, Ge(8), Le(40)] = 8) -> None:
+            super().__init__()
+            self.input_size, self.output_size, self.state_sizes = input_size, {option}, ({option},)
+            self.linear = nn.Linear(input_size, {option})
+
+        def project(self, x):
+            return self.linear(x)
+
+        def step(self, z, state):
+            h = torch.tanh(z + state[0])
+            return h, (h,)
+'''
+
+
+def test_a_cell_without_a_hidden_size_has_none_to_solve_for(
+    text: Path, tmp_path: Path, stranger: Callable[[str, str, str], None]
+) -> None:
+    stranger("cells", "thick:Sized", SIZED.format(option="thickness"))
+    words = ("cell=thick", *(word for word in LM if "cell" not in word), f"data.text={text}")
+    with pytest.raises(UsageError) as refused:
+        run(tmp_path / "runs", *words, "net.match=3000")
+    assert str(refused.value) == (
+        "net.match: cell 'thick' has no option hidden_size to solve for; set it to 0"
+    )
+    assert not (tmp_path / "runs").exists()
+    assert size(*words) == size(*words, "net.match=0")
+
+
+def test_a_size_is_within_the_bounds_of_the_cells_option(
+    text: Path, stranger: Callable[[str, str, str], None]
+) -> None:
+    """What is solved for could have been given."""
+    stranger("cells", "bounded:Sized", SIZED.format(option="hidden_size"))
+    words = ("cell=bounded", *LM[1:], f"data.text={text}")
+    least, most = (size(*words, f"cell.hidden_size={bound}") for bound in (8, 40))
+    for budget, expected in ((least, 8), (most - 1, 40), (most + 100_000, 40)):
+        experiment = Experiment.from_words(*words, f"net.match={budget}")
+        experiment.prepare()
+        assert experiment.config.cell.options["hidden_size"] == expected
+    with pytest.raises(UsageError, match=rf"cell\.hidden_size=8, the least .* has {least:,} parameters"):
+        size(*words, f"net.match={least - 1}")
+
+
+def test_a_budget_that_is_too_small_leaves_nothing_behind(text: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"net\.match: with cell\.hidden_size=1, .* more than 100;"):
+        run(tmp_path / "runs", *LM, f"data.text={text}", "net.match=100")
     assert not (tmp_path / "runs").exists()

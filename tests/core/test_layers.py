@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,33 +9,15 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnx.cells.gru import GRU
 from rnnx.cells.lstm import LSTM
-from rnnx.core.errors import UsageError
-from rnnx.core.layers import (
-    Bidirectional,
-    Bridge,
-    Dense,
-    Highway,
-    Layer,
-    Net,
-    Plain,
-    Recurrent,
-    Residual,
-    Skip,
-    Stack,
-)
+from rnnx.core.layers import Bidirectional, Bridge, Layer, Noise, Recurrent, Stack
+from rnnx.core.skips import SKIPS, Dense, Highway, Plain, Residual, Skip
+from rnnx.core.state import State
+from rnnx.core.trees import Trees
 
 N, T, I, H = 4, 5, 3, 6  # noqa: E741
 LENGTHS = torch.tensor([2, 5, 1, 3])
-SKIPS: dict[str, type[Skip]] = {"none": Plain, "residual": Residual, "dense": Dense, "highway": Highway}
+pytestmark = pytest.mark.usefixtures("doubles")
 each_skip = pytest.mark.parametrize("skip", SKIPS.values(), ids=SKIPS)
-
-
-@pytest.fixture(autouse=True)
-def doubles() -> Iterator[None]:
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.double)
-    yield
-    torch.set_default_dtype(torch.float)
 
 
 def same(actual: object, expected: object) -> None:
@@ -155,42 +136,6 @@ def test_two_directions_of_one_object_are_refused() -> None:
         Bidirectional(layer, layer)
 
 
-def test_a_residual_adds_the_input() -> None:
-    x, y = torch.randn(N, T, H), torch.randn(N, T, H)
-    skip = Residual(H, H)
-    assert not list(skip.parameters())
-    assert torch.equal(skip(x, y), x + y)
-
-
-def test_a_residual_projects_an_input_of_another_width() -> None:
-    x, y = torch.randn(N, T, I), torch.randn(N, T, H)
-    skip = Residual(I, H)
-    (weight,) = skip.parameters()
-    same(skip(x, y), x @ weight.T + y)
-
-
-def test_dense_puts_input_and_output_side_by_side() -> None:
-    x, y = torch.randn(N, T, I), torch.randn(N, T, H)
-    skip = Dense(I, H)
-    assert skip.output_size == I + H
-    assert torch.equal(skip(x, y)[..., :I], x)
-    assert torch.equal(skip(x, y)[..., I:], y)
-
-
-@pytest.mark.parametrize("width", [I, H], ids=["as wide", "wider"])
-def test_a_highway_lets_a_gate_choose(width: int) -> None:
-    x, y = torch.randn(N, T, I), torch.randn(N, T, width)
-    skip = Highway(I, width)
-    assert skip.gate.bias.eq(-1).all()
-    carried = x if width == I else x @ skip.carry.weight.T
-    t = 1 / (1 + torch.exp(-(x @ skip.gate.weight.T + skip.gate.bias)))
-    same(skip(x, y), t * y + (1 - t) * carried)
-    skip.gate.bias.data.fill_(50)
-    same(skip(x, y), y)
-    skip.gate.bias.data.fill_(-50)
-    same(skip(x, y), carried)
-
-
 def test_a_residual_stack_is_the_sums_written_out() -> None:
     stack, (x, _) = two(Residual), inputs()
     first, second = map(torchs, stack.layers)
@@ -264,6 +209,90 @@ def test_dropout_keeps_the_mean() -> None:
     assert 0.72 < dropped.ne(0).double().mean() < 0.78
 
 
+class Shifting(Recurrent):
+    """Adds what it drew once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = I, I, ()
+
+    def forward(
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        state: State | None = None,
+        trees: Trees | None = None,
+    ) -> tuple[Tensor, State]:
+        raise NotImplementedError
+
+    def step(self, x: Tensor, state: State, noise: Noise | None = None) -> tuple[Tensor, State]:
+        (shift,) = self.noise(len(x), x) if noise is None else noise
+        return x + shift, ()
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        return ()
+
+    def noise(self, batch: int, like: Tensor) -> Noise:
+        return (torch.randn(batch, I).to(like),)
+
+
+def test_a_stack_draws_for_each_layer_and_gives_each_its_own() -> None:
+    layer, x, h = Layer(GRU(I, hidden_size=I)), torch.zeros(N, I), torch.randn(N, I)
+    stack = Stack([Shifting(), Shifting(), layer], [Plain(I, I)] * 3)
+    (first,), (second,), none = noise = stack.noise(N, x)
+    assert none == ()
+    expected, _ = layer.step(first + second, (h,))
+    for _ in range(2):
+        same(stack.step(x, (h,), noise)[0], expected)
+    assert not stack.step(x, (h,))[0].isclose(expected).any()
+
+
+def test_a_net_that_draws_nothing_has_no_noise() -> None:
+    layer, (x, h) = Layer(GRU(I, hidden_size=H)), inputs()
+    assert layer.noise(N, x) == ()
+    assert torch.equal(layer.step(x[:, 0], (h,), ())[0], layer.step(x[:, 0], (h,))[0])
+
+
+TREES = torch.tensor([[2, 2, 4, 4, -1], [1, 2, -1, -2, -2], [-1, -2, -2, -2, -2], [-1, 0, 0, 1, -2]])
+
+
+def test_a_layer_composes_along_trees() -> None:
+    """A step of torch's GRU from the sum of the children."""
+    layer, (x, _), module = Layer(GRU(I, hidden_size=H)), inputs(), nn.GRUCell(I, H)
+    module.load_state_dict(layer.cell.state_dict())
+    y, (roots,) = layer(x, None, None, Trees.of(TREES))
+
+    def node(n: int, t: int) -> Tensor:
+        children = [node(n, child) for child, parent in enumerate(TREES[n].tolist()) if parent == t]
+        return module(x[n, t], torch.stack([torch.zeros(H), *children]).sum(0))
+
+    expected = torch.stack([torch.stack([node(n, t) for t in range(T)]) for n in range(N)])
+    same(y, expected.where((TREES > -2).unsqueeze(-1), 0))
+    same(roots, expected[TREES == -1])
+
+
+@each_skip
+def test_a_stack_has_its_ways_round_on_trees_too(skip: type[Skip]) -> None:
+    stack, (x, _) = two(skip), inputs()
+    nodes, trees = TREES > -2, Trees.of(TREES)
+    dirty = x.masked_fill(~nodes.unsqueeze(-1), torch.nan)
+    y, last = stack(dirty, nodes.sum(1), None, trees)
+    below, first = stack.layers[0](x, None, None, trees)
+    middle = stack.skips[0](x, below)
+    above, second = stack.layers[1](middle, None, None, trees)
+    same(y[nodes], stack.skips[1](middle, above)[nodes])
+    same(last, first + second)
+    assert y.isfinite().all()
+
+
+def test_layers_that_read_from_the_end_compose_no_tree() -> None:
+    trees, x = Trees.of(TREES), torch.zeros(N, T, I)
+    back = Layer(GRU(I), reverse=True)
+    for net in (back, Bidirectional(Layer(GRU(I)), back)):
+        with pytest.raises(TypeError, match=r"one direction; set net\.bidirectional=false"):
+            net(x, None, None, trees)
+
+
 def test_layers_that_do_not_fit_are_refused() -> None:
     layers = [Layer(GRU(I, hidden_size=4)), Layer(GRU(5, hidden_size=4))]
     with pytest.raises(ValueError, match="gives 4 features and the next reads 5"):
@@ -275,72 +304,3 @@ def test_a_bridge_makes_any_state_any_other() -> None:
     weight, bias = bridge.parameters()
     whole = torch.tanh(state[0] @ weight[:, :2].T + state[1] @ weight[:, 2:].T + bias)
     same(bridge(state), (whole[:, :4], whole[:, 4:5], whole[:, 5:]))
-
-
-def plain(**options: Any) -> dict[str, Any]:
-    return {"cell": {"name": "lstm", "hidden_size": H}} | options
-
-
-def test_a_net_has_its_layers_in_both_directions_where_it_encodes() -> None:
-    net = Net.from_plain(plain(layers=3, bidirectional=True))
-    encoder, decoder = net.encoder(I), net.decoder(I)
-    assert (encoder.input_size, encoder.output_size, encoder.state_sizes) == (I, 2 * H, (H,) * 12)
-    assert (decoder.input_size, decoder.output_size, decoder.state_sizes) == (I, H, (H,) * 6)
-    assert [type(layer) for layer in encoder.layers] == [Bidirectional] * 3
-    assert [layer.reverse for layer in decoder.layers] == [False] * 3
-    theirs = nn.LSTM(I, H, 3, bidirectional=True)
-    assert sum(p.numel() for p in encoder.parameters()) == sum(p.numel() for p in theirs.parameters())
-    y, _ = encoder(torch.randn(N, T, I), LENGTHS)
-    assert y.shape == (N, T, 2 * H)
-
-
-def test_a_nets_second_direction_reads_from_the_end() -> None:
-    encoder = Net.from_plain(plain(bidirectional=True)).encoder(I)
-    x = torch.randn(1, T, I, requires_grad=True)
-    y, _ = encoder(x)
-    (to_x,) = torch.autograd.grad(y[0, 2, :H].sum(), [x], retain_graph=True)
-    assert to_x[0].ne(0).any(-1).tolist() == [True, True, True, False, False]
-    (to_x,) = torch.autograd.grad(y[0, 2, H:].sum(), [x])
-    assert to_x[0].ne(0).any(-1).tolist() == [False, False, True, True, True]
-
-
-@pytest.mark.parametrize("name", SKIPS)
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_a_net_has_the_skip_it_is_told(name: str, bidirectional: bool) -> None:
-    encoder = Net.from_plain(plain(layers=2, skip=name, bidirectional=bidirectional)).encoder(I)
-    assert [type(skip) for skip in encoder.skips] == [SKIPS[name]] * 2
-    width = H * (1 + bidirectional)
-    assert encoder.output_size == (I + 2 * width if name == "dense" else width)
-    assert encoder(torch.randn(N, T, I), LENGTHS)[0].shape == (N, T, encoder.output_size)
-
-
-def test_a_net_is_one_plain_layer_unless_it_is_told() -> None:
-    encoder = Net.from_plain(plain()).encoder(I)
-    assert [type(layer) for layer in encoder.layers] == [Layer]
-    assert [type(skip) for skip in encoder.skips] == [Plain]
-
-
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_a_net_drops_out_as_it_is_told(dropout: float) -> None:
-    net = Net.from_plain(plain(layers=3, dropout=dropout))
-    for built in (net.encoder(I), net.decoder(I)):
-        assert [getattr(module, "p", None) for module in built.dropouts] == [dropout, dropout, None]
-
-
-def test_a_nets_builds_share_no_weights() -> None:
-    net = Net.from_plain(plain(layers=2, bidirectional=True))
-    weights = [
-        p.data_ptr() for built in (net.encoder(I), net.encoder(I), net.decoder(I)) for p in built.parameters()
-    ]
-    assert len(weights) == len(set(weights))
-
-
-def test_from_plain_leaves_the_plain_data_as_it_was() -> None:
-    given = plain(layers=2)
-    Net.from_plain(given)
-    assert given == plain(layers=2)
-
-
-def test_a_net_of_an_unknown_cell_is_refused() -> None:
-    with pytest.raises(UsageError, match="lstm"):
-        Net.from_plain({"cell": {"name": "lstn"}})

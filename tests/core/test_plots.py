@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import pytest
 from matplotlib.axes import Axes
 from matplotlib.image import imread
 
-from rnnx.core.plots import curves
+from rnnx.core.analysis import Flow
+from rnnx.core.plots import curves, gradient_flow
 
 
 def panels(path: Path) -> dict[str, Axes]:
@@ -49,3 +52,54 @@ def test_a_file_without_metrics_gives_an_empty_picture(tmp_path: Path) -> None:
     assert panels(path) == {}
     curves(path).savefig(tmp_path / "empty.png")
     assert imread(tmp_path / "empty.png")[..., :3].min() == 1
+
+
+def flow(layer: str, loss: list[float], state: list[float]) -> Flow:
+    return Flow(layer, loss, state, None, 0.5, 0.5, None, None)
+
+
+def drawn(axes: Axes) -> dict[str, list[float]]:
+    """The heights of each layer's line, without what is left out."""
+    return {
+        str(line.get_label()): [height for height in line.get_ydata() if not math.isnan(height)]
+        for line in axes.get_legend_handles_labels()[0]
+    }
+
+
+def test_gradients_are_a_line_a_layer_on_logarithmic_axes_that_differs_without_colours() -> None:
+    flows = [flow("a", [4.0, 2.0], [1.0, 0.5]), flow("b_$x", [3.0], [1.0]), flow("c", [2.0, 8.0], [1.0, 0.1])]
+    figure = gradient_flow(flows)
+    gradient, memory = figure.axes
+    assert drawn(gradient) == {flow.layer: flow.loss for flow in flows}
+    assert drawn(memory) == {flow.layer: flow.state for flow in flows}
+    assert {axes.get_yscale() for axes in figure.axes} == {"log"}
+    dashes = [[line.get_linestyle() for line in axes.lines[:3]] for axes in figure.axes]
+    assert dashes[0] == dashes[1]
+    assert len(set(dashes[0])) == 3
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b_$x", "c"]
+    assert memory.lines[-1].get_ydata()[0] == pytest.approx(1 / math.e)
+
+
+def test_a_curve_that_falls_for_ever_does_not_flatten_the_others() -> None:
+    figure = gradient_flow([flow("deep", [1e-3, 1e-200], [1.0, 1e-200]), flow("near", [2.0], [1.0])])
+    for axes, top in zip(figure.axes, (2.0, 1.0), strict=True):
+        low, high = axes.get_ylim()
+        assert low == pytest.approx(top * 0.5e-12)
+        assert high > top
+    low, high = gradient_flow([flow("a", [0.5, 0.25], [1.0, 0.5])]).axes[0].get_ylim()
+    assert 0.1 < low < 0.25 < 0.5 < high < 2
+
+
+def test_what_is_zero_or_no_number_is_left_out(tmp_path: Path) -> None:
+    flows = [flow("a", [1.0, 0.0, math.nan], [1.0, math.inf, 0.5]), flow("b", [math.nan], [0.0])]
+    figure = gradient_flow(flows)
+    assert [drawn(axes) for axes in figure.axes] == [{"a": [1.0], "b": []}, {"a": [1.0, 0.5], "b": []}]
+    figure.savefig(tmp_path / "flow.png")
+    gradient_flow(flows[1:]).savefig(tmp_path / "flow.png")
+
+
+def test_one_step_is_seen(tmp_path: Path) -> None:
+    for axes in gradient_flow([flow("a", [1.0], [1.0])]).axes:
+        assert axes.lines[0].get_marker() == "."
+    assert gradient_flow([flow("a", [1.0] * 20, [1.0] * 20)]).axes[0].lines[0].get_marker() == "None"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnx.core.layers import Net
+from rnnx.core.net import Net
 from rnnx.core.state import State, select
 from rnnx.tasks.parts.attention import Memory, Score
 from rnnx.tasks.parts.decoder import Decoder
@@ -241,3 +241,72 @@ def test_dropout_is_on_the_embeddings_too() -> None:
     torch.testing.assert_close(decoder.step(tokens[:, 0], memory, state)[2], nothing)
     decoder.eval()
     assert not torch.allclose(decoder.step(tokens[:, 0], memory, state)[2][0], nothing[0])
+
+
+# What is drawn once a sentence (Gal & Ghahramani 2016; Merity et al. 2017), seen in what comes out
+
+WIDE = 40
+
+
+def wide(feeding: bool, **rates: float) -> Decoder:
+    """A decoder that predicts from the bare tanh of its net's output."""
+    cell = {"name": "gru", "hidden_size": WIDE}
+    net = Net.from_plain({"cell": cell, **rates})
+    decoder = Decoder(nn.Embedding(N * U, WIDE), net, FROM, WIDE, "none", feeding, False, 0.0)
+    with torch.no_grad():
+        decoder.combine.weight.copy_(torch.eye(WIDE))
+        decoder.combine.bias.zero_()
+    return decoder
+
+
+def sentences(decoder: Decoder) -> Tensor:
+    """The vectors of sentences in which no token comes twice: ``n U + u`` is at place ``u`` of row ``n``."""
+    _, memory, state = given(decoder)
+    return decoder(torch.arange(N * U).view(N, U), torch.full((N,), U), memory, state)[0]
+
+
+def one_a_row(kept: Tensor) -> None:
+    """Whether masks ``(N, U, size)`` are the same at each place, each row's its own, and half full."""
+    assert torch.equal(kept, kept[:, :1].expand_as(kept))
+    assert 0.3 < kept.double().mean() < 0.7
+    assert not any(torch.equal(kept[n], kept[n - 1]) for n in range(N))
+
+
+@each_feeding
+def test_what_the_net_gives_is_dropped_alike_in_the_whole_sentence(feeding: bool) -> None:
+    decoder = wide(feeding, variational_output=0.5)
+    first, second = sentences(decoder) != 0, sentences(decoder) != 0
+    one_a_row(first)
+    one_a_row(second)
+    assert not torch.equal(first, second)
+    assert (sentences(decoder.eval()) != 0).all()
+
+
+@each_feeding
+def test_what_the_net_reads_is_dropped_alike_in_the_whole_sentence(feeding: bool) -> None:
+    decoder = wide(feeding, variational_input=0.5)
+    for _ in range(2):
+        decoder.embedding.zero_grad()
+        sentences(decoder).sum().backward()
+        assert decoder.embedding.weight.grad is not None
+        one_a_row(decoder.embedding.weight.grad.view(N, U, WIDE) != 0)
+
+
+@each_feeding
+def test_recurrent_weights_are_dropped_alike_in_the_whole_sentence(feeding: bool) -> None:
+    """A weight drawn anew at each of five steps would be dropped at all of them once in 32 times."""
+    decoder = wide(feeding, weight_drop=0.5)
+    sentences(decoder).sum().backward()
+    (weight,) = (weight for name, weight in decoder.net.named_parameters() if name.endswith("weight_hh"))
+    assert weight.grad is not None
+    assert 0.45 < (weight.grad == 0).double().mean() < 0.55
+
+
+@each_feeding
+def test_in_evaluation_a_regularised_decoder_is_its_steps(feeding: bool) -> None:
+    rates = {"variational_input": 0.5, "variational_output": 0.5, "weight_drop": 0.5, "zoneout": 0.5}
+    decoder = wide(feeding, **rates).eval()
+    tokens, memory, state = given(decoder)
+    predicted = decoder.logits(decoder(tokens, LENGTHS, memory, state)[0]).log_softmax(-1)
+    for n in range(N):
+        torch.testing.assert_close(predicted[n, : LENGTHS[n]], alone(decoder, tokens, memory, state, n)[0])

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from rnnx.cli import completion
+from rnnx.cli.listing import SIZE
 from rnnx.core.errors import InputError, RnnxError, UsageError
 from rnnx.core.options import Word, options_of, validate
 from rnnx.core.registry import find
@@ -67,6 +68,10 @@ PredictWords = Annotated[
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's folder, or its name.", autocompletion=completion.runs)
 ]
+RunNames = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", help="Runs' folders, or their names.", autocompletion=completion.runs),
+]
 Out = Annotated[str, typer.Option(help="The folder that holds runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
@@ -110,7 +115,7 @@ def run(
     experiment = Experiment(config)
     if dry_run:
         _, model = experiment.prepare()
-        typer.echo(config.yaml(), nl=False)
+        typer.echo(experiment.config.yaml(), nl=False)
         if isinstance(model, Task):
             typer.echo(reporting.size(model))
         return
@@ -123,6 +128,33 @@ def run(
     display(reporting.outcome(result))
 
 
+@app.command()
+def matrix(
+    words: Words = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many runs at once.")] = 1,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Write a table in Markdown.")] = False,
+) -> None:
+    """Train each cell on each task, over seeds, and compare them; what is done already is not done again.
+
+    rnnx matrix cell=gru,lstm task=lm,nmt seed=1,2,3 net.match=1e6
+    """
+    from rnnx.cli import comparing
+    from rnnx.cli.screen import display
+    from rnnx.core.matrix import configurations, lines, run
+
+    configs = configurations(words or ())
+    entries = []
+    for entry in run(configs, jobs, shlex.join(["rnnx", *sys.argv[1:]])):
+        entries.append(entry)
+        typer.echo(f"{len(entries)} of {len(configs)}: {comparing.line(entry)}", err=True)
+    if as_markdown:
+        typer.echo(comparing.markdown(lines(entries)))
+    else:
+        display(comparing.compared(lines(entries)))
+    if any(entry.failure for entry in entries):
+        raise typer.Exit(1)
+
+
 @app.command("list")
 def list_(
     kinds: Annotated[
@@ -131,17 +163,31 @@ def list_(
             metavar="KINDS", help="cells, tasks, data ...", autocompletion=completion.kinds_listed
         ),
     ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of cells: the hidden_size they are measured with.", show_default=str(SIZE)),
+    ] = None,
+    input_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of cells: the width of their input.", show_default="the hidden_size"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List what is installed, also what cannot be used."""
-    from rnnx.cli.listing import rows
+    """List what is installed, also what cannot be used; of cells also the state, the size and how they read.
+
+    rnnx list cells --size 256
+    """
+    from rnnx.cli.listing import CellRow, Row, cell_rows, rows
     from rnnx.cli.screen import display, table
 
-    found = rows(kinds)
+    if kinds != "cells" and (size or input_size):
+        raise UsageError("--size and --input-size: only cells are measured; say rnnx list cells")
+    size = size or SIZE
+    found: Sequence[Row | CellRow] = cell_rows(input_size or size, size) if kinds == "cells" else rows(kinds)
     if as_json:
         typer.echo(json.dumps([row.to_plain() for row in found], indent=2, ensure_ascii=False))
     else:
-        columns = ("kind", "name", "distribution", "version", "what it is")
+        columns = CellRow.columns if kinds == "cells" else Row.columns
         display(table(columns, [row.cells for row in found]))
 
 
@@ -175,11 +221,14 @@ def show(
 @app.command()
 def check(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A cell, anybody's.", autocompletion=completion.cells)
+        str,
+        typer.Argument(
+            metavar="NAME", help="A cell or a task, anybody's.", autocompletion=completion.checkable
+        ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Check a cell: what must hold of every cell, with each of its options.
+    """Check a cell or a task: what must hold of every one, with each of its options.
 
     rnnx check gru
     """
@@ -210,6 +259,24 @@ def measure(run: RunName, out: Out = OUT, as_json: Json = False) -> None:
         typer.echo(json.dumps(measured, indent=2))
     else:
         display(metrics({"test": measured}))
+
+
+@app.command()
+def flow(runs: RunNames, out: Out = OUT, as_json: Json = False) -> None:
+    """Show how far back runs' nets remember: the norms of their gradients against the lag.
+
+    rnnx flow lm-elman lm-lstm
+    """
+    folders = {run: find_run(run, out) for run in runs}
+
+    from rnnx.cli.flowing import measure
+    from rnnx.cli.screen import display
+
+    flows = measure(folders)
+    if as_json:
+        typer.echo(json.dumps(flows.to_plain(), indent=2, ensure_ascii=False))
+    else:
+        display(flows)
 
 
 @app.command()

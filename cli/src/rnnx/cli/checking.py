@@ -1,12 +1,15 @@
-"""``rnnx check``: the conformance checks on one cell, as they are done."""
+"""``rnnx check``: the conformance checks on one cell or task, as they are done."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
-from rnnx.core.registry import find
+from rnnx.core.errors import UsageError
+from rnnx.core.registry import GROUPS, Plugin, find, plugins, suggestion
+
+CHECKABLE: Final = ("cell", "task")
 
 
 @final
@@ -36,19 +39,34 @@ class Outcome:
 
 
 def outcomes(name: str) -> Iterator[Outcome]:
-    """Checks a cell, one fact after the other.
+    """Checks a cell or a task, one fact after the other; both, where one name is a cell's and a task's.
+
+    A task is checked on its data ``toy``.
 
     Args:
         name: Name of its entry point.
 
     Raises:
-        UsageError: there is no such cell.
+        UsageError: there is no such cell and no such task; or the task has no data ``toy``.
         RunError: it cannot be imported.
     """
-    plugin = find("cell", name)
+    found = _named(name)
 
-    from rnnx.core.testing.kit import checks, name_of, problem
+    from rnnx.core.testing.kit import checks, name_of, problem, subject_of
 
-    cell_class = plugin.load()
-    for check in checks():
-        yield Outcome(name_of(check), problem(check, cell_class))
+    for plugin in found:
+        subject = subject_of(plugin)
+        for check in checks(plugin.kind):
+            yield Outcome(name_of(check), problem(check, *subject))
+
+
+def _named(name: str) -> list[Plugin]:
+    names = {kind: [plugin.name for plugin in plugins(kind)] for kind in CHECKABLE}
+    found = [find(kind, name) for kind in CHECKABLE if name in names[kind]]
+    if not found:
+        hint = suggestion(name, {known for kind in CHECKABLE for known in names[kind]})
+        known = "; ".join(
+            f"{GROUPS[kind].rpartition('.')[2]}: {', '.join(names[kind])}" for kind in CHECKABLE
+        )
+        raise UsageError(f"no such cell or task {name!r}{hint} ({known})")
+    return found

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import typer
 
+from rnnx.cli.checking import CHECKABLE
 from rnnx.cli.equations import readable
 from rnnx.cli.listing import KINDS
 from rnnx.core.errors import RnnxError
@@ -61,9 +62,9 @@ def kinds_listed() -> list[str]:
     return list(KINDS)
 
 
-def cells() -> list[Choice]:
-    """The cells there are."""
-    return [(plugin.name, readable(summary(plugin))) for plugin in plugins("cell")]
+def checkable() -> list[Choice]:
+    """The cells and the tasks there are."""
+    return [(plugin.name, readable(summary(plugin))) for kind in CHECKABLE for plugin in plugins(kind)]
 
 
 def named(context: typer.Context) -> list[Choice]:

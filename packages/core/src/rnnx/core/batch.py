@@ -9,6 +9,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from rnnx.core.trees import Trees
+
 
 @final
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Batch:
         target_lengths: ``(N,)``, the real steps of each target, where they differ from the inputs'.
         parents: ``(N, T)``, the parent of each node of a tree, -1 at the root and -2 on padding; None for
             sequences.
+        trees: What :meth:`Trees.of` made of the parents, for the nets that compose along them.
         continues: Whether row ``n`` goes on where row ``n`` of the batch before stopped (truncated
             backpropagation through time).
         references: The texts that each example's output is scored against, one or more; None where it is not
@@ -40,6 +43,7 @@ class Batch:
     index: Tensor
     target_lengths: Tensor | None = None
     parents: Tensor | None = None
+    trees: Trees | None = None
     continues: bool = False
     references: tuple[tuple[str, ...], ...] | None = None
 
@@ -59,4 +63,4 @@ class Batch:
         moved: dict[str, Any] = {
             name: move(value) for name, value in values.items() if isinstance(value, Tensor)
         }
-        return replace(self, **moved)
+        return replace(self, trees=self.trees and self.trees.move(move), **moved)

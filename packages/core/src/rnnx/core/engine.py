@@ -6,14 +6,13 @@ the first ones and the batch shrinks. No step is computed on padding, and no mas
 
 from __future__ import annotations
 
-from itertools import chain
-
 import torch
 from torch import Tensor
 
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
+from rnnx.core.trees import Trees
 
 
 def scan(
@@ -132,7 +131,7 @@ def flip(x: Tensor, lengths: Tensor | None) -> Tensor:
     return x.gather(1, source.unsqueeze(-1).expand_as(x))
 
 
-def fold(cell: Cell, x: Tensor, parents: Tensor) -> tuple[Tensor, State]:
+def fold(cell: Cell, x: Tensor, parents: Tensor | Trees) -> tuple[Tensor, State]:
     """Runs a cell along trees, from the leaves to the roots.
 
     All nodes of one height, over the whole batch, are one call.
@@ -141,13 +140,14 @@ def fold(cell: Cell, x: Tensor, parents: Tensor) -> tuple[Tensor, State]:
         cell: The cell.
         x: The nodes' inputs, ``(N, T, input_size)``.
         parents: ``(N, T)``, the number of each node's parent in its row; -1 at the root, -2 on padding. The
-            order of a node's children is that of their numbers.
+            order of a node's children is that of their numbers. Or what :meth:`Trees.of` made of them, in the
+            loader.
 
     Returns:
         ``y``, ``(N, T, output_size)``, zero on padding; and the roots' state, tensors ``(N, size)``.
 
     Raises:
-        ValueError: a row has not exactly one root, or parents that form a ring.
+        ValueError: a row has not exactly one root, or parents that form a ring; the shapes do not fit.
 
     Example:
         The tree (a b), its root last, added up:
@@ -163,54 +163,22 @@ def fold(cell: Cell, x: Tensor, parents: Tensor) -> tuple[Tensor, State]:
     rows, steps, _ = x.shape
     if rows == 0:
         return x.new_zeros(0, steps, cell.output_size), cell.initial_state(0, x)
-    roots = parents == -1
-    if not bool((roots.sum(1) == 1).all()):
-        raise ValueError(f"each tree must have exactly one root (parent -1), got {roots.sum(1).tolist()}")
-    first = torch.arange(rows, device=parents.device).unsqueeze(1) * steps  # (N, 1)
-    above = torch.where(parents < 0, parents, parents + first).flatten()  # (N T,), over the whole batch
-    height, children = _heights(above), _children(above)
-    levels = [torch.where((height == level) & (above > -2))[0] for level in range(int(height.max()) + 1)]
-    order = torch.cat(levels)
-    place = torch.empty_like(above)  # where a node's state stands in the levels done
-    place[order] = torch.arange(len(order), device=above.device)
+    trees = parents if isinstance(parents, Trees) else Trees.of(parents)
+    if trees.shape != (rows, steps):
+        raise ValueError(f"the trees must have shape (N, T) = {(rows, steps)}, got {trees.shape}")
     done: State = cell.initial_state(0, x)
     outputs: list[Tensor] = []
-    projected = cell.project(x.flatten(0, 1)[order]).split([len(nodes) for nodes in levels])
-    for nodes, z in zip(levels, projected, strict=True):
-        below = children[nodes]  # (M, K)
-        mask = below >= 0
+    projected = cell.project(x.flatten(0, 1)[trees.nodes])  # (M, P)
+    levels = (tensor.split(trees.sizes) for tensor in (projected, trees.children, trees.present))
+    for z, children, mask in zip(*levels, strict=True):
         if not outputs:
-            known = tuple(tensor.unsqueeze(1) for tensor in cell.initial_state(len(nodes), x))  # (M, 1, size)
+            known = tuple(tensor.unsqueeze(1) for tensor in cell.initial_state(len(z), x))  # (M, 1, size)
             mask = mask[:, :1]
         else:
-            known = states.select(done, place[below.clamp(min=0)] * mask)  # (M, K, size)
+            known = states.select(done, children)  # (M, K, size)
         y, state = cell.fold(z, known, mask)
         outputs.append(y)
         done = states.join([done, state])
     flat = torch.cat(outputs)
-    y = flat.new_zeros(rows * steps, cell.output_size).index_copy(0, order, flat)
-    return y.unflatten(0, (rows, steps)), states.select(done, place[roots.flatten()])
-
-
-def _heights(above: Tensor) -> Tensor:
-    """The height of each node over its lowest leaf, from the numbers of the parents ``(M,)``."""
-    height = torch.zeros_like(above)
-    inner = above >= 0
-    for _ in range(len(above) + 1):
-        raised = height.scatter_reduce(0, above[inner], height[inner] + 1, "amax")
-        if torch.equal(raised, height):
-            return height
-        height = raised
-    raise ValueError("parents form a ring: a tree's nodes must lead to its root")
-
-
-def _children(above: Tensor) -> Tensor:
-    """The children of each node in order, ``(M, K)``, filled up with -1; ``K`` is at least 1."""
-    nodes = torch.where(above >= 0)[0]
-    nodes = nodes[above[nodes].argsort(stable=True)]
-    _, counts = above[nodes].unique_consecutive(return_counts=True)
-    widest = max(chain([1], counts.tolist()))
-    table = above.new_full((len(above), widest), -1)
-    start = (counts.cumsum(0) - counts).repeat_interleave(counts)
-    table[above[nodes], torch.arange(len(nodes), device=above.device) - start] = nodes
-    return table
+    y = flat.new_zeros(rows * steps, cell.output_size).index_copy(0, trees.nodes, flat)
+    return y.unflatten(0, (rows, steps)), states.select(done, trees.roots)

@@ -12,27 +12,32 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from torch import nn
 
+from rnnx.core import analysis
 from rnnx.core.baseline import Baseline
 from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.plots import curves
-from rnnx.core.runs import find_run
+from rnnx.core.matching import matching_size
+from rnnx.core.plots import curves, gradient_flow
+from rnnx.core.runs import RESULT, find_run
 from rnnx.core.spec import Config, resolve
 from rnnx.core.task import Task
 from rnnx.core.tracking import METRICS, Meter, Tracker
 from rnnx.core.trainer import Trainer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAMPLES = 5
 
@@ -92,6 +97,8 @@ class Experiment:
         data.prepare()
         if self.config.baseline is not None:
             return data, self.config.baseline.build(data.meta)
+        if self.config.net["match"]:
+            self._match(data.meta)
         return data, self.task(data.meta)
 
     def task(self, meta: Meta) -> Task:
@@ -123,6 +130,25 @@ class Experiment:
             if isinstance(model, Baseline):
                 return self._fit_baseline(folder, data, model, command)
             return self._fit(folder, data, model, command, progress, say)
+
+    def _match(self, meta: Meta) -> None:
+        """Sets the hidden size so that the model has as many parameters as ``net.match`` says."""
+        config = self.config
+        if "hidden_size" not in config.cell.options:
+            raise UsageError(
+                f"net.match: cell {config.cell.name!r} has no option hidden_size to solve for; set it to 0"
+            )
+
+        def sized(size: int) -> Config:
+            return replace(
+                config, cell=replace(config.cell, options=config.cell.options | {"hidden_size": size})
+            )
+
+        def count(size: int) -> int:
+            with torch.random.fork_rng(devices=[]):
+                return count_parameters(Experiment(sized(size)).task(meta))
+
+        self.config = sized(matching_size(count, int(config.net["match"])))
 
     def _fit(
         self, folder: Path, data: Data, task: Task, command: str, progress: bool, say: Callable[[str], None]
@@ -171,6 +197,7 @@ class Experiment:
             samples, figures = task.samples(batch)[:SAMPLES], task.figures(batch)
         if (folder / METRICS).exists():
             figures["curves"] = curves(folder / METRICS)
+        figures |= _flow(data, task)
         plots = []
         for name, figure in figures.items():
             plots.append(folder / "plots" / f"{name}.png")
@@ -276,11 +303,24 @@ class Run:
     def test(self) -> dict[str, float]:
         """The metrics on the test split, measured anew."""
         with _quiet():
-            L.seed_everything(self.config.seed, workers=True, verbose=False)
-            data: Data = self.config.data.build()
-            data.prepare()
+            data = self._data()
             trainer = Trainer(**self.config.trainer).build(self.folder, [], [], progress=False)
             return _metrics(trainer.test(self.task, data.loader("test"), verbose=False))
+
+    def flow(self) -> list[analysis.Flow]:
+        """How gradients flow through the model on its longest test data.
+
+        As :func:`rnnx.core.analysis.gradient_flow`.
+        """
+        with _quiet():
+            return analysis.gradient_flow(self.task, analysis.longest(self._data().loader("test")))
+
+    def _data(self) -> Data:
+        """The data, read; seeded."""
+        L.seed_everything(self.config.seed, workers=True, verbose=False)
+        data: Data = self.config.data.build()
+        data.prepare()
+        return data
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -381,6 +421,16 @@ def _middle(data: Data, split: Split) -> Batch:
     return next(islice(data.loader(split), count // 2, None))
 
 
+def _flow(data: Data, task: Task) -> dict[str, Figure]:
+    """The picture of the gradient flow, if the net reads sequences; a run that cannot have one stands."""
+    try:
+        flows = analysis.gradient_flow(task, analysis.longest(data.loader("test")))
+    except Exception as error:
+        warnings.warn(f"there is no picture of the run's gradient flow: {error}", stacklevel=2)
+        return {}
+    return {"gradient_flow": gradient_flow(flows)} if flows else {}
+
+
 def _write(result: Result) -> Result:
     """``result.json`` and ``samples/test.tsv``."""
     if result.samples:
@@ -391,5 +441,5 @@ def _write(result: Result) -> Result:
             writer.writeheader()
             writer.writerows(result.samples)
     text = json.dumps(result.values, indent=2, ensure_ascii=False)
-    (result.folder / "result.json").write_text(text + "\n", encoding="utf-8")
+    (result.folder / RESULT).write_text(text + "\n", encoding="utf-8")
     return result

@@ -1,12 +1,23 @@
-"""The picture of a run's history."""
+"""The pictures of a run: its history, and how its gradients flow."""
 
 from __future__ import annotations
 
 import csv
+import math
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from rnnx.core.analysis import Flow
+
+DASHES = ("-", "--", "-.", ":")  # that lines can be told apart in print without colours
+DEPTH = 1e-12  # how far below its largest value a curve of gradients is drawn
 
 
 def curves(path: Path) -> Figure:
@@ -41,3 +52,47 @@ def curves(path: Path) -> Figure:
         if any(lines):
             axes.legend()
     return figure
+
+
+def gradient_flow(flows: Sequence[Flow]) -> Figure:
+    """The norm of the loss's gradient at the state, and what is left of the state, against the lag.
+
+    A line for each layer; what is zero or not finite is left out.
+
+    Args:
+        flows: The layers, of one net or of several.
+
+    Returns:
+        A figure of its own, bound to no window.
+    """
+    figure = Figure(figsize=(10, 4 + 0.12 * len(flows)), layout="constrained")
+    gradient, memory = figure.subplots(1, 2)
+    for number, flow in enumerate(flows):
+        for axes, curve in ((gradient, flow.loss), (memory, flow.state)):
+            axes.plot(
+                [value if 0 < value < math.inf else math.nan for value in curve],
+                color=f"C{number % 10}",
+                linestyle=DASHES[number % len(DASHES)],
+                marker="." if len(curve) < 20 else None,
+                label=flow.layer,
+            )
+    memory.axhline(1 / math.e, color="gray", linewidth=0.8)
+    beside = {"transform": memory.get_yaxis_transform(), "ha": "right", "va": "bottom", "clip_on": True}
+    memory.text(1, 1 / math.e, "1/e", **beside)
+    gradient.set(title="gradient of the loss", ylabel=r"$\|\partial L / \partial s_t\|$")
+    memory.set(title="memory of the state", ylabel=r"$\|\partial s_T / \partial s_t\|$")
+    for axes, curves in ((gradient, [flow.loss for flow in flows]), (memory, [flow.state for flow in flows])):
+        axes.set(xlabel="lag $T - t$")
+        _scale(axes, [value for curve in curves for value in curve if 0 < value < math.inf])
+    lines, labels = gradient.get_legend_handles_labels()
+    legend = figure.legend(lines, labels, loc="outside lower center", ncols=3)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure
+
+
+def _scale(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis, cut where a curve is too deep down to be told from zero."""
+    axes.set_yscale("log")
+    if values:
+        axes.set_ylim(bottom=max(min(values), max(values) * DEPTH) / 2, top=max(values) * 2)

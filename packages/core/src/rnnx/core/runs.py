@@ -7,6 +7,7 @@ from pathlib import Path
 from rnnx.core.errors import UsageError
 
 CONFIG = "config.yaml"
+RESULT = "result.json"
 OUT = "runs"  # the folder that holds runs, if not said
 
 

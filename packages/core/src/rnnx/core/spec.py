@@ -24,7 +24,7 @@ DEFAULTS: dict[str, str | None] = {  # of the sections that name a component, in
     "logger": "wandb",
     "baseline": None,
 }
-UNNAMED = {"net": "rnnx.core.layers:Net", "trainer": "rnnx.core.trainer:Trainer"}
+UNNAMED = {"net": "rnnx.core.net:Net", "trainer": "rnnx.core.trainer:Trainer"}
 KEYS: Options = {
     "seed": Option("seed", Seed, 1, "The seed of every random number."),
     "name": Option("name", str | None, None, "Name of the run; without it, one is made."),

@@ -15,7 +15,7 @@ from torchmetrics import Metric, SumMetric
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
-from rnnx.core.layers import Net
+from rnnx.core.net import Net
 from rnnx.core.optimizers import Adam, Optimizer
 from rnnx.core.schedules import Constant, Schedule
 

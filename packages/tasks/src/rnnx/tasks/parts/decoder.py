@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from rnnx.core import state as states
-from rnnx.core.layers import Bridge, Net
+from rnnx.core.layers import Bridge, Noise
+from rnnx.core.net import Net
 from rnnx.core.state import State
 from rnnx.tasks.parts.attention import Attention, Memory, Score, attention
 
@@ -88,8 +89,9 @@ class Decoder(nn.Module):
             return self._attend(y, memory)
         vectors: list[Tensor] = []
         weights: list[Tensor] = []
+        noise = self.net.noise(len(x), x)
         for x_t in x.unbind(1):  # (N, E)
-            vector, weight, state = self._feed(x_t, memory, state)
+            vector, weight, state = self._feed(x_t, memory, state, noise)
             vectors.append(vector)
             if weight is not None:
                 weights.append(weight)
@@ -119,9 +121,11 @@ class Decoder(nn.Module):
         """The scores of all tokens: ``(..., E) -> (..., V)``."""
         return self.output(vectors)
 
-    def _feed(self, x: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor | None, State]:
+    def _feed(
+        self, x: Tensor, memory: Memory, state: State, noise: Noise | None = None
+    ) -> tuple[Tensor, Tensor | None, State]:
         past, (vector,) = states.split(state, (len(state) - 1, 1))
-        y, past = self.net.step(torch.cat((x, vector), -1), past)
+        y, past = self.net.step(torch.cat((x, vector), -1), past, noise)
         vectors, weights = self._attend(y.unsqueeze(1), memory)  # (M, 1, E)
         return vectors, weights, (*past, vectors.squeeze(1))
 

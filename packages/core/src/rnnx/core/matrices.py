@@ -1,0 +1,98 @@
+"""A cell's matrices: which of them carry the past, and how they start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from rnnx.core import state as states
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+
+Start: TypeAlias = Literal["cell", "orthogonal", "xavier", "he", "uniform"]
+
+
+def recurrent_matrices(cell: Cell) -> list[str]:
+    """The names of the matrices through which the past goes.
+
+    They are found, not declared: those that the state after a step depends on although the input is zero. So
+    a hidden-to-hidden matrix is one, an input matrix is none, one that only the output reads is none, and a
+    matrix that multiplies input and state side by side is one.
+
+    Args:
+        cell: Any cell; it and the random numbers to come stay as they are.
+
+    Example:
+        >>> class Simple(Cell):
+        ...     input_size, output_size, state_sizes = 2, 3, (3,)
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.W, self.U = nn.Linear(2, 3), nn.Linear(3, 3)
+        ...     def project(self, x):
+        ...         return self.W(x)
+        ...     def step(self, z, state):
+        ...         h = torch.tanh(z + self.U(state[0]))
+        ...         return h, (h,)
+        >>> recurrent_matrices(Simple())
+        ['U.weight']
+    """
+    named = {name: value for name, value in cell.named_parameters() if value.dim() > 1}
+    if not named:
+        return []
+    like = next(iter(named.values()))
+    used: set[str] = set()
+    training = cell.training
+    cell.eval()  # what is random in training may hide a matrix
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        for state in _states(cell, like):
+            _, after = cell.step(cell.project(like.new_zeros(len(state[0]), cell.input_size)), state)
+            total = torch.stack([(value * torch.rand_like(value)).sum() for value in after]).sum()
+            gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+            used |= {
+                name
+                for name, slope in zip(named, gradients, strict=True)
+                if slope is not None and slope.any()
+            }
+    cell.train(training)
+    return [name for name in named if name in used]
+
+
+def _states(cell: Cell, like: Tensor, rows: int = 8) -> list[State]:
+    """States with each tensor by itself at random, and with all of them."""
+    first = states.detach(cell.initial_state(rows, like))  # a start that is learned is no matrix
+    drawn = tuple(torch.randn_like(tensor) for tensor in first)
+    single = [(*first[:i], tensor, *first[i + 1 :]) for i, tensor in enumerate(drawn)]
+    return [*single, drawn]
+
+
+@torch.no_grad()
+def initialize(cell: Cell, inputs: Start, recurrent: Start, bound: float) -> None:
+    """Draws a cell's matrices anew, each gate by itself; vectors stay as the cell starts them.
+
+    A matrix whose height is a multiple of the cell's width is taken apart into gates of that height.
+
+    Args:
+        cell: The cell.
+        inputs: Of the matrices that read the input: ``cell`` leaves them; ``orthogonal`` (Saxe et al. 2014);
+            ``xavier``, uniform (Glorot & Bengio 2010); ``he``, normal (He et al. 2015); ``uniform``.
+        recurrent: The same for the matrices that carry the past, see :func:`recurrent_matrices`.
+        bound: ``uniform`` is from ``-bound`` to ``bound``.
+    """
+    if inputs == recurrent == "cell":
+        return
+    draw: dict[str, Callable[[Tensor], object]] = {
+        "cell": lambda gate: None,
+        "orthogonal": nn.init.orthogonal_,
+        "xavier": nn.init.xavier_uniform_,
+        "he": nn.init.kaiming_normal_,
+        "uniform": lambda gate: nn.init.uniform_(gate, -bound, bound),
+    }
+    past = recurrent_matrices(cell)
+    for name, value in cell.named_parameters():
+        if value.dim() == 2:
+            height = cell.output_size if len(value) % cell.output_size == 0 else len(value)
+            for gate in value.split(height):
+                draw[recurrent if name in past else inputs](gate)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rnnx.cli.comparing import markdown
+from rnnx.core.matrix import Line
+
+if TYPE_CHECKING:
+    from conftest import CommandLine
+
+SMALL = (
+    "task=lm",
+    "logger=none",
+    "cell.hidden_size=4",
+    "trainer.max_epochs=1",
+    "trainer.limit_train_batches=1",
+)
+
+
+def test_a_matrix_is_a_table_with_a_row_for_each_cell(rnnx: CommandLine) -> None:
+    done = rnnx("matrix", "cell=gru,elman,clockwork", *SMALL)
+    assert done.returncode == 1, done.stderr
+    head, *rows = done.stdout.splitlines()
+    assert head.split() == ["task", "cell", "metric", "test", "parameters", "minutes"]
+    assert [row.split()[1] for row in rows] == ["gru", "elman", "clockwork"]
+    assert "multiple of 8" in rows[2]
+    assert "3 of 3: runs/lm-clockwork-1: " in done.stderr
+
+    again = rnnx("matrix", "cell=gru,elman", *SMALL, "--markdown")
+    assert again.returncode == 0, again.stderr
+    assert [row.split("|")[2].strip() for row in again.stdout.splitlines()] == ["cell", "---", "gru", "elman"]
+    assert again.stdout.splitlines()[2].split("|")[4].strip() == rows[0].split()[3]
+
+
+def test_a_row_in_markdown() -> None:
+    line = Line("lm", "gru", "loss", (1.25,), 1234567, 90.0, ())
+    assert markdown([line]).splitlines()[2] == "| lm | gru | loss | 1.25 | 1,234,567 | 1.5 |"

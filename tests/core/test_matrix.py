@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from rnnx.core.errors import UsageError
+from rnnx.core.matrix import Entry, Line, configurations, lines, run
+from rnnx.core.registry import plugins
+from rnnx.core.spec import Config
+
+SMALL = (
+    "task=lm",
+    "logger=none",
+    "cell.hidden_size=4",
+    "task.embedding_size=4",
+    "trainer.max_epochs=1",
+    "trainer.limit_train_batches=1",
+)
+
+
+def pairs(configs: list[Config]) -> list[tuple[str, str, int, str | None]]:
+    return [(config.task.name, config.cell.name, config.seed, config.name) for config in configs]
+
+
+def entry(cell: str, seed: int, loss: float | None, failure: str = "") -> Entry:
+    values = (
+        None if loss is None else {"test": {"loss": loss}, "parameters": 7, "seconds": {"fit": 2.0 * seed}}
+    )
+    return Entry("lm", cell, seed, Path(f"lm-{cell}-{seed}"), "loss", values, failure)
+
+
+def test_commas_make_every_combination() -> None:
+    configs = configurations(["cell=gru,elman", "net.layers=2", "task=nmt, lm", "seed=3,4"])
+    assert pairs(configs) == [
+        (task, cell, seed, f"{task}-{cell}-{seed}")
+        for task in ("nmt", "lm")
+        for cell in ("gru", "elman")
+        for seed in (3, 4)
+    ]
+    assert {config.net["layers"] for config in configs} == {2}
+
+
+def test_all_cells_and_tasks_unless_some_are_said() -> None:
+    cells, tasks = ({plugin.name for plugin in plugins(kind)} for kind in ("cell", "task"))
+    assert {(t, c) for t, c, *_ in pairs(configurations([]))} == {(t, c) for t in tasks for c in cells}
+    assert {(t, c) for t, c, *_ in pairs(configurations(["task=lm"]))} == {("lm", c) for c in cells}
+    assert {(t, c) for t, c, *_ in pairs(configurations(["cell=gru", "task=all"]))} == {
+        (t, "gru") for t in tasks
+    }
+
+
+def test_a_files_task_and_cell_stand_unless_others_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "some.yaml"
+    path.write_text("task: lm\ncell: lstm\ncell.forget_bias: 1.0\nseed: 5\n")
+    assert pairs(configurations([str(path)])) == [("lm", "lstm", 5, "lm-lstm-5")]
+    assert [c for _, c, *_ in pairs(configurations([str(path), "cell=gru,rhn"]))] == ["gru", "rhn"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["cell=gru,elmann"], "no such cell 'elmann'; did you mean 'elman'"),
+        (["seed=1,two"], "seed: expected an integer"),
+        (["name=mine"], "name: each run is named"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_runs(words: list[str], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        configurations(words)
+
+
+def test_a_matrix_goes_on_where_it_stopped_and_past_what_fails(tmp_path: Path) -> None:
+    words = [*SMALL, f"out={tmp_path}"]
+    assert [one.failure for one in run(configurations([*words, "cell=gru"]))] == [""]
+    written = (tmp_path / "lm-gru-1" / "result.json").stat().st_mtime_ns
+    (tmp_path / "lm-elman-1").mkdir()
+    (tmp_path / "lm-elman-1" / "config.yaml").write_text("half a run")
+
+    odd = ["cell=gru,clockwork,elman", "cell.hidden_size=4"]  # which clockwork's eight periods do not divide
+    gru, clockwork, elman = run(configurations([*words, *odd]), jobs=2)
+    assert gru.values is not None
+    assert elman.values is not None
+    assert gru.values == json.loads((tmp_path / "lm-gru-1" / "result.json").read_text())
+    assert (tmp_path / "lm-gru-1" / "result.json").stat().st_mtime_ns == written
+    assert clockwork.values is None
+    assert "multiple of 8" in clockwork.failure
+    assert (tmp_path / "lm-elman-1.interrupted-1" / "config.yaml").read_text() == "half a run"
+    assert elman.metric == "perplexity"
+    assert {"perplexity", "loss"} <= elman.values["test"].keys()
+
+
+def test_a_run_of_another_configuration_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    words = [*SMALL, "cell=gru", f"out={tmp_path}"]
+    (first,) = run(configurations(words))
+    (other,) = run(configurations([*words, "net.layers=2"]))
+    assert (first.failure, other.values) == ("", None)
+    assert "a run of another configuration; give another out=FOLDER" in other.failure
+
+
+def test_a_matched_run_is_found_again(tmp_path: Path) -> None:
+    words = [*SMALL, "cell=gru", "net.match=1000", f"out={tmp_path}"]
+    (first,) = run(configurations(words))
+    (again,) = run(configurations(words))
+    assert first.values == again.values
+    assert first.failure == again.failure == ""
+
+
+def test_seeds_come_together() -> None:
+    some = [
+        entry("gru", 1, 2.0),
+        entry("elman", 1, None, "no memory"),
+        entry("gru", 2, 4.0),
+        entry("gru", 3, None, "?"),
+    ]
+    gru, elman = lines(some)
+    assert gru == Line("lm", "gru", "loss", (2.0, 4.0), 7, mean([2.0, 4.0]), ("?",))
+    assert gru.score == "3 ± 1.41"  # the square root of 2
+    assert elman == Line("lm", "elman", "loss", (), 0, 0.0, ("no memory",))
+    assert elman.score == "no memory"
+    assert lines([entry("gru", 1, 2.5)])[0].score == "2.5"
