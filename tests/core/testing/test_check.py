@@ -1,24 +1,27 @@
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import pytest
 import torch
 
-from rnnx.core.cell import Cell
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.testing.check import of_each_setting, of_the_class
-from rnnx.core.testing.comparison import require
-from rnnx.core.testing.subject import Subject
+from rnnx.core.testing.check import check_of, one_sentence
+
+
+class Thing:
+    """What is checked here."""
 
 
 def raising(error: Exception) -> Any:
-    def check_it(cell_class: type[Cell]) -> None:
+    def check_it(thing: type[Thing]) -> None:
         """A fact."""
         raise error
 
     return check_it
+
+
+RAISED = raising.__code__.co_firstlineno + 3  # the line that raises
 
 
 @pytest.mark.parametrize(
@@ -27,62 +30,56 @@ def raising(error: Exception) -> Any:
         (AssertionError("it\n  is wrong"), "it is wrong"),
         (RunError("it takes **options"), "it takes **options"),
         (UsageError("one", "two"), "one two"),
-        (ValueError("odd\nsize"), "ValueError: odd size"),
-        (KeyError("h"), "KeyError: 'h'"),
+        (ValueError("odd\nsize"), f"ValueError at test_check.py:{RAISED}: odd size"),
+        (KeyError("h"), f"KeyError at test_check.py:{RAISED}: 'h'"),
     ],
 )
-def test_whatever_is_raised_becomes_one_sentence(right: type[Cell], error: Exception, sentence: str) -> None:
+def test_whatever_is_raised_becomes_one_sentence(error: Exception, sentence: str) -> None:
     with pytest.raises(AssertionError) as raised:
-        of_the_class(raising(error))(right)
+        check_of(Thing)(raising(error))(Thing)
     assert str(raised.value) == sentence
     assert raised.value.__cause__ is error
 
 
-def test_the_line_of_the_cells_own_file_is_told(right: type[Cell]) -> None:
-    def check_it(subject: Subject) -> None:
-        subject.cell.step(torch.zeros(1, 3, dtype=torch.double), subject.state)
-
-    lines, first = inspect.getsourcelines(right.step)
-    line = first + next(number for number, text in enumerate(lines) if "self.past(h)" in text)
-    with pytest.raises(AssertionError, match=f"^RuntimeError at conftest.py:{line}: The size of tensor"):
-        of_each_setting(check_it)(right)
+def test_a_setting_comes_first() -> None:
+    with (
+        pytest.raises(AssertionError, match=r"^with task.tied=true: it is wrong$"),
+        one_sentence(Thing, "task.tied=true"),
+    ):
+        raise AssertionError("it is wrong")
 
 
-def test_each_setting_is_looked_at_and_the_one_that_is_wrong_is_named(right: type[Cell]) -> None:
-    seen = []
-
-    def check_it(subject: Subject) -> None:
-        seen.append(subject.setting)
-        require(subject.options["activation"] == "tanh", "it is wrong")
-
-    with pytest.raises(AssertionError, match=r"^with cell.activation=sigmoid: it is wrong$"):
-        of_each_setting(check_it)(right)
-    assert seen == ["", "cell.gated=true", "cell.activation=sigmoid"]
+def test_what_else_it_is_checked_with_is_handed_on() -> None:
+    seen: list[Any] = []
+    check_of(Thing)(lambda *given: seen.append(given))(Thing, 3, "data")
+    assert seen == [(Thing, 3, "data")]
 
 
-def test_a_check_keeps_its_name_and_its_docstring(right: type[Cell]) -> None:
-    def check_it(subject: Subject) -> None:
-        """A fact."""
-
-    for check in (of_each_setting(check_it), of_the_class(raising(ValueError()))):
-        assert (check.__name__, check.__doc__) == ("check_it", "A fact.")
+def test_a_check_keeps_its_name_and_its_docstring() -> None:
+    check = check_of(Thing)(raising(ValueError()))
+    assert (check.__name__, check.__doc__) == ("check_it", "A fact.")
 
 
 def test_a_class_that_was_typed_in_has_no_line() -> None:
-    namespace: dict[str, Any] = {"Cell": Cell, "__name__": "typed_in"}
-    exec("class Typed(Cell):\n    def step(self, z, state): ...\n    def __init__(self, i): 1 / 0", namespace)
+    namespace: dict[str, Any] = {"__name__": "typed_in", "Thing": Thing}
+    exec("class Typed(Thing):\n    def __init__(self): 1 / 0", namespace)
 
-    def check_it(subject: Subject) -> None:
-        assert subject.cell
+    def check_it(thing: type[Thing]) -> None:
+        thing()
 
     with pytest.raises(AssertionError, match=r"^ZeroDivisionError: division by zero$"):
-        of_each_setting(check_it)(namespace["Typed"])
+        check_of(Thing)(check_it)(namespace["Typed"])
 
 
 @pytest.mark.parametrize("thing", [torch.nn.GRUCell, torch.relu, 3])
-def test_what_is_no_cell_is_told_so(thing: Any) -> None:
-    def check_it(subject: Subject) -> None: ...
+def test_what_is_none_is_told_so(thing: Any) -> None:
+    with pytest.raises(AssertionError, match=rf"is no subclass of {Thing.__module__}.Thing$"):
+        check_of(Thing)(raising(ValueError("not asked")))(thing)
 
-    for check in (of_each_setting(check_it), of_the_class(check_it)):
-        with pytest.raises(AssertionError, match=r"is no subclass of rnnx.core.cell.Cell$"):
-            check(thing)
+
+def test_the_random_numbers_of_the_program_are_left_alone() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    check_of(Thing)(lambda thing: torch.manual_seed(0))(Thing)
+    assert torch.equal(torch.rand(2), expected)

@@ -3,69 +3,46 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rnnx.core.testing.comparison import (
-    assert_same,
-    assert_same_result,
-    assert_same_state,
-    assert_shape,
-    require,
-)
+from rnnx.core.testing.comparison import assert_near, assert_same, assert_shape, largest, require
 
 ZERO = torch.zeros(2, 3, 2)
 
 
-def result(y: torch.Tensor, *state: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-    return y, state
-
-
-def changed(n: int, t: int, value: float) -> torch.Tensor:
-    y = ZERO.clone()
-    y[n, t, 1] = value
-    return y
-
-
-def test_the_first_step_that_differs_is_named_whatever_its_row() -> None:
-    y = changed(0, 2, 5.0) + changed(1, 1, -0.25)
-    with pytest.raises(AssertionError, match=r"^output at step 2 changes: 0 became -0\.25$"):
-        assert_same_result(result(y), result(ZERO), "changes")
-    with pytest.raises(AssertionError, match=r"^output at node 2 changes: -0\.25 became 0$"):
-        assert_same_result(result(ZERO), result(y), "changes", place="node")
-
-
-def test_the_state_is_looked_at_after_the_output() -> None:
-    one, other = torch.ones(2, 1), torch.tensor([[1.0], [2.0]])
-    assert_same_result(result(ZERO, one), result(ZERO, one), "changes")
-    with pytest.raises(AssertionError, match=r"^state tensor 2 changes: 1 became 2$"):
-        assert_same_result(result(ZERO, one, other), result(ZERO, one, one), "changes")
-    with pytest.raises(AssertionError, match=r"^the state has 1 tensors, expected 2$"):
-        assert_same_state((one,), (one, one), "changes")
-
-
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_what_is_not_a_number_agrees_with_nothing(value: float) -> None:
-    y = changed(0, 0, value)
-    with pytest.raises(AssertionError, match=f"^output at step 1 changes: 0 became {value}$"):
-        assert_same_result(result(y), result(ZERO), "changes")
-    with pytest.raises(AssertionError, match=f"^it changes: {value} became {value}$"):
-        assert_same(y, y, "it", "changes")
+    y = ZERO.clone()
+    y[0, 0, 1] = value
+    for wanted, before in ((ZERO, "0"), (y, str(value))):
+        with pytest.raises(AssertionError, match=f"^it changes: {before} became {value}$"):
+            assert_same(y, wanted, "it", "changes")
 
 
 def test_the_tolerance_is_a_part_of_the_largest_number_and_at_least_of_one() -> None:
-    large = changed(1, 2, 1000.0)
-    assert_same_result(result(large + 9), result(large), "changes", tolerance=0.01)
+    large = ZERO.clone()
+    large[1, 2, 0] = -1000
     assert_same(large + 9, large, "it", "changes", tolerance=0.01)
     assert_same(ZERO + 0.009, ZERO, "it", "changes", tolerance=0.01)
-    with pytest.raises(AssertionError, match=r"^output at step 1 changes: 0 became 11$"):
-        assert_same_result(result(large + 11), result(large), "changes", tolerance=0.01)
+    with pytest.raises(AssertionError, match=r"^it changes: 0 became 11$"):
+        assert_same(large + 11, large, "it", "changes", tolerance=0.01)
     with pytest.raises(AssertionError, match=r"^it changes: 0 became 0\.011$"):
         assert_same(ZERO + 0.011, ZERO, "it", "changes", tolerance=0.01)
+
+
+def test_near_is_near_by_so_much() -> None:
+    assert_near(ZERO + 2, ZERO, "it", "changes", 2)
+    with pytest.raises(AssertionError, match=r"^it changes: 0 became 2$"):
+        assert_near(ZERO + 2, ZERO, "it", "changes", 1.9)
+
+
+def test_the_largest_number_is_finite_and_at_least_one() -> None:
+    assert largest(torch.tensor([-3.0, torch.inf, 2.0])) == 3
+    assert largest(torch.tensor([0.5])) == 1
+    assert largest(torch.tensor([torch.nan])) == 1
 
 
 def test_shapes_that_would_be_broadcast_are_told_apart() -> None:
     with pytest.raises(AssertionError, match=r"^it has the shape \(2, 1\), expected \(2, 3\)$"):
         assert_same(torch.zeros(2, 1), torch.zeros(2, 3), "it", "changes")
-    with pytest.raises(AssertionError, match=r"^the output has the shape \(2, 3, 1\), expected \(2, 3, 2\)$"):
-        assert_same_result(result(ZERO[..., :1]), result(ZERO), "changes")
     assert_shape(ZERO, (2, 3, 2), "it")
 
 

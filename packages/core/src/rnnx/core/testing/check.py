@@ -1,4 +1,4 @@
-"""What a check is: a function of a cell's class that says in one sentence what is wrong with it."""
+"""What a check is: a function of a component that says in one sentence what is wrong with it."""
 
 from __future__ import annotations
 
@@ -12,48 +12,49 @@ from typing import TypeAlias
 
 import torch
 
-from rnnx.core.cell import Cell
 from rnnx.core.errors import RnnxError
 from rnnx.core.testing.comparison import require
-from rnnx.core.testing.subject import Subject, subjects
 
-Check: TypeAlias = Callable[[type[Cell]], None]
+Check: TypeAlias = Callable[..., None]  # of a component's class, and of what else it is checked with
 
 
-def of_the_class(fact: Check) -> Check:
-    """Makes a check of a function that looks at the class itself.
+def check_of(base: type) -> Callable[[Check], Check]:
+    """Makes checks of functions that look at a class.
 
-    Whatever it raises becomes an ``AssertionError`` of one sentence, and the random numbers of the program
-    are left as they were.
+    Whatever such a function raises becomes an ``AssertionError`` of one sentence, and the random numbers of
+    the program are left as they were.
+
+    Args:
+        base: What the class must be a kind of.
     """
 
-    @wraps(fact)
-    def check(cell_class: type[Cell]) -> None:
-        with torch.random.fork_rng(devices=[]), _one_sentence(cell_class):
-            kin = isinstance(cell_class, type) and issubclass(cell_class, Cell)
-            require(kin, f"{cell_class!r} is no subclass of {Cell.__module__}.{Cell.__qualname__}")
-            fact(cell_class)
+    def made(fact: Check) -> Check:
+        @wraps(fact)
+        def check(component: type, *given: object) -> None:
+            with torch.random.fork_rng(devices=[]), one_sentence(component):
+                kin = isinstance(component, type) and issubclass(component, base)
+                require(kin, f"{component!r} is no subclass of {base.__module__}.{base.__qualname__}")
+                fact(component, *given)
 
-    return check
+        return check
 
-
-def of_each_setting(fact: Callable[[Subject], None]) -> Check:
-    """Makes a check of a function that looks at one cell: it is run for each setting of the options.
-
-    First for the defaults, then for each value of each ``bool`` or ``Literal``, set alone; the sentence
-    begins with it.
-    """
-
-    def check(cell_class: type[Cell]) -> None:
-        for subject in subjects(cell_class):
-            with _one_sentence(cell_class, subject.setting):
-                fact(subject)
-
-    return of_the_class(wraps(fact)(check))
+    return made
 
 
 @contextmanager
-def _one_sentence(cell_class: type[Cell], setting: str = "") -> Iterator[None]:
+def one_sentence(component: type, setting: str = "") -> Iterator[None]:
+    """Makes of whatever is raised an ``AssertionError`` of one sentence.
+
+    Args:
+        component: The class in question; the line of its own file that an error came through is told.
+        setting: What the user would have set, as typed; the sentence begins with it.
+
+    Example:
+        >>> with one_sentence(int, "cell.depth=2"):
+        ...     1 / 0
+        Traceback (most recent call last):
+        AssertionError: with cell.depth=2: ZeroDivisionError: division by zero
+    """
     where = f"with {setting}: " if setting else ""
     try:
         yield
@@ -61,13 +62,13 @@ def _one_sentence(cell_class: type[Cell], setting: str = "") -> Iterator[None]:
         raise AssertionError(where + " ".join(str(error).split())) from error
     except Exception as error:
         said = " ".join(str(error).split())
-        raise AssertionError(f"{where}{type(error).__name__}{_line(cell_class, error)}: {said}") from error
+        raise AssertionError(f"{where}{type(error).__name__}{_line(component, error)}: {said}") from error
 
 
-def _line(cell_class: type[Cell], error: Exception) -> str:
-    """The last line of the cell's own file on the way to an error, if it has a file."""
+def _line(component: type, error: Exception) -> str:
+    """The last line of the component's own file on the way to an error, if it has a file."""
     try:
-        file = getsourcefile(cell_class)
+        file = getsourcefile(component)
     except (TypeError, OSError):
         return ""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]

@@ -1,66 +1,48 @@
-"""Two results held against each other: the first place where they differ, in a sentence."""
+"""Two tensors held against each other: where they differ, in a sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from torch import Tensor
 
-from rnnx.core.state import State
-from rnnx.core.testing.ways import Result
-
-TOLERANCE = 1e-9  # of the largest number, and at least of 1
+TOLERANCE: Final = 1e-9  # of the largest number, and at least of 1
 
 
-def assert_same_result(
-    found: Result, wanted: Result, fault: str, tolerance: float = TOLERANCE, place: str = "step"
-) -> None:
-    """Whether two results agree, output first.
+def assert_same(found: Tensor, wanted: Tensor, what: str, fault: str, tolerance: float = TOLERANCE) -> None:
+    """Whether two tensors agree; what is not a number agrees with nothing.
 
     Args:
-        found: The result in question.
+        found: The tensor in question.
         wanted: What it should be.
-        fault: What happened to ``found``, the sentence's predicate.
+        what: What it is, the sentence's subject.
+        fault: What happened to it, the sentence's predicate.
         tolerance: What two numbers may differ by, as a part of the largest.
-        place: What an output belongs to, ``step`` or ``node``; they are counted from 1.
 
     Raises:
         AssertionError: they differ.
 
     Example:
         >>> import torch
-        >>> zeros, ones = torch.zeros(1, 3, 1), torch.tensor([[[0.], [0.], [1.]]])
-        >>> assert_same_result((ones, ()), (zeros, ()), "changes when padding is added")
+        >>> assert_same(torch.ones(2), torch.zeros(2), "the loss", "changes when padding is added")
         Traceback (most recent call last):
-        AssertionError: output at step 3 changes when padding is added: 0 became 1
-    """
-    (y, state), (wanted_y, wanted_state) = found, wanted
-    assert_shape(y, wanted_y.shape, "the output")
-    allowed = tolerance * _largest(wanted_y)
-    for step, (one, other) in enumerate(zip(y.unbind(1), wanted_y.unbind(1), strict=True), 1):
-        _assert_near(one, other, f"output at {place} {step}", fault, allowed)
-    assert_same_state(state, wanted_state, fault, tolerance)
-
-
-def assert_same_state(found: State, wanted: State, fault: str, tolerance: float = TOLERANCE) -> None:
-    """Whether two states agree, tensor by tensor; they are counted from 1.
-
-    Raises:
-        AssertionError: they differ.
-    """
-    require(len(found) == len(wanted), f"the state has {len(found)} tensors, expected {len(wanted)}")
-    for number, (one, other) in enumerate(zip(found, wanted, strict=True), 1):
-        assert_same(one, other, f"state tensor {number}", fault, tolerance)
-
-
-def assert_same(found: Tensor, wanted: Tensor, what: str, fault: str, tolerance: float = TOLERANCE) -> None:
-    """Whether two tensors agree; what is not a number agrees with nothing.
-
-    Raises:
-        AssertionError: they differ.
+        AssertionError: the loss changes when padding is added: 0 became 1
     """
     assert_shape(found, wanted.shape, what)
-    _assert_near(found, wanted, what, fault, tolerance * _largest(wanted))
+    assert_near(found, wanted, what, fault, tolerance * largest(wanted))
+
+
+def assert_near(found: Tensor, wanted: Tensor, what: str, fault: str, allowed: float) -> None:
+    """Whether no number of a tensor is further than ``allowed`` from the other's.
+
+    Raises:
+        AssertionError: one is.
+    """
+    wrong = ~((found - wanted).abs() <= allowed)
+    if bool(wrong.any()):
+        before, after = wanted[wrong][0].item(), found[wrong][0].item()
+        raise AssertionError(f"{what} {fault}: {before:.6g} became {after:.6g}")
 
 
 def assert_shape(found: Tensor, wanted: Sequence[int], what: str) -> None:
@@ -81,6 +63,12 @@ def assert_shape(found: Tensor, wanted: Sequence[int], what: str) -> None:
     )
 
 
+def largest(tensor: Tensor) -> float:
+    """The largest finite number, and at least 1."""
+    finite = tensor.detach()[tensor.isfinite()]
+    return max(1.0, float(finite.abs().max())) if len(finite) else 1.0
+
+
 def require(fact: bool, otherwise: str) -> None:
     """Unlike ``assert``, it also looks when Python is told to optimise.
 
@@ -89,16 +77,3 @@ def require(fact: bool, otherwise: str) -> None:
     """
     if not fact:
         raise AssertionError(otherwise)
-
-
-def _assert_near(found: Tensor, wanted: Tensor, what: str, fault: str, allowed: float) -> None:
-    wrong = ~((found - wanted).abs() <= allowed)
-    if bool(wrong.any()):
-        before, after = wanted[wrong][0].item(), found[wrong][0].item()
-        raise AssertionError(f"{what} {fault}: {before:.6g} became {after:.6g}")
-
-
-def _largest(tensor: Tensor) -> float:
-    """The largest finite number, and at least 1."""
-    finite = tensor.detach()[tensor.isfinite()]
-    return max(1.0, float(finite.abs().max())) if len(finite) else 1.0

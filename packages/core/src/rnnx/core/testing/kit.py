@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
 
 from rnnx.core.cell import Cell
-from rnnx.core.registry import find
-from rnnx.core.testing import declarations, isolation, numerics, sequences, shapes, trees
+from rnnx.core.data import Data
+from rnnx.core.registry import Plugin, find
+from rnnx.core.spec import Spec
+from rnnx.core.task import Task
+from rnnx.core.testing import cells, tasks
 from rnnx.core.testing.check import Check
 
-CHECKS: tuple[Check, ...] = (
-    declarations.check_paper_and_equations_are_given,
-    declarations.check_options_are_typed_and_documented,
-    declarations.check_every_option_acts,
-    shapes.check_shapes_are_the_declared_ones,
-    shapes.check_arguments_are_left_as_they_were,
-    sequences.check_reading_twice_gives_the_same,
-    sequences.check_a_sequence_is_its_steps_one_by_one,
-    sequences.check_unroll_is_the_loop_of_steps,
-    sequences.check_chunks_with_the_state_carried_are_the_whole,
-    sequences.check_reversal_is_the_flipped_sequence,
-    trees.check_a_chain_is_a_sequence,
-    trees.check_absent_children_change_nothing,
-    isolation.check_padding_changes_nothing,
-    isolation.check_neighbours_change_nothing,
-    isolation.check_the_gradient_of_a_batch_is_that_of_its_rows,
-    isolation.check_rows_can_change_places,
-    numerics.check_gradients_are_those_of_finite_differences,
-    numerics.check_every_parameter_gets_a_gradient,
-    numerics.check_saving_and_loading_change_nothing,
-    numerics.check_bfloat16_stays_finite_and_close,
-)
+CHECKS: Final[dict[str, tuple[Check, ...]]] = {"cell": cells.CHECKS, "task": tasks.CHECKS}
 
 
-def checks() -> list[Check]:
-    """The checks, ``check_<fact>(cell_class)``; each raises ``AssertionError`` where its fact is none.
+def checks(kind: str = "cell") -> list[Check]:
+    """The checks of a kind of component; each raises ``AssertionError`` where its fact is none.
+
+    Args:
+        kind: ``cell``, for ``check_<fact>(cell_class)``, or ``task``, for ``check_<fact>(task_class, data)``.
 
     Example:
         >>> check_padding = checks()[12]
         >>> name_of(check_padding)
         'padding changes nothing'
     """
-    return list(CHECKS)
+    return list(CHECKS[kind])
 
 
 def name_of(check: Check) -> str:
@@ -49,17 +36,17 @@ def name_of(check: Check) -> str:
     return check.__name__.removeprefix("check_").replace("_", " ")
 
 
-def problem(check: Check, cell_class: type[Cell]) -> str | None:
-    """What a check finds wrong with a cell, one sentence; or None."""
+def problem(check: Check, *subject: Any) -> str | None:
+    """What a check finds wrong with what it is given, one sentence; or None."""
     try:
-        check(cell_class)
+        check(*subject)
     except AssertionError as error:
         return str(error)
     return None
 
 
 def check_cell(cell_class: type[Cell]) -> list[tuple[str, str | None]]:
-    """Runs every check.
+    """Runs every check of a cell.
 
     Args:
         cell_class: The class of the cell.
@@ -85,27 +72,59 @@ def check_cell(cell_class: type[Cell]) -> list[tuple[str, str | None]]:
         >>> print(found["padding changes nothing"])
         None
     """
-    return [(name_of(check), problem(check, cell_class)) for check in CHECKS]
+    return [(name_of(check), problem(check, cell_class)) for check in cells.CHECKS]
 
 
-def conformance(name: str) -> Callable[[Check], None]:
-    """The tests of an installed cell, one a check: the whole test file of a plugin.
+def check_task(task_class: type[Task], data: Data) -> list[tuple[str, str | None]]:
+    """Runs every check of a task.
+
+    Args:
+        task_class: The class of the task.
+        data: A small source of examples for it.
+
+    Returns:
+        For each check its fact in words, and what is wrong or None.
+    """
+    return [(name_of(check), problem(check, task_class, data)) for check in tasks.CHECKS]
+
+
+def subject_of(plugin: Plugin) -> tuple[Any, ...]:
+    """What the checks of an installed component are given: its class, and with a task its data ``toy``.
+
+    Raises:
+        UsageError: the task has no such data.
+        RunError: one of them cannot be imported.
+    """
+    component = plugin.load()
+    if plugin.kind == "cell":
+        return (component,)
+    return component, Spec.from_plain("data", {"name": f"{plugin.name}.toy"}).build()
+
+
+def conformance(name: str, kind: str = "cell") -> Callable[[Check], None]:
+    """The tests of an installed cell or task, one a check: the whole test file of a plugin.
 
     Needs pytest, which ``rnnx-core[testing]`` brings::
 
         from rnnx.core.testing import conformance; test_conformance = conformance("mycell")
+        from rnnx.core.testing import conformance; test_conformance = conformance("mytask", "task")
 
     Args:
-        name: Name of the cell's entry point.
+        name: Name of its entry point.
+        kind: ``cell`` or ``task``.
 
     Returns:
         A test for pytest to find.
     """
     import pytest
 
-    @pytest.mark.parametrize("check", CHECKS, ids=name_of)
+    @cache
+    def subject() -> tuple[Any, ...]:
+        return subject_of(find(kind, name))
+
+    @pytest.mark.parametrize("check", CHECKS[kind], ids=name_of)
     def test_conformance(check: Check) -> None:
-        found = problem(check, find("cell", name).load())
+        found = problem(check, *subject())
         if found:
             pytest.fail(found, pytrace=False)
 

@@ -1,0 +1,112 @@
+"""Checks of what people read of a task: its answers, its samples, its pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from io import BytesIO
+from itertools import repeat
+from typing import Any
+
+import torch
+
+from rnnx.core.errors import RnnxError
+from rnnx.core.task import Task
+from rnnx.core.testing.check import one_sentence
+from rnnx.core.testing.comparison import require
+from rnnx.core.testing.settings import settings
+from rnnx.core.testing.tasks.check import of_the_defaults
+from rnnx.core.testing.tasks.subject import Subject, predict_options
+
+LINES = 2  # that are asked
+ENOUGH = 1000  # lines read before the first answer
+FILE = re.compile(r"\w[\w-]*")
+
+
+def questions(subject: Subject, task: Task) -> list[str]:
+    """Lines that can be answered: what samples were made of, as ``rnnx run`` tells the user.
+
+    Raises:
+        AssertionError: there is none.
+    """
+    firsts = [next(iter(row.values())) for row in _samples(subject, task)]
+    texts = [line.strip() for first in firsts for line in first.splitlines() if line.strip()]
+    require(bool(texts), "the first column of the samples has no line to predict from")
+    return texts[:LINES]
+
+
+@of_the_defaults
+def check_samples_are_rows_of_one_form(subject: Subject) -> None:
+    """Text in the same columns; in the first, a line that ``predict`` answers."""
+    found = _samples(subject, subject.build())
+    for number, row in enumerate(found, 1):
+        text = all(isinstance(part, str) for item in row.items() for part in item)
+        require(text, f"row {number} of the samples holds more than text: {row}")
+        require(
+            list(row) == list(found[0]),
+            f"row {number} of the samples has the columns {', '.join(row)}, the first {', '.join(found[0])}",
+        )
+
+
+@of_the_defaults
+def check_figures_can_be_saved(subject: Subject) -> None:
+    """Each is a picture of matplotlib's, under a name that a file can have."""
+    task, (batch, *_) = subject.build(), subject.batches("test")
+    with torch.no_grad():
+        figures = task.figures(batch)
+    for name, figure in figures.items():
+        require(FILE.fullmatch(name) is not None, f"figure {name!r} has no name that a file can have")
+        figure.savefig(BytesIO(), dpi=50)
+
+
+@of_the_defaults
+def check_predict_answers_every_line(subject: Subject) -> None:
+    """One answer or more for each line, with each setting of its options.
+
+    An empty line may be refused by an error that is meant for the user.
+    """
+    task = subject.build()
+    options = predict_options(subject.task_class)
+    for given, setting in settings("", "predict", options, {}):
+        with one_sentence(subject.task_class, setting):
+            lines = questions(subject, task)
+            counts = [_count(task, [line], given) for line in lines]
+            with suppress(RnnxError):
+                counts.append(_count(task, [""], given))
+                lines.append("")
+            for line, count in zip(lines, counts, strict=True):
+                require(count > 0, f"predict gives nothing for the line {line!r}")
+            together = _count(task, lines, given)
+            require(
+                together == sum(counts),
+                f"predict gives {together} answers for {len(lines)} lines, and {sum(counts)} when each comes "
+                "by itself",
+            )
+
+
+@of_the_defaults
+def check_predict_answers_before_the_last_line(subject: Subject) -> None:
+    """Of lines without end, the first is answered."""
+    task = subject.build()
+    line = questions(subject, task)[0]
+
+    def endless() -> Iterator[str]:
+        yield from repeat(line, ENOUGH)
+        raise AssertionError(f"predict reads more than {ENOUGH} lines before it answers the first")
+
+    next(iter(task.predict(endless())))
+
+
+@torch.no_grad()
+def _samples(subject: Subject, task: Task) -> list[dict[str, str]]:
+    found = task.samples(subject.batches("test")[0])
+    require(bool(found), "samples gives no row for a batch")
+    return found
+
+
+def _count(task: Task, lines: Iterable[str], options: Mapping[str, Any]) -> int:
+    """How many answers there are."""
+    answers = list(task.predict(lines, **options))
+    require(all(isinstance(answer, str) for answer in answers), f"predict gives more than text: {answers}")
+    return len(answers)

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from rnnx.core.errors import InputError
+from rnnx.core.testing.tasks.check import of_the_defaults
+from rnnx.core.testing.tasks.prediction import (
+    check_figures_can_be_saved,
+    check_predict_answers_before_the_last_line,
+    check_predict_answers_every_line,
+    check_samples_are_rows_of_one_form,
+    questions,
+)
+
+CHECKS = [
+    check_figures_can_be_saved,
+    check_predict_answers_before_the_last_line,
+    check_predict_answers_every_line,
+    check_samples_are_rows_of_one_form,
+]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_right_tasks_pass(check: Any, first: Any, sequences: Any, following: Any, texts: Any) -> None:
+    check(first, sequences())
+    check(following, texts())
+
+
+def asked(task_class: Any, data: Any) -> list[str]:
+    found: list[list[str]] = []
+    of_the_defaults(lambda subject: found.append(questions(subject, subject.build())))(task_class, data)
+    return found[0]
+
+
+def test_what_is_asked_is_what_samples_were_made_of(first: Any, sequences: Any, but: Any) -> None:
+    rows = [{"a": "\n  \n"}, {"a": " 1 2\n\n3 ", "b": "9"}, {"a": "4"}]
+    assert asked(but(first, samples=lambda self, batch: rows), sequences()) == ["1 2", "3"]
+    with pytest.raises(
+        AssertionError, match=r"^the first column of the samples has no line to predict from$"
+    ):
+        asked(but(first, samples=lambda self, batch: rows[:1]), sequences())
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "samples gives no row for a batch"),
+        ([{"a": "1", "b": 2}], "row 1 of the samples holds more than text: {'a': '1', 'b': 2}"),
+        ([{"a": "1"}, {"a": "1", "b": "2"}], "row 2 of the samples has the columns a, b, the first a"),
+        (
+            [{"a": "1", "b": "2"}, {"b": "2", "a": "1"}],
+            "row 2 of the samples has the columns b, a, the first",
+        ),
+    ],
+)
+def test_samples_of_another_form(first: Any, sequences: Any, but: Any, rows: Any, message: str) -> None:
+    with pytest.raises(AssertionError, match=f"^{message}"):
+        check_samples_are_rows_of_one_form(but(first, samples=lambda self, batch: rows), sequences())
+
+
+@pytest.mark.parametrize(
+    ("figures", "message"),
+    [
+        ({"a/b": Figure()}, "figure 'a/b' has no name that a file can have"),
+        ({"": Figure()}, "figure '' has no name that a file can have"),
+        ({"a": "a.png"}, "AttributeError: 'str' object has no attribute 'savefig'"),
+    ],
+)
+def test_figures_that_cannot_be_saved(
+    first: Any, sequences: Any, but: Any, figures: Any, message: str
+) -> None:
+    with pytest.raises(AssertionError, match=f"^{message}"):
+        check_figures_can_be_saved(but(first, figures=lambda self, batch: figures), sequences())
+
+
+def skips_empty(self: Any, lines: Any) -> Any:
+    return (line for line in lines if line)
+
+
+def skips_all(self: Any, lines: Any) -> Any:
+    return ()
+
+
+def one_for_all(self: Any, lines: Any) -> Any:
+    return ["all"]
+
+
+def number(self: Any, lines: Any) -> Any:
+    return (3 for _ in lines)
+
+
+def stumbles(self: Any, lines: Any) -> Any:
+    return (line[0] for line in lines)
+
+
+def speaks(self: Any, lines: Any, *, loud: bool = False) -> Any:
+    return (line for line in lines if not loud)
+
+
+@pytest.mark.parametrize(
+    ("predict", "message"),
+    [
+        (skips_empty, "predict gives nothing for the line ''"),
+        (skips_all, r"predict gives nothing for the line '\d"),
+        (one_for_all, "predict gives 1 answers for 3 lines, and 3 when each comes by itself"),
+        (number, r"predict gives more than text: \[3\]"),
+        (stumbles, r"IndexError.*: string index out of range"),
+        (speaks, r"with loud=true: predict gives nothing for the line '\d"),
+    ],
+)
+def test_lines_without_an_answer(first: Any, sequences: Any, but: Any, predict: Any, message: str) -> None:
+    with pytest.raises(AssertionError, match=f"^{message}"):
+        check_predict_answers_every_line(but(first, predict=predict), sequences())
+
+
+def refuses(self: Any, lines: Any) -> Any:
+    for number, line in enumerate(lines, 1):
+        if not line:
+            raise InputError("the input", "an empty line", number)
+        yield line
+
+
+def twice(self: Any, lines: Any) -> Any:
+    return (answer for line in lines for answer in (line, line))
+
+
+@pytest.mark.parametrize("predict", [refuses, twice])
+def test_answers_may_be_several_and_an_empty_line_may_be_refused(
+    first: Any, sequences: Any, but: Any, predict: Any
+) -> None:
+    check_predict_answers_every_line(but(first, predict=predict), sequences())
+
+
+def reads_all(self: Any, lines: Any) -> Any:
+    yield from list(lines)
+
+
+def reads_many(self: Any, lines: Any) -> Any:
+    stream = iter(lines)
+    yield from [next(stream) for _ in range(64)]
+
+
+def test_an_answer_that_waits_for_the_last_line(first: Any, sequences: Any, but: Any) -> None:
+    message = "^predict reads more than 1000 lines before it answers the first$"
+    with pytest.raises(AssertionError, match=message):
+        check_predict_answers_before_the_last_line(but(first, predict=reads_all), sequences())
+    check_predict_answers_before_the_last_line(but(first, predict=reads_many), sequences())
+
+
+def test_samples_are_made_without_a_graph(first: Any, sequences: Any, but: Any) -> None:
+    seen = []
+
+    def samples(self: Any, batch: Any) -> Any:
+        seen.append(torch.is_grad_enabled())
+        return first.samples(self, batch)
+
+    check_samples_are_rows_of_one_form(but(first, samples=samples), sequences())
+    assert seen == [False]
