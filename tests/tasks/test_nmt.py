@@ -21,10 +21,11 @@ from torch.utils.data import DataLoader
 
 from rnnx.core.batch import Batch
 from rnnx.core.optimizers import Adam
-from rnnx.tasks.data.nmt.bucketing import bucketed
 from rnnx.tasks.data.nmt.corpus import Example
+from rnnx.tasks.data.nmt.pairs import PaddedPairs
 from rnnx.tasks.nmt import Translation
 from rnnx.tasks.parts.attention import Score
+from rnnx.tasks.parts.bucketing import bucketed
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
 SOURCES = [
@@ -91,8 +92,13 @@ def batch_of(places: Sequence[int]) -> Batch:
             SOURCE.encode(SOURCES), TARGET.encode(TARGETS), TARGETS, strict=True
         )
     ]
-    (batch,) = bucketed([examples[place] for place in places], len(places), False, SOURCE.pad)
-    return batch
+    return PaddedPairs([examples[place] for place in places], SOURCE.pad)[list(range(len(places)))]
+
+
+def loaded(examples: list[Example], shuffle: bool = False) -> DataLoader[Batch]:
+    """Batches of three pairs."""
+    pairs = PaddedPairs(examples, SOURCE.pad)
+    return bucketed(pairs, pairs.lengths, 3, shuffle)
 
 
 class Loop:
@@ -489,7 +495,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     net = {"cell": {"name": "gru", "hidden_size": 24}, "bidirectional": True}
     model = Translation(net, META, embedding_size=24, dropout=0.0)
     model.optimizer = Adam(lr=0.01)
-    loader = bucketed(examples(SOURCES, TARGETS), 3, True, SOURCE.pad)
+    loader = loaded(examples(SOURCES, TARGETS), shuffle=True)
     run = trainer(folder, epochs=60)
     run.fit(model, loader, loader)
     run.save_checkpoint(folder / "model.ckpt")
@@ -512,7 +518,7 @@ def test_validation_is_scored_greedily_and_the_test_by_the_beam(checkpoint: Path
     model.search = model.search._replace(beam_size=4, length_penalty=0.0, max_length=4)
     sources = [*SOURCES, "el gato rojo come en la casa", "una casa negra", "el perro ve un gato"]
     targets = [*TARGETS, "the red cat eats in the house", "a black house", "the dog sees a cat"]
-    loader: DataLoader[Batch] = bucketed(examples(sources, targets), 3, False, SOURCE.pad)
+    loader: DataLoader[Batch] = loaded(examples(sources, targets))
     run = trainer(tmp_path)
     (valid,) = run.validate(model, loader, verbose=False)
     (test,) = run.test(model, loader, verbose=False)
@@ -536,7 +542,7 @@ def test_each_of_several_references_counts(checkpoint: Path, tmp_path: Path) -> 
     pairs = examples(SOURCES, TARGETS)
     batches = [
         replace(batch, references=tuple((others[n], TARGETS[n]) for n in batch.index.tolist()))
-        for batch in bucketed(pairs, 3, False, SOURCE.pad)
+        for batch in loaded(pairs)
     ]
     first = [replace(b, references=tuple(r[:1] for r in b.references or ())) for b in batches]
     (both,) = trainer(tmp_path).test(model, DataLoader(batches, batch_size=None), verbose=False)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import datasets
 import pytest
 
 from rnnx.core.errors import InputError, RunError, UsageError
-from rnnx.tasks.parts.hub import read_columns
+from rnnx.tasks.parts.hub import read_columns, read_labels, read_lists
 
 ROWS = [{"pair": {"de": f"ein {n}", "en": f"a {n}"}, "text": f"row {n}", "label": n} for n in range(10)]
 
@@ -132,3 +132,68 @@ def test_a_dead_proxy_is_no_network_either(closed_port: None, monkeypatch: pytes
         RunError, match=r"'owner/name' is a data set of hub\.example, which cannot be reached"
     ):
         read_columns("owner/name", None, ("train_split", "train"), {"column": "text"})
+
+
+def sentences(tmp_path: Path, features: datasets.Features | None = None) -> str:
+    """Words, tags as text and as classes, and a sentence without any of them."""
+    rows = [
+        {"tokens": ["Ada", "ran"], "texts": ["B-PER", "O"], "classes": [1, 0]},
+        {"tokens": [], "texts": [], "classes": []},
+        {"tokens": None, "texts": None, "classes": None},
+    ]
+    path = tmp_path / "sentences.parquet"
+    datasets.Dataset.from_list(rows, features).to_parquet(path)
+    return str(path)
+
+
+def test_lists_of_texts_and_of_classes(tmp_path: Path) -> None:
+    text = datasets.List(datasets.Value("string"))
+    classes = datasets.List(datasets.ClassLabel(names=["O", "B-PER"]))
+    path = sentences(tmp_path, datasets.Features({"tokens": text, "texts": text, "classes": classes}))
+    columns = {"words": "tokens", "tags": "texts", "classes": "classes"}
+    words, tags, names = read_lists(path, None, ("train_split", "train"), columns)
+    assert words == [["Ada", "ran"], [], []]
+    assert tags == names == [["B-PER", "O"], [], []]
+
+
+def test_classes_without_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read_lists(sentences(tmp_path), None, ("train_split", "train"), {"tags": "classes"})
+    assert str(caught.value).endswith(
+        "sentences.parquet: expected a list of texts in column 'classes' of 'train', got [1, 0] in row 0"
+    )
+
+
+def test_texts_are_no_lists_of_texts(rows: str) -> None:
+    with pytest.raises(
+        InputError, match=r"expected a list of texts in column 'text' .* got 'row 0' in row 0"
+    ):
+        read_lists(rows, None, ("train_split", "train"), {"words": "text"})
+    with pytest.raises(UsageError, match=r"^data\.tags: .* has no column 'ner_tags'"):
+        read_lists(rows, None, ("train_split", "train"), {"tags": "ner_tags"})
+
+
+def test_labels_are_texts_integers_or_names_of_classes(tmp_path: Path) -> None:
+    features = datasets.Features(
+        {
+            "text": datasets.Value("string"),
+            "stars": datasets.Value("int64"),
+            "kind": datasets.ClassLabel(names=["bad", "good"]),
+        }
+    )
+    rows = {"text": ["b", "a", None], "stars": [5, -1, None], "kind": [1, 0, -1]}
+    path = str(tmp_path / "labels.parquet")
+    datasets.Dataset.from_dict(rows, features).to_parquet(path)
+    columns = {"a": "text", "b": "stars", "c": "kind"}
+    assert read_labels(path, None, ("train_split", "train"), columns) == [
+        ["b", "a", ""],
+        ["5", "-1", ""],
+        ["good", "bad", ""],
+    ]
+
+
+def test_numbers_that_are_not_whole_are_no_labels(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"stars": 4.5}\n')
+    with pytest.raises(InputError, match="expected text in column 'stars' of 'train', got float in row 0"):
+        read_labels(str(path), None, ("train_split", "train"), {"label": "stars"})

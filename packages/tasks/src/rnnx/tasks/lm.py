@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +41,8 @@ class LanguageModel(Task):
         dropout: Rate on the embeddings and on the net's outputs (Zaremba et al. 2014).
         initial_range: Embeddings and output weights start uniform between minus and plus this.
     """
+
+    monitor: ClassVar[str] = "perplexity"
 
     def __init__(
         self,

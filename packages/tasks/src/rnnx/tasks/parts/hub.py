@@ -8,12 +8,15 @@ import sys
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
+from typing import Any
 from urllib.parse import urlsplit
 
 from rnnx.core.errors import InputError, RunError, UsageError
 
 FORMATS = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".csv": "csv"}
 PATIENCE = 3.0  # seconds
+SHOWN = 40  # characters of a value that is refused
 
 
 def read_columns(
@@ -37,6 +40,46 @@ def read_columns(
         InputError: a column holds something else than text.
         RunError: the hub cannot be reached, or the library cannot load the data.
     """
+    table = _table(path, config_name, split, columns)
+    return [_texts(path, split[1], column, list(table[column])) for column in columns.values()]
+
+
+def read_lists(
+    path: str, config_name: str | None, split: tuple[str, str], columns: Mapping[str, str]
+) -> list[list[list[str]]]:
+    """The lists of texts in some columns of one split, the words of a sentence, say; a missing one is empty.
+
+    A class of a :class:`datasets.ClassLabel` is its name.
+
+    Args:
+        path: As for :func:`read_columns`, whose errors are raised here too.
+        config_name: The configuration, where a data set has several.
+        split: The option that names the split, and its name.
+        columns: The options that name the columns, and their names.
+    """
+    table = _table(path, config_name, split, columns)
+    return [_lists(path, split[1], column, table) for column in columns.values()]
+
+
+def read_labels(
+    path: str, config_name: str | None, split: tuple[str, str], columns: Mapping[str, str]
+) -> list[list[str]]:
+    """The labels in some columns of one split: texts, integers, or the names of a ``datasets.ClassLabel``.
+
+    A missing one is the empty text, as is a class of a negative number, by which the hub hides test labels.
+
+    Args:
+        path: As for :func:`read_columns`, whose errors are raised here too.
+        config_name: The configuration, where a data set has several.
+        split: The option that names the split, and its name.
+        columns: The options that name the columns, and their names.
+    """
+    table = _table(path, config_name, split, columns)
+    return [_labels(path, split[1], column, table) for column in columns.values()]
+
+
+def _table(path: str, config_name: str | None, split: tuple[str, str], columns: Mapping[str, str]) -> Any:
+    """One split, which has these columns."""
     import datasets  # type: ignore[import-untyped]
 
     option, name = split
@@ -60,7 +103,7 @@ def read_columns(
     ]
     if unknown:
         raise UsageError(*unknown)
-    return [_texts(path, name, column, list(table[column])) for column in columns.values()]
+    return table
 
 
 def _location(path: str) -> tuple[str, str | None]:
@@ -104,6 +147,31 @@ def _texts(path: str, split: str, column: str, values: list[object]) -> list[str
             )
         texts.append(value or "")
     return texts
+
+
+def _lists(path: str, split: str, column: str, table: Any) -> list[list[str]]:
+    import datasets
+
+    kind, lists = table.features[column], [values or [] for values in table[column]]
+    if isinstance(kind, datasets.List) and isinstance(kind.feature, datasets.ClassLabel):
+        return [kind.feature.int2str(values) for values in lists]
+    for row, values in enumerate(lists):
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise InputError(
+                path,
+                f"expected a list of texts in column '{column}' of '{split}', "
+                f"got {shorten(repr(values), SHOWN)} in row {row}",
+            )
+    return lists
+
+
+def _labels(path: str, split: str, column: str, table: Any) -> list[str]:
+    import datasets
+
+    kind, values = table.features[column], list(table[column])
+    if isinstance(kind, datasets.ClassLabel):
+        return ["" if value is None or value < 0 else kind.int2str(value) for value in values]
+    return _texts(path, split, column, [str(value) if type(value) is int else value for value in values])
 
 
 def _first_line(error: Exception) -> str:

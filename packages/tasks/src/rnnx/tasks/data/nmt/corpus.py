@@ -86,10 +86,12 @@ class Parallel(Data, ABC):
     @final
     def loader(self, split: Split) -> Iterable["Batch"]:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
-        from rnnx.tasks.data.nmt.bucketing import bucketed
+        from rnnx.tasks.data.nmt.pairs import PaddedPairs
+        from rnnx.tasks.parts.bucketing import bucketed
 
         source, _ = self._vocabularies
-        return bucketed(self._examples[split], self.batch_size, split == "train", source.pad, self.workers)
+        pairs = PaddedPairs(self._examples[split], source.pad)
+        return bucketed(pairs, pairs.lengths, self.batch_size, split == "train", self.workers)
 
     @cached_property
     def _texts(self) -> dict[Split, Pairs]:

@@ -1,79 +1,47 @@
-"""Batches of sentence pairs of like length, so that little of a batch is padding."""
+"""Batches of examples of like length, so that little of a batch is padding."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import final
+from typing import Any, final
 
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rnnx.core.batch import Batch
-from rnnx.tasks.data.nmt.example import Example
 
 POOL = 50
 
 
 def bucketed(
-    examples: Sequence[Example], batch_size: int, shuffle: bool, pad: int, workers: int = 0
+    batches: Dataset[Batch], lengths: Sequence[Any], batch_size: int, shuffle: bool, workers: int = 0
 ) -> DataLoader[Batch]:
-    """A loader of padded batches of like length.
+    """A loader of batches of examples of like length.
 
     Args:
-        examples: The sentence pairs.
-        batch_size: Pairs in a batch; the last may be smaller.
+        batches: Gives the batch of a list of positions.
+        lengths: The sort key of each example: its length, or the lengths of its sides.
+        batch_size: Examples in a batch; the last may be smaller.
         shuffle: Whether each epoch has an order of its own.
-        pad: The number that fills up.
-        workers: Processes beside this one.
+        workers: Processes that make batches beside this one.
 
     Example:
-        >>> examples = [Example([5, 3], [7, 8, 3], "a b"), Example([3], [6, 3], "c")]
-        >>> (batch,) = bucketed(examples, batch_size=2, shuffle=False, pad=0)
-        >>> batch.index.tolist(), batch.inputs.tolist(), batch.target_lengths.tolist()
-        ([1, 0], [[3, 0], [5, 3]], [2, 3])
+        >>> from torch.nn.utils.rnn import pad_sequence
+        >>> class Rows(Dataset):
+        ...     rows = [torch.tensor(row) for row in ([7, 8, 9], [5], [6, 4])]
+        ...     def __getitem__(self, positions):
+        ...         return pad_sequence([self.rows[n] for n in positions], batch_first=True)
+        >>> lengths = [len(row) for row in Rows.rows]
+        >>> [rows.tolist() for rows in bucketed(Rows(), lengths, batch_size=2, shuffle=False)]
+        [[[5, 0], [6, 4]], [[7, 8, 9]]]
     """
-    lengths = [(len(example.source), len(example.target)) for example in examples]
     return DataLoader(
-        PaddedPairs(examples, pad),
+        batches,
         sampler=LengthBuckets(lengths, batch_size, shuffle),
         batch_size=None,
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-@final
-class PaddedPairs(Dataset[Batch]):
-    """The pairs at some positions, as one batch.
-
-    Args:
-        examples: The sentence pairs.
-        pad: The number that fills up.
-    """
-
-    def __init__(self, examples: Sequence[Example], pad: int) -> None:
-        self.sources = [torch.tensor(example.source) for example in examples]
-        self.targets = [torch.tensor(example.target) for example in examples]
-        self.references = [(example.reference,) for example in examples]
-        self.pad = pad
-
-    def __getitem__(self, positions: list[int]) -> Batch:
-        inputs, lengths = self._padded([self.sources[position] for position in positions])
-        targets, target_lengths = self._padded([self.targets[position] for position in positions])
-        return Batch(
-            inputs,
-            lengths,
-            targets,
-            index=torch.tensor(positions),
-            target_lengths=target_lengths,
-            references=tuple(self.references[position] for position in positions),
-        )
-
-    def _padded(self, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
-        lengths = torch.tensor([len(row) for row in rows])
-        return pad_sequence(rows, batch_first=True, padding_value=self.pad), lengths
 
 
 @final
@@ -90,7 +58,7 @@ class LengthBuckets(Sampler[list[int]]):
         shuffle: Whether each epoch has an order of its own; otherwise all are sorted by length.
     """
 
-    def __init__(self, lengths: list[tuple[int, int]], batch_size: int, shuffle: bool) -> None:
+    def __init__(self, lengths: Sequence[Any], batch_size: int, shuffle: bool) -> None:
         self.lengths, self.batch_size, self.shuffle = lengths, batch_size, shuffle
         self.seed, self.epoch = torch.initial_seed(), 0
 

@@ -6,8 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnx.tasks.data.nmt.bucketing import POOL, LengthBuckets, bucketed
-from rnnx.tasks.data.nmt.example import Example
+from rnnx.tasks.parts.bucketing import POOL, LengthBuckets
 
 lengths = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)))
 
@@ -52,17 +51,3 @@ def test_lengths_in_a_batch_are_alike_but_their_order_is_random() -> None:
     means = [sum(batch) / size for batch in batches]
     rising = sum(a <= b for a, b in pairwise(means))
     assert 0.3 < rising / len(means) < 0.7
-
-
-def test_a_batch_is_padded_and_counted() -> None:
-    examples = [Example([5, 6, 3], [7, 3], "x"), Example([3], [8, 9, 3], "y z")]
-    (batch,) = bucketed(examples, batch_size=2, shuffle=False, pad=9)
-    assert batch.index.tolist() == [1, 0]
-    assert batch.inputs.tolist() == [[3, 9, 9], [5, 6, 3]]
-    assert batch.lengths.tolist() == [1, 3]
-    assert batch.targets.tolist() == [[8, 9, 3], [7, 3, 9]]
-    assert batch.target_lengths is not None
-    assert batch.target_lengths.tolist() == [3, 2]
-    assert batch.references == (("y z",), ("x",))
-    assert batch.inputs.dtype == batch.targets.dtype == batch.lengths.dtype == torch.long
-    assert not batch.continues

@@ -1,0 +1,124 @@
+"""Batches of sequences of one length, each batch with random numbers of its own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from rnnx.core.batch import Batch
+
+
+class Draw(NamedTuple):
+    """What a batch is made from.
+
+    Attributes:
+        positions: Those of its examples in their split, ``(N,)``.
+        seed: Of its random numbers.
+    """
+
+    positions: Tensor
+    seed: int
+
+
+def loader(make: Callable[[Draw], Batch], count: int, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
+    """A loader of batches.
+
+    Args:
+        make: Makes a batch.
+        count: Examples of the split.
+        batch_size: Examples in a batch; the last may be smaller.
+        shuffle: Whether each epoch has an order of its own.
+
+    Example:
+        >>> split = whole(torch.zeros(5, 3), torch.zeros(5, 1))
+        >>> batches = loader(lambda draw: rows(split, draw.positions), 5, batch_size=2, shuffle=False)
+        >>> [batch.index.tolist() for batch in batches]
+        [[0, 1], [2, 3], [4]]
+    """
+    return DataLoader(
+        Made(make),
+        sampler=Draws(count, batch_size, shuffle),
+        batch_size=None,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def generator(*key: str | int) -> torch.Generator:
+    """Random numbers that follow from a key alone; another key gives others.
+
+    Example:
+        >>> one, same, other = (torch.rand(9, generator=generator("test", n)) for n in (1, 1, 2))
+        >>> bool((one == same).all()), bool((one == other).any())
+        (True, False)
+    """
+    return torch.Generator().manual_seed(random.Random(repr(key)).getrandbits(32))
+
+
+def whole(inputs: Tensor, targets: Tensor) -> Batch:
+    """Examples in order, as one batch.
+
+    Args:
+        inputs: ``(N, T, ...)``, without padding.
+        targets: ``(N, K)``.
+    """
+    count, steps = inputs.shape[:2]
+    return Batch(inputs, torch.full((count,), steps), targets, torch.arange(count))
+
+
+def rows(batch: Batch, positions: Tensor) -> Batch:
+    """The examples at some positions ``(M,)`` of a batch that :func:`whole` made."""
+    return Batch(
+        batch.inputs[positions], batch.lengths[positions], batch.targets[positions], batch.index[positions]
+    )
+
+
+@final
+class Made(Dataset[Batch]):
+    """Batches made when they are asked for.
+
+    Args:
+        make: Makes a batch.
+    """
+
+    def __init__(self, make: Callable[[Draw], Batch]) -> None:
+        self.make = make
+
+    def __getitem__(self, draw: Draw) -> Batch:
+        return self.make(draw)
+
+
+@final
+class Draws(Sampler[Draw]):
+    """What the batches of an epoch are made from: each position once, and a seed for each batch.
+
+    Epoch ``e`` depends on torch's seed (read when this is made) and ``e`` alone, so a resumed run sees what
+    it would have seen.
+
+    Args:
+        count: Examples of the split.
+        batch_size: Examples in a batch; the last may be smaller.
+        shuffle: Whether each epoch has an order of its own.
+    """
+
+    def __init__(self, count: int, batch_size: int, shuffle: bool) -> None:
+        self.count, self.batch_size, self.shuffle = count, batch_size, shuffle
+        self.seed, self.epoch = torch.initial_seed(), 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Makes the next pass that of ``epoch``; the Lightning trainer calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.count // self.batch_size)
+
+    def __iter__(self) -> Iterator[Draw]:
+        numbers = generator("epoch", self.seed, self.epoch)
+        self.epoch += 1
+        order = torch.randperm(self.count, generator=numbers) if self.shuffle else torch.arange(self.count)
+        for positions in order.split(self.batch_size):
+            yield Draw(positions, int(torch.randint(2**32, (), generator=numbers)))

@@ -1,0 +1,1 @@
+"""Sources of texts and trees with a label."""

@@ -1,0 +1,159 @@
+"""Texts and labels from tables: tab-separated, comma-separated, or JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias, final
+
+from rnnx.core.errors import InputError, UsageError
+from rnnx.tasks.data.sentiment.texts import Found, checked
+from rnnx.tasks.parts.faults import Faults
+from rnnx.tasks.parts.text import read_lines, read_text
+
+Column: TypeAlias = int | str
+Row: TypeAlias = tuple[int, list[str]]  # the line that it begins in, and its fields
+
+FORMATS: Final = (".tsv", ".csv", ".jsonl")
+ENOUGH: Final = 10  # rows; where only the first of so many has its label, it is a header
+
+
+@final
+class Columns(NamedTuple):
+    """Where text and label are: names, or numbers from 1.
+
+    None for the two columns of a table that has no more, and for the keys ``text`` and ``label``.
+    """
+
+    text: Column | None = None
+    label: Column | None = None
+
+
+def format_of(path: Path) -> str:
+    """The ending that tells the format of a table, ``.gz`` aside; empty where it is none.
+
+    Example:
+        >>> format_of(Path("train.tsv.gz")), format_of(Path("train.txt"))
+        ('.tsv', '')
+    """
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    return suffix if suffix in FORMATS else ""
+
+
+def read(path: Path, columns: Columns, skip: bool) -> list[Found]:
+    """The texts of a table.
+
+    With columns by name the first line of ``.tsv`` and ``.csv`` has the names. Tab-separated text knows no
+    quotes; comma-separated text has those of RFC 4180.
+
+    Args:
+        path: The file; a name in ``.gz`` is unpacked.
+        columns: Which ones are meant.
+        skip: Whether rows that cannot be used are left out and counted.
+
+    Raises:
+        UsageError: there are no such columns.
+        InputError: a row is ragged, or has no text or no label; or the file cannot be read.
+    """
+    faults, found = Faults(path, skip), list[Found]()
+    if format_of(path) == ".jsonl":
+        keys, lines = _keys(columns), read_lines(path)
+        for number, text in enumerate(lines, 1):
+            with faults:
+                found.append(_object(path, number, text, *keys))
+        faults.report(len(lines), "lines")
+        return found
+    rows = list(_tabs(path) if format_of(path) == ".tsv" else _commas(path))
+    place, place_of_label, width, header = _places(path, columns, rows[0][1])
+    body = rows[header:]
+    for line, fields in body:
+        with faults:
+            if len(fields) != width:
+                raise InputError(path, f"expected {width} columns, got {len(fields)}", line)
+            found.append(checked(Found(fields[place], fields[place_of_label], str(path), line)))
+    faults.report(len(body), "rows")
+    if not header:
+        _refuse_header(path, found, rows[0][1])
+    if not found:
+        raise InputError(path, "expected a row at least under the names of the columns")
+    return found
+
+
+def _tabs(path: Path) -> Iterator[Row]:
+    for number, line in enumerate(read_lines(path), 1):
+        yield number, line.split("\t")
+
+
+def _commas(path: Path) -> Iterator[Row]:
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    line = 1
+    try:
+        for fields in reader:
+            yield line, fields
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(path, f"not comma-separated text: {error}", line) from error
+
+
+def _places(path: Path, columns: Columns, first: list[str]) -> tuple[int, int, int, bool]:
+    """The places of text and label in a row, how wide rows are, and whether the first has the names."""
+    if columns == (None, None):
+        return 0, 1, 2, False
+    given: dict[str, Column | None] = {"data.text": columns.text, "data.label": columns.label}
+    header = any(isinstance(column, str) for column in given.values())
+    places, problems = [], []
+    for option, column in given.items():
+        match column:
+            case None:
+                problems.append(f"{option}: say which column it is, as the other is said")
+            case str() if column in first:
+                places.append(first.index(column))
+            case int() if column <= len(first):
+                places.append(column - 1)
+            case _:
+                problems.append(f"{option}: '{path}' has no column {column!r}; its first line is {first}")
+    if problems:
+        raise UsageError(*problems)
+    text, label = places
+    return text, label, len(first), header
+
+
+def _refuse_header(path: Path, found: list[Found], first: list[str]) -> None:
+    """A line of names, read as an example, would be a class of its own."""
+    labels = [text.label for text in found]
+    if len(labels) >= ENOUGH and found[0].line == 1 and labels.count(labels[0]) == 1:
+        names = " ".join(first)
+        raise InputError(
+            path,
+            f"no other line has the label {labels[0]!r}; if the columns have names ({names}), say which "
+            "are data.text and data.label, else leave the line out",
+            1,
+        )
+
+
+def _keys(columns: Columns) -> tuple[str, str]:
+    text, label = columns.text or "text", columns.label or "label"
+    if isinstance(text, int) or isinstance(label, int):
+        raise UsageError("data.text, data.label: JSON lines have keys and no numbered columns; name the keys")
+    return text, label
+
+
+def _object(path: Path, number: int, line: str, text: str, label: str) -> Found:
+    """The text and the label of a line; a whole number will do as a label."""
+    try:
+        row: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(path, f"not JSON: {error.msg} at column {error.colno}", number) from None
+    if not isinstance(row, dict):
+        raise InputError(path, f"expected an object, got {type(row).__name__}", number)
+    if not isinstance(row.get(text), str) or type(row.get(label)) not in (str, int):
+        got = ", ".join(f"{key}: {type(value).__name__}" for key, value in row.items()) or "nothing"
+        raise InputError(
+            path,
+            f"expected a text under '{text}' and a text or an integer under '{label}', got {got}",
+            number,
+        )
+    return checked(Found(row[text], str(row[label]), str(path), number))

@@ -1,0 +1,1 @@
+"""Sources of videos with a label for each frame."""

@@ -1,0 +1,46 @@
+"""Videos as padded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, final
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from rnnx.core.batch import Batch
+from rnnx.tasks.data.video.example import Video
+from rnnx.tasks.parts.frames import to_tensor
+
+UNLABELLED: Final = -100  # the target of padding
+
+
+@final
+class PaddedVideos(Dataset[Batch]):
+    """The videos at some positions, as one batch; what lies in files is read when the batch is made.
+
+    Args:
+        videos: The videos.
+
+    Example:
+        >>> from numpy import ones
+        >>> long, short = Video(ones((2, 3)), [1, 0]), Video(ones((1, 3)), [1])
+        >>> batch = PaddedVideos([long, short])[[1, 0]]
+        >>> batch.inputs.shape, batch.lengths.tolist(), batch.targets.tolist()
+        (torch.Size([2, 2, 3]), [1, 2], [[1, -100], [1, 0]])
+    """
+
+    def __init__(self, videos: Sequence[Video]) -> None:
+        self.videos = videos
+        self.lengths = [len(video.labels) for video in videos]
+
+    def __getitem__(self, positions: list[int]) -> Batch:
+        videos = [self.videos[position] for position in positions]
+        labels = [torch.tensor(video.labels) for video in videos]
+        return Batch(
+            pad_sequence([to_tensor(video.inputs) for video in videos], batch_first=True),
+            lengths=torch.tensor([len(video.labels) for video in videos]),
+            targets=pad_sequence(labels, batch_first=True, padding_value=UNLABELLED),
+            index=torch.tensor(positions),
+        )

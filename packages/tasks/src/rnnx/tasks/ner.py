@@ -1,0 +1,208 @@
+"""Named entities: who and what a text speaks of (Lample et al. 2016; Ma & Hovy 2016)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, final
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from rnnx.core.batch import Batch
+from rnnx.core.bounds import AboveZero, Count, Positive, Rate
+from rnnx.core.data import Meta, Split
+from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.characters import CharacterEncoder
+from rnnx.tasks.parts.confusion import Confusion, drawn
+from rnnx.tasks.parts.crf import CRF, Softmax, Tagging
+from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.entity_scores import EntityScores
+from rnnx.tasks.parts.lexicon import Lexicon, padded
+from rnnx.tasks.parts.tagged_text import bracketed, columns, read, written
+from rnnx.tasks.parts.tags import Entity, Tag, entities, legal
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLANKS: Final = re.compile(r"[ \t\r\n]+")
+
+
+@final
+class Entities(Task):
+    """Finds the names in a sentence, and says what each of them names.
+
+    Each word is its embedding and what a small net of the same cell reads from its characters; the net reads
+    the words, and the tags are found from its outputs. For scores as published the net is to read in both
+    directions: ``net.bidirectional=true``.
+
+    Args:
+        embedding: How word embeddings start.
+        embedding_size: Width of the word embeddings.
+        embedding_scale: Of their start, where it is uniform or normal.
+        embedding_frozen: Whether they stay as they start.
+        character_size: Width of the cell that reads a word's characters, in each direction; 0 for none.
+        character_embedding_size: Width of the embeddings of characters.
+        output: How tags are chosen: crf, all of a sentence together; softmax, each by itself.
+        constraints: Whether, with a CRF, tags that break their scheme are impossible.
+        dropout: Rate on what the net reads and on what it gives.
+        singleton_dropout: Rate at which words that occur once in training are made unknown, in training.
+    """
+
+    monitor: ClassVar[str] = "f1"
+    mode: ClassVar[Literal["min", "max"]] = "max"
+
+    def __init__(
+        self,
+        net: Mapping[str, Any],
+        meta: Meta,
+        *,
+        embedding: Kind = "normal",
+        embedding_size: Positive = 100,
+        embedding_scale: AboveZero = 0.1,
+        embedding_frozen: bool = False,
+        character_size: Count = 32,
+        character_embedding_size: Positive = 32,
+        output: Literal["crf", "softmax"] = "crf",
+        constraints: bool = True,
+        dropout: Rate = 0.3,
+        singleton_dropout: Rate = 0.5,
+    ) -> None:
+        super().__init__(net, meta)
+        self.hparams["meta"] = settled(meta)
+        self.lexicon = Lexicon.from_plain(meta["lexicon"])
+        self.tags = [Tag.of(text) for text in meta["tags"]]
+        self.embedding = embeddings(
+            self.lexicon.words,
+            meta["vectors"],
+            embedding,
+            embedding_size,
+            embedding_scale,
+            embedding_frozen,
+        )
+        self.characters = (
+            CharacterEncoder(net["cell"], self.lexicon.characters, character_embedding_size, character_size)
+            if character_size
+            else None
+        )
+        width = self.characters.output_size if self.characters is not None else 0
+        self.encoder = self.net.encoder(self.embedding.embedding_dim + width)
+        self.scores = nn.Linear(self.encoder.output_size, len(self.tags))
+        self.tagging: Tagging = self._crf(constraints) if output == "crf" else Softmax()
+        self.dropout = nn.Dropout(dropout)
+        self.singleton_dropout = singleton_dropout
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The scores of the tags of each word, ``(N, T, K)``."""
+        return self._read(batch.inputs, batch.lengths)
+
+    def loss(self, output: Tensor, batch: Batch) -> Loss:
+        """The negative log-likelihood in nats a word: of the tags together, or of each."""
+        logs = self.tagging.log_likelihood(output, batch.targets, batch.lengths)
+        return Loss(-logs.sum(), batch.lengths.sum())
+
+    def metrics(self, split: Split) -> Mapping[str, Metric]:
+        """Precision, recall and F1 of entities, over all and of each type."""
+        return {"entities": EntityScores(self.tags)}
+
+    def observe(
+        self, metrics: Mapping[str, Metric], batch: Batch, output: Tensor, loss: Loss, split: Split
+    ) -> None:
+        """Counts the entities of a batch."""
+        predicted = self.tagging.decode(output, batch.lengths)
+        metrics["entities"].update(predicted, batch.targets, batch.lengths)
+
+    def samples(self, batch: Batch) -> list[dict[str, str]]:
+        """The text, and its entities as they should be and as they are found, in brackets."""
+        assert batch.references is not None
+        rows = []
+        for (reference,), found in zip(
+            batch.references, self._find(batch.inputs, batch.lengths), strict=True
+        ):
+            words, expected = read(reference)
+            rows.append(
+                {
+                    "text": " ".join(words),
+                    "expected": bracketed(words, expected),
+                    "found": bracketed(words, found),
+                }
+            )
+        return rows
+
+    def figures(self, batch: Batch) -> dict[str, Figure]:
+        """Which type each word of the batch was taken for."""
+        real = torch.arange(batch.inputs.shape[1], device=self.device) < batch.lengths.unsqueeze(1)  # (N, T)
+        types = ["none", *dict.fromkeys(tag.type for tag in self.tags if tag.type)]
+        type_of = torch.tensor([types.index(tag.type or "none") for tag in self.tags], device=self.device)
+        answers = self.tagging.decode(self(batch), batch.lengths)
+        confusion = Confusion(len(types)).to(self.device)
+        confusion.update(type_of[batch.targets[real]], type_of[answers[real]])
+        return {"confusion": drawn(confusion.counts, types)}
+
+    def predict(
+        self,
+        lines: Iterable[str],
+        *,
+        format: Literal["line", "conll", "brackets"] = "line",
+        batch_size: Positive = 1,
+    ) -> Iterator[str]:
+        """Finds the entities of each line.
+
+        Args:
+            lines: Sentences, their words (and punctuation) separated by blanks.
+            format: line has a tag in IOB2 behind each word, Ada/B-PER ran/O; conll is two columns, the word
+                and its tag, and an empty line after each sentence; brackets is for people, [PER Ada] ran.
+            batch_size: Lines read and answered together.
+
+        Returns:
+            An answer for each line, in order; that to an empty line is empty.
+        """
+        write = {"line": written, "conll": columns, "brackets": bracketed}[format]
+        stream = iter(lines)
+        while chunk := list(islice(stream, batch_size)):
+            sentences = [[word for word in BLANKS.split(line) if word] for line in chunk]
+            found = iter(self._answer([words for words in sentences if words]))
+            for words in sentences:
+                yield write(words, next(found) if words else [])
+
+    def _crf(self, constraints: bool) -> CRF:
+        follow = [
+            [not constraints or legal(one, other, self.meta["tagging"]) for other in self.tags]
+            for one in self.tags
+        ]
+        may_follow = torch.tensor(follow)
+        return CRF(may_follow[0], may_follow, may_follow[:, 0])  # the first tag is the one outside
+
+    def _read(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        words = inputs[..., 0]  # (N, T)
+        if self.training and self.singleton_dropout:
+            dropped = torch.rand(words.shape, device=words.device) < self.singleton_dropout
+            words = words.masked_fill(dropped & (words >= self.lexicon.rare), self.lexicon.words.unk)
+        x = self.embedding(words)  # (N, T, E)
+        if self.characters is not None:
+            real = torch.arange(words.shape[1], device=words.device) < lengths.to(words.device).unsqueeze(1)
+            read = self.characters(inputs[real][:, 1:])  # (M, C), the words that are no padding
+            spelt = read.new_zeros(*words.shape, read.shape[1])
+            spelt[real] = read
+            x = torch.cat((x, spelt), -1)  # (N, T, E + C)
+        y, _ = self.encoder(self.dropout(x), lengths)  # (N, T, H)
+        return self.scores(self.dropout(y))
+
+    def _answer(self, sentences: Sequence[Sequence[str]]) -> list[list[Entity]]:
+        """The entities of sentences, each of one word or more."""
+        if not sentences:
+            return []
+        rows = [self.lexicon.encode(words) for words in sentences]
+        lengths = torch.tensor([len(words) for words in sentences])
+        return self._find(padded(rows).to(self.device), lengths.to(self.device))
+
+    @torch.no_grad()
+    def _find(self, inputs: Tensor, lengths: Tensor) -> list[list[Entity]]:
+        """The entities of each row."""
+        best = self.tagging.decode(self._read(inputs, lengths), lengths).tolist()
+        return [
+            entities(self.tags[number] for number in row[:length])
+            for row, length in zip(best, lengths.tolist(), strict=True)
+        ]

@@ -1,0 +1,60 @@
+"""An image file as numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rnnx.core.errors import InputError
+
+MODES: Final = {1: "L", 3: "RGB"}  # Pillow's, by the number of channels
+DEEP: Final = ("I", "F")  # what its modes of more than 8 bits a channel begin with
+
+
+def read_picture(
+    file: Path | IO[bytes], name: str | Path, channels: int, size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """A picture, ``(C, H, W)``, from 0 to 255.
+
+    Args:
+        file: An image in any format that Pillow reads; of an animation, its first picture.
+        name: What an error calls it.
+        channels: 3 for colours, 1 for shades of grey.
+        size: The height and width that it is scaled to; by default it is as it is.
+
+    Raises:
+        InputError: it does not decode, or has more than 8 bits a channel.
+
+    Example:
+        >>> from io import BytesIO
+        >>> file = BytesIO()
+        >>> Image.new("RGB", (20, 10), "red").save(file, "png")
+        >>> read_picture(file, "red.png", channels=3, size=(1, 2)).tolist()
+        [[[255, 255]], [[0, 0]], [[0, 0]]]
+    """
+    try:
+        with Image.open(file) as image:
+            image.load()
+    except Exception as error:  # decoders raise whatever they stumble over
+        raise InputError(name, f"expected an image, and it does not decode ({error})") from None
+    if image.mode.startswith(DEEP):
+        raise InputError(name, f"expected 8 bits a channel, got an image of mode {image.mode}; convert it")
+    picture = image.convert(MODES[channels])
+    if size is not None:
+        picture = picture.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1)
+
+
+def measured(picture: NDArray[np.uint8]) -> str:
+    """Width and height of a picture ``(C, H, W)``, in words.
+
+    Example:
+        >>> measured(np.zeros((3, 24, 32), dtype=np.uint8))
+        '32 x 24 pixels'
+    """
+    _, height, width = picture.shape
+    return f"{width} x {height} pixels"

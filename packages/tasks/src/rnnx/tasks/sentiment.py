@@ -1,0 +1,198 @@
+"""Sentiment, or any other label of a text: read in order, or composed along its tree (Tai et al. 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, Metric
+
+from rnnx.core.batch import Batch
+from rnnx.core.bounds import AboveZero, Positive, Rate
+from rnnx.core.data import Meta, Split
+from rnnx.core.errors import InputError, UsageError
+from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.confusion import Confusion, drawn
+from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.pooling import Pooling, pool
+from rnnx.tasks.parts.reader import UNLABELLED, Example, Reader
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@final
+class Scores(NamedTuple):
+    """The scores of the classes, before the softmax.
+
+    Attributes:
+        wholes: Of each text, or of each tree's root, ``(N, C)``.
+        nodes: Of each node of trees, ``(N, T, C)``; None of texts.
+    """
+
+    wholes: Tensor
+    nodes: Tensor | None
+
+
+@final
+class Sentiment(Task):
+    """Tells the class of a text, from what a net of any cell makes of it.
+
+    A text is read in order, and its class told from its outputs, pooled. Where the data has trees, the net
+    composes along them: a leaf's input is the embedding of its word, an inner node's is zero; the class of
+    each node is told from its output, and that of the text is the root's.
+
+    Args:
+        embedding: How the vectors of words start: one-hot (as wide as the vocabulary, and never trained),
+            zero, uniform or normal (see embedding_scale), xavier or he; of words that data.vectors has, as
+            there.
+        embedding_size: Width of the embeddings; with data.vectors they are as wide as those.
+        embedding_scale: A uniform start is between minus and plus this; of a normal one it is the standard
+            deviation.
+        embedding_frozen: Whether embeddings stay as they start.
+        pooling: What of the outputs the class of a text is told from: the last one (also the first, of a net
+            that reads both ways), their mean, their maximum, or their mean weighted by attention.
+        all_nodes: Whether each labelled node of a tree counts in the loss, or its root alone.
+        embedding_dropout: Rate on embeddings.
+        dropout: Rate on what classes are told from.
+    """
+
+    monitor: ClassVar[str] = "accuracy"
+    mode: ClassVar[Literal["min", "max"]] = "max"
+
+    def __init__(
+        self,
+        net: Mapping[str, Any],
+        meta: Meta,
+        *,
+        embedding: Kind = "normal",
+        embedding_size: Positive = 100,
+        embedding_scale: AboveZero = 0.1,
+        embedding_frozen: bool = False,
+        pooling: Pooling = "last",
+        all_nodes: bool = True,
+        embedding_dropout: Rate = 0.0,
+        dropout: Rate = 0.2,
+    ) -> None:
+        super().__init__(net, meta)
+        self.hparams["meta"] = settled(meta)
+        self.reader = Reader.of(meta)
+        if self.reader.trees and self.net.bidirectional:
+            raise UsageError(
+                "net.bidirectional: a tree is composed from its leaves to its root, in one direction; set "
+                "net.bidirectional=false, or give texts without trees"
+            )
+        if self.reader.trees and pooling != "last":
+            raise UsageError(
+                f"task.pooling: the class of a tree is told from its root alone, got {pooling}; set "
+                "task.pooling=last, or give texts without trees"
+            )
+        self.embedding = embeddings(
+            self.reader.vocabulary,
+            meta["vectors"],
+            embedding,
+            embedding_size,
+            embedding_scale,
+            embedding_frozen,
+        )
+        self.encoder = self.net.encoder(self.embedding.embedding_dim)
+        self.pool = pool(pooling, self.encoder.output_size, self.net.bidirectional)
+        self.output = nn.Linear(self.pool.output_size, len(self.reader.classes))
+        self.embedding_dropout, self.dropout = nn.Dropout(embedding_dropout), nn.Dropout(dropout)
+        self.all_nodes = all_nodes
+        self._confusions: dict[Split, Confusion] = {}
+
+    def forward(self, batch: Batch) -> Scores:
+        """Reads texts, or composes along trees."""
+        x = self.embedding_dropout(self.embedding(batch.inputs))  # (N, T, E)
+        x = x * (batch.inputs != self.reader.vocabulary.pad).unsqueeze(-1)
+        y, _ = self.encoder(x, batch.lengths, trees=batch.trees)  # (N, T, H)
+        if batch.parents is None:
+            real = torch.arange(y.shape[1], device=y.device) < batch.lengths.to(y.device).unsqueeze(
+                1
+            )  # (N, T)
+            return Scores(self.output(self.dropout(self.pool(y, real))), None)
+        nodes = self.output(self.dropout(y))  # (N, T, C)
+        return Scores(nodes[batch.parents == -1], nodes)
+
+    def loss(self, output: Scores, batch: Batch) -> Loss:
+        """Cross-entropy in nats a text; of trees a labelled node, or a tree."""
+        scores, targets = output.wholes, _whole(batch)
+        if output.nodes is not None and self.all_nodes:
+            labelled = batch.targets != UNLABELLED
+            scores, targets = output.nodes[labelled], batch.targets[labelled]
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        total = F.cross_entropy(scores, targets, reduction="sum")
+        return Loss(total, torch.tensor(len(targets), device=total.device))
+
+    def metrics(self, split: Split) -> Mapping[str, Metric]:
+        """Accuracy and macro F1 of texts, or of roots, and of trees the accuracy of all labelled nodes."""
+        self._confusions[split] = Confusion(len(self.reader.classes))
+        metrics: dict[str, Metric] = {"confusion": self._confusions[split]}
+        if self.reader.trees:
+            metrics["node_accuracy"] = MeanMetric(nan_strategy="disable")
+        return metrics
+
+    def observe(
+        self, metrics: Mapping[str, Metric], batch: Batch, output: Scores, loss: Loss, split: Split
+    ) -> None:
+        """Adds the answers of a batch."""
+        metrics["confusion"].update(_whole(batch), output.wholes.argmax(-1))
+        if output.nodes is not None:
+            labelled = batch.targets != UNLABELLED
+            right = output.nodes.argmax(-1)[labelled] == batch.targets[labelled]
+            metrics["node_accuracy"].update(100.0 * right)
+
+    def samples(self, batch: Batch) -> list[dict[str, str]]:
+        """The text or the tree, its class and the answer."""
+        classes = self.reader.classes
+        expected, answers = _whole(batch).tolist(), self(batch).wholes.argmax(-1).tolist()
+        return [
+            {"text": self.reader.line(batch, row), "expected": classes[label], "answer": classes[answer]}
+            for row, (label, answer) in enumerate(zip(expected, answers, strict=True))
+        ]
+
+    def figures(self, batch: Batch) -> dict[str, Figure]:
+        """The confusion matrix of the last test; of the batch, if there was none."""
+        confusion = self._confusions.get("test")
+        if confusion is None:
+            confusion = Confusion(len(self.reader.classes)).to(self.device)
+            confusion.update(_whole(batch), self(batch).wholes.argmax(-1))
+        return {"confusion": drawn(confusion.counts, self.reader.classes)}
+
+    def predict(self, lines: Iterable[str], *, batch_size: Positive = 64) -> Iterator[str]:
+        """Tells the class of each line.
+
+        Args:
+            lines: Texts; bracketed trees where the model was trained on trees, whose labels may be anything.
+            batch_size: Lines read and answered together.
+
+        Returns:
+            The class and its probability, a tab between them.
+
+        Raises:
+            InputError: a line is to be a tree and is none.
+        """
+        stream = enumerate(lines, 1)
+        while chunk := list(islice(stream, batch_size)):
+            examples = [self._read(number, line) for number, line in chunk]
+            batch = self.reader.batch(examples, range(len(examples))).to(self.device)
+            with torch.no_grad():
+                probabilities, answers = self(batch).wholes.float().softmax(-1).max(-1)
+            for probability, answer in zip(probabilities.tolist(), answers.tolist(), strict=True):
+                yield f"{self.reader.classes[answer]}\t{probability:.4f}"
+
+    def _read(self, number: int, line: str) -> Example:
+        try:
+            return self.reader.read(line)
+        except ValueError as error:
+            raise InputError("the input", str(error), number) from error
+
+
+def _whole(batch: Batch) -> Tensor:
+    """The class of each text, or of each tree's root, ``(N,)``."""
+    return batch.targets if batch.parents is None else batch.targets[batch.parents == -1]
