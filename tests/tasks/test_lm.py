@@ -424,7 +424,7 @@ def test_it_learns_and_its_checkpoint_writes_without_the_data(tmp_path: Path) ->
     again = LanguageModel.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True).eval()
     text = "a cab\nbad cab\na bad\ndad\n\n"
     assert list(again.predict([text + "a"], length=24, temperature=0.0)) == [text + text]
-    assert (LanguageModel.monitor, LanguageModel.mode) == ("loss", "min")
+    assert (LanguageModel.monitor, LanguageModel.mode) == ("perplexity", "min")
 
 
 # ------------------------------------------------------------------------------------------ the samples

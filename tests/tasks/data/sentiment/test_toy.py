@@ -26,9 +26,9 @@ def test_it_is_data_for_a_net() -> None:
         data.prepare()
         assert data.meta["trees"] is trees
         assert data.meta["examples"] == {"train": 40, "valid": 5, "test": 5}
-        batch = next(iter(data.loader("train")))
-        assert (batch.parents is not None) is trees
-        assert len(batch) == 32
+        batches = list(data.loader("train"))
+        assert all((batch.parents is not None) is trees for batch in batches)
+        assert sorted(map(len, batches)) == [8, 32]
 
 
 def test_every_word_of_the_test_is_known_with_the_defaults() -> None:
