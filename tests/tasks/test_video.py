@@ -169,7 +169,7 @@ def test_the_loss_is_the_cross_entropy_of_the_real_frames() -> None:
 
 
 def smoothing_by_definition(scores: Tensor, lengths: list[int]) -> tuple[float, Tensor]:
-    """Equations 9 and 10 of Farha & Gall 2019, times the frames, and their gradient at the scores."""
+    """The loss of Farha & Gall 2019 times the frames, and its gradient at the scores."""
     logs = scores.log_softmax(-1)
     total, gradient = 0.0, torch.zeros_like(scores)
     C = scores.shape[-1]

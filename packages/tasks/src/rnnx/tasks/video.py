@@ -90,8 +90,8 @@ class FrameLabels(Task):
     def loss(self, output: Tensor, batch: Batch) -> Loss:
         """Cross-entropy in nats a frame; in training also the smoothing loss (Farha & Gall 2019).
 
-        That is the truncated mean squared error of their equations 8 to 10, the mean over frames and classes
-        of ``min(|log y_t - log y_{t-1}|, 4)^2``, where ``y_{t-1}`` gets no gradient.
+        That is their truncated mean squared error, the mean over frames and classes of
+        ``min(|log y_t - log y_{t-1}|, 4)^2``, where ``y_{t-1}`` gets no gradient.
         """
         scores = output.to(torch.promote_types(output.dtype, torch.float32)).log_softmax(-1)
         real = _real(scores, batch.lengths)  # (N, T)
