@@ -42,3 +42,9 @@ def test_the_example_is_one_line_that_a_shell_can_take(capsys):
 def test_what_cannot_predict_has_no_example(capsys):
     display(outcome(Result(Path("runs/a"), {"valid": {"loss": 1.0}, "test": {"loss": 1.0}}, [], [])))
     assert capsys.readouterr().out.splitlines()[-1] == "run  runs/a"
+
+
+def test_an_example_too_long_to_type_is_left_to_a_file(capsys):
+    result = Result(Path("runs/a"), {"valid": {}, "test": {}}, [{"prompt": "0.25 " * 100}], [])
+    display(outcome(result))
+    assert capsys.readouterr().out.splitlines()[-1] == "use it  rnnx predict runs/a < FILE"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnx.core.cell import Cell, TreeCell
 from rnnx.core.state import State
@@ -112,3 +112,23 @@ def test_a_candidate_that_is_dropped_is_not_learnt_from() -> None:
     dropped = cell.drop_candidate(g)
     dropped.sum().backward()
     assert torch.equal(g.grad, dropped.ne(0) * 2.0)
+
+
+@pytest.mark.parametrize("name", ["project", "step", "unroll", "fold", "initial_state", "drop_candidate"])
+def test_a_module_by_the_name_of_a_method_is_refused(name: str) -> None:
+    """Torch keeps it among the modules, where the method of the class hides it."""
+
+    class Hidden(Cell):
+        def __init__(self) -> None:
+            super().__init__()
+            setattr(self, name, nn.Linear(2, 2))
+
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            return z, state
+
+    with pytest.raises(TypeError) as refused:
+        Hidden()
+    assert str(refused.value) == (
+        f"Hidden.{name}: a module by the name of the method Cell.{name} would never be called; give it "
+        "another name"
+    )

@@ -257,6 +257,39 @@ def test_a_matrix_that_is_no_whole_number_of_gates_is_drawn_whole() -> None:
     assert torch.equal(cell.cube, cube)
 
 
+def test_what_no_step_reads_is_left_alone() -> None:
+    """A start that is learned is no matrix, though it has two dimensions."""
+    cell = Joined()
+    before = {name: weight.clone() for name, weight in cell.named_parameters()}
+    initialize(cell, "uniform", "uniform", 0.1)
+    changed = {name for name, weight in cell.named_parameters() if not torch.equal(weight, before[name])}
+    assert changed == {"joined.weight", "second.weight", "output.weight"}
+
+
+@each_start
+def test_gates_are_as_high_as_the_memory_not_as_the_output(start: Start) -> None:
+    """The output may be narrower than the memory, and the widest of the state no memory at all."""
+
+    class Projected(Cell):
+        """Two gates of 64 rows, an output of 32, and a window of 128."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.input_size, self.output_size, self.state_sizes = WIDE, WIDE // 2, (WIDE, 2 * WIDE)
+            self.bookkeeping = (1,)
+            self.gates, self.narrow = nn.Linear(WIDE, 2 * WIDE), nn.Linear(WIDE, WIDE // 2)
+
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            gates = self.gates(z)
+            c = torch.sin(state[0] + gates.chunk(2, -1)[0])
+            return self.narrow(c), (c, gates)
+
+    cell = Projected()
+    initialize(cell, start, start, 0.3)
+    for gate in (*cell.gates.weight.split(WIDE), cell.narrow.weight):
+        check(start, gate, 0.3)
+
+
 def test_a_cell_without_a_past_in_matrices_starts_as_the_input_says() -> None:
     torch.manual_seed(1)
     expected = SRU(WIDE, hidden_size=WIDE).weight_ih

@@ -192,6 +192,17 @@ def test_zoneout_may_have_a_rate_for_each_tensor_of_the_state() -> None:
     assert not any(isinstance(layer.cell, Zoneout) for layer in layers(net))
 
 
+@pytest.mark.parametrize(
+    ("name", "rates"), [("clockwork", (0.5, 0.0)), ("qrnn", (0.5, 0.0)), ("lstm", (0.5, 0.5))]
+)
+def test_one_rate_of_zoneout_is_for_what_is_memory(name: str, rates: tuple[float, ...]) -> None:
+    """A clock that kept its old time, or a window its old inputs, would make another cell of it."""
+    (layer,) = layers(Net.from_plain(suited(name, zoneout=0.5)).decoder(I))
+    assert layer.cell.rates == rates
+    (layer,) = layers(Net.from_plain(suited(name, zoneout=[0.1, 0.2])).decoder(I))
+    assert layer.cell.rates == (0.1, 0.2)
+
+
 @pytest.mark.parametrize("rates", [[0.5], [0.5, 0.05, 0.1], []])
 def test_zoneout_of_another_number_of_tensors_is_refused(rates: list[float]) -> None:
     with pytest.raises(UsageError) as refused:

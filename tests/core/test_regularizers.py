@@ -741,10 +741,14 @@ def test_their_widths_and_first_state_are_the_cells(kind: type[Any]) -> None:
             assert all(tensor.eq(1).all() for tensor in net.initial_state(3, torch.zeros(1)))
 
 
-@pytest.mark.parametrize("name", sorted(CELLS))
-def test_an_output_that_is_a_tensor_of_the_state_stays_it_under_zoneout(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"), [*((name, {}) for name in sorted(CELLS)), ("qrnn", {"pooling": "f"})]
+)
+def test_an_output_that_is_a_tensor_of_the_state_stays_it_under_zoneout(
+    name: str, options: dict[str, Any]
+) -> None:
     """Krueger et al. 2016: what is read above a layer is the state after zoneout."""
-    cell: Cell = CELLS[name].load()(I, hidden_size=H)
+    cell: Cell = CELLS[name].load()(I, hidden_size=H, **options)
     x, state = torch.randn(N, I), tuple(torch.rand(N, size) for size in cell.state_sizes)
     y, after = cell.step(cell.project(x), state)
     is_state = [k for k, tensor in enumerate(after) if tensor.shape == y.shape and torch.equal(tensor, y)]

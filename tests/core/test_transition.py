@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rnnx.cells.clockwork import Clockwork
 from rnnx.cells.elman import Elman
 from rnnx.cells.gru import GRU
 from rnnx.cells.lstm import LSTM
+from rnnx.cells.qrnn import QRNN
 from rnnx.core.cell import Cell
 from rnnx.core.engine import fold, scan
 from rnnx.core.state import State
@@ -149,3 +151,47 @@ def test_every_cell_learns() -> None:
 def test_cells_that_do_not_fit_are_refused(second: Cell) -> None:
     with pytest.raises(ValueError, match=r"gives 6 features with a state \(6,\), and the next reads"):
         DeepTransition([GRU(I, hidden_size=H), second])
+
+
+def test_a_clock_ticks_once_a_step_whoever_has_taken_turns() -> None:
+    """Koutník et al. 2014: a module of period ``T`` moves in steps 0, T, 2 T ..., both cells alike."""
+    net = DeepTransition([Clockwork(size, hidden_size=H, periods=(1, 2, 4)) for size in (I, H)])
+    assert (net.state_sizes, net.bookkeeping) == ((H, 1, 1), (1, 2))
+    x, state = torch.randn(N, T, I), net.initial_state(N, torch.zeros(1))
+    for t in range(T):
+        h, *_ = state
+        _, state = net.step(net.project(x[:, t]), state)
+        still = [t % period != 0 for period in (1, 2, 4) for _ in range(H // 3)]
+        assert state[0].eq(h).all(0).tolist() == still
+        same(state[1:], (torch.full((N, 1), (t + 1) % 4 / 4),) * 2)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_window_is_of_what_its_own_cell_has_read(reverse: bool) -> None:
+    """Bradbury et al. 2016, equations 2 and 5: each cell's gates see its own last input, c goes along."""
+    first, second = QRNN(I, hidden_size=H), QRNN(H, hidden_size=H)
+    net = DeepTransition([first, second])
+    x = torch.randn(N, T, I)
+    y, _ = scan(net, x, None, None, reverse)
+    c, before, h_before = torch.zeros(N, H), torch.zeros(N, I), torch.zeros(N, H)
+
+    def turn(cell: QRNN, now: Tensor, last: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        w0, w1 = cell.weight_ih.chunk(2)
+        z, f, o = (now @ w0.T + last @ w1.T + cell.bias_ih).chunk(3, -1)
+        c = f.sigmoid() * c + (1 - f.sigmoid()) * z.tanh()
+        return o.sigmoid() * c, c
+
+    for t in reversed(range(T)) if reverse else range(T):
+        h, c = turn(first, x[:, t], before, c)
+        seen, c = turn(second, h, h_before, c)
+        same(y[:, t], seen)
+        before, h_before = x[:, t], h
+
+
+def test_at_a_trees_node_accounts_add_up_as_states_do() -> None:
+    net = DeepTransition([QRNN(size, hidden_size=H) for size in (I, H)])
+    children = tuple(torch.randn(N, 2, size) for size in net.state_sizes)
+    mask = torch.tensor([[True, True], [True, False], [False, True], [False, False]])
+    x = torch.randn(N, I)
+    summed = tuple((child * mask.unsqueeze(-1)).sum(1) for child in children)
+    same(net.fold(net.project(x), children, mask), net.step(net.project(x), summed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Group, RenderableType
 
@@ -14,6 +14,8 @@ from rnnx.cli.screen import table
 if TYPE_CHECKING:
     from rnnx.core.experiment import Result
     from rnnx.core.task import Task
+
+LONGEST: Final = 200  # characters of an example that is shown whole
 
 
 def size(model: Task) -> str:
@@ -49,10 +51,8 @@ def _places(result: Result) -> Iterator[tuple[str, str]]:
     yield "run", str(result.folder)
     yield from (("plot", str(path)) for path in result.plots)
     if result.samples:
-        yield (
-            "use it",
-            f"echo {shlex.quote(_example(result))} | rnnx predict {shlex.quote(str(result.folder))}",
-        )
+        command, line = f"rnnx predict {shlex.quote(str(result.folder))}", shlex.quote(_example(result))
+        yield "use it", f"echo {line} | {command}" if len(line) <= LONGEST else f"{command} < FILE"
 
 
 def _example(result: Result) -> str:

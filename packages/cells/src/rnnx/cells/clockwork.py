@@ -65,6 +65,7 @@ class Clockwork(Cell):
         super().__init__()
         _check(hidden_size, periods)
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size, 1)
+        self.bookkeeping = (1,)
         self.width, self.cycle = hidden_size // len(periods), lcm(*periods)
         self.register_buffer("periods", torch.tensor(periods), persistent=False)
         self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))  # W

@@ -70,6 +70,7 @@ class QRNN(Cell):
         width = (1 + len(pooling)) * hidden_size
         self.input_size, self.output_size = input_size, hidden_size
         self.state_sizes = (hidden_size, *[width] * (kernel_size - 1))
+        self.bookkeeping = tuple(range(1, kernel_size))
         self.weight_ih = nn.Parameter(torch.empty(kernel_size * width, input_size))  # W
         self.bias_ih = nn.Parameter(torch.empty(width))  # b
         for parameter in self.parameters():

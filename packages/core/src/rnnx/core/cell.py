@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import final
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,9 @@ class Cell(nn.Module, ABC):
     What a cell declares, in its constructor:
         * ``input_size``: the width of the input, the constructor's only positional parameter;
         * ``output_size``: the width of the output ``y``, which need not be a part of the state;
-        * ``state_sizes``: the width of each tensor of the state.
+        * ``state_sizes``: the width of each tensor of the state;
+        * ``bookkeeping``, where there is any: the positions in the state of tensors that are no memory but
+          an account of what was read, as a clock or a window of inputs.
 
     Its keyword-only parameters, each with a type, a default and a line under ``Args:``, are what the user
     sets as ``cell.hidden_size=512``. A cell becomes ``cell=NAME`` on the command line by one entry point of
@@ -79,7 +81,17 @@ class Cell(nn.Module, ABC):
     input_size: int
     output_size: int
     state_sizes: tuple[int, ...]
+    bookkeeping: tuple[int, ...] = ()
     recurrent_dropout: float = 0.0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuses a module by the name of one of these methods, which would hide it without a word."""
+        if isinstance(value, nn.Module) and name in vars(Cell):
+            raise TypeError(
+                f"{type(self).__name__}.{name}: a module by the name of the method Cell.{name} would never "
+                "be called; give it another name"
+            )
+        super().__setattr__(name, value)
 
     def project(self, x: Tensor) -> Tensor:
         """What a step takes from its input alone, for any number of steps at once.

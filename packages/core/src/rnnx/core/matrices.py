@@ -39,6 +39,17 @@ def recurrent_matrices(cell: Cell) -> list[str]:
         >>> recurrent_matrices(Simple())
         ['U.weight']
     """
+    return _reached(cell, reading=False)
+
+
+def _reached(cell: Cell, reading: bool) -> list[str]:
+    """The names of the matrices that a step depends on.
+
+    Args:
+        cell: Any cell; it and the random numbers to come stay as they are.
+        reading: Whether its input is drawn at random and its output counts, or the input is zero and only the
+            state after it counts.
+    """
     named = {name: value for name, value in cell.named_parameters() if value.dim() > 1}
     if not named:
         return []
@@ -48,8 +59,10 @@ def recurrent_matrices(cell: Cell) -> list[str]:
     cell.eval()  # what is random in training may hide a matrix
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         for state in _states(cell, like):
-            _, after = cell.step(cell.project(like.new_zeros(len(state[0]), cell.input_size)), state)
-            total = torch.stack([(value * torch.rand_like(value)).sum() for value in after]).sum()
+            x = like.new_zeros(len(state[0]), cell.input_size)
+            y, after = cell.step(cell.project(torch.randn_like(x) if reading else x), state)
+            seen = (y, *after) if reading else after
+            total = torch.stack([(value * torch.rand_like(value)).sum() for value in seen]).sum()
             gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
             used |= {
                 name
@@ -70,9 +83,9 @@ def _states(cell: Cell, like: Tensor, rows: int = 8) -> list[State]:
 
 @torch.no_grad()
 def initialize(cell: Cell, inputs: Start, recurrent: Start, bound: float) -> None:
-    """Draws a cell's matrices anew, each gate by itself; vectors stay as the cell starts them.
+    """Draws a cell's matrices anew, each gate by itself; vectors, and what no step reads, stay as they are.
 
-    A matrix whose height is a multiple of the cell's width is taken apart into gates of that height.
+    A matrix whose height is a multiple of that of the widest memory is taken apart into gates of that height.
 
     Args:
         cell: The cell.
@@ -91,8 +104,10 @@ def initialize(cell: Cell, inputs: Start, recurrent: Start, bound: float) -> Non
         "uniform": lambda gate: nn.init.uniform_(gate, -bound, bound),
     }
     past = recurrent_matrices(cell)
-    for name, value in cell.named_parameters():
-        if value.dim() == 2:
-            height = cell.output_size if len(value) % cell.output_size == 0 else len(value)
-            for gate in value.split(height):
+    width = max(size for place, size in enumerate(cell.state_sizes) if place not in cell.bookkeeping)
+    for name in _reached(cell, reading=True):
+        matrix = cell.get_parameter(name)
+        if matrix.dim() == 2:
+            height = width if len(matrix) % width == 0 else len(matrix)
+            for gate in matrix.split(height):
                 draw[recurrent if name in past else inputs](gate)

@@ -42,7 +42,7 @@ class Net:
         weight_drop: Rate at which single weights of the recurrent matrices are dropped, drawn once a batch
             (Merity et al. 2017).
         zoneout: Rates at which the tensors of the state keep their old values (Krueger et al. 2016): one for
-            all, or one for each of them, [0.5,0.05].
+            all that are memory, or one for each of them, [0.5,0.05].
         recurrent_dropout: Rate of the dropout on the candidate, of cells that have one (Semeniuta et al.
             2016).
         input_init: How matrices that read the input start: as the cell does it, orthogonal, xavier, he, or
@@ -151,7 +151,10 @@ class Net:
             others = [self._cell(cell.output_size) for _ in range(self.transitions - 1)]
             cell = DeepTransition([cell, *others])
         count = len(cell.state_sizes)
-        rates = tuple(self.zoneout) if isinstance(self.zoneout, Sequence) else (self.zoneout,) * count
+        if isinstance(self.zoneout, Sequence):
+            rates = tuple(self.zoneout)
+        else:
+            rates = tuple(0.0 if place in cell.bookkeeping else self.zoneout for place in range(count))
         if len(rates) != count:
             raise UsageError(
                 f"net.zoneout: expected one rate, or one for each tensor of the state, of which cell "

@@ -33,11 +33,8 @@ class Zoneout(Cell):
     def __init__(self, cell: Cell, rates: Sequence[float]) -> None:
         super().__init__()
         self.cell, self.rates = cell, tuple(rates)
-        self.input_size, self.output_size, self.state_sizes = (
-            cell.input_size,
-            cell.output_size,
-            cell.state_sizes,
-        )
+        self.input_size, self.output_size = cell.input_size, cell.output_size
+        self.state_sizes, self.bookkeeping = cell.state_sizes, cell.bookkeeping
 
     def project(self, x: Tensor) -> Tensor:
         return self.cell.project(x)
@@ -75,11 +72,8 @@ class RecurrentDropout(Cell):
     def __init__(self, cell: Cell, rate: float) -> None:
         super().__init__()
         self.cell, cell.recurrent_dropout = cell, rate
-        self.input_size, self.output_size, self.state_sizes = (
-            cell.input_size,
-            cell.output_size,
-            cell.state_sizes,
-        )
+        self.input_size, self.output_size = cell.input_size, cell.output_size
+        self.state_sizes, self.bookkeeping = cell.state_sizes, cell.bookkeeping
 
     def project(self, x: Tensor) -> Tensor:
         return self.cell.project(x)
