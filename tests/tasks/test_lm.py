@@ -15,7 +15,9 @@ from torch import Tensor
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.experiment import Experiment
 from rnnx.core.optimizers import Adam
+from rnnx.core.spec import resolve
 from rnnx.tasks.data.lm.streams import streamed
 from rnnx.tasks.lm import LanguageModel
 from rnnx.tasks.parts.vocabulary import EOS, UNK, Level, Vocabulary
@@ -48,6 +50,7 @@ def read(level: Level, lines: Sequence[str] = TEXT) -> tuple[Vocabulary, list[in
     meta = {
         "level": level,
         "vocabulary": vocabulary.to_plain(),
+        "vectors": None,
         "start": start,
         "tokens": dict.fromkeys(splits, len(tokens)),
         "characters": dict.fromkeys(splits, sum(len(line) + 1 for line in lines)),
@@ -198,11 +201,66 @@ def test_untied_there_is_another_matrix_as_wide_as_the_net() -> None:
 
 
 def test_it_begins_uniform() -> None:
-    model = LanguageModel(NET, META, embedding_size=200, initial_range=0.04)
-    for weight in (model.embedding.weight, model.output.weight):
-        assert weight.abs().max() <= 0.04
-    assert model.embedding.weight.std().item() == pytest.approx(0.04 / math.sqrt(3), rel=0.1)
+    model = LanguageModel(NET, META, embedding_size=200, embedding_scale=0.02, initial_range=0.04)
+    for weight, bound in ((model.embedding.weight, 0.02), (model.output.weight, 0.04)):
+        assert 0.9 * bound < weight.abs().max() <= bound
+    assert model.embedding.weight.std().item() == pytest.approx(0.02 / math.sqrt(3), rel=0.1)
     assert (model.output.bias == 0).all()
+
+
+@doubles
+def test_one_hot_tokens_are_columns_of_what_reads_them() -> None:
+    """Of a net that adds ``W x`` to the rest, a token's number chooses a column of ``W``."""
+    torch.manual_seed(0)
+    net = {"cell": {"name": "elman", "hidden_size": 6}}
+    model = LanguageModel(net, META, embedding="one-hot", dropout=0.0)
+    weights = dict(model.named_parameters())
+    (name,) = (name for name in weights if name.endswith("weight_ih"))
+    bias = sum(weight for key, weight in weights.items() if ".bias" in key and key.startswith("recurrent"))
+    tokens = torch.arange(len(VOCABULARY)).unsqueeze(1)
+    h = torch.tanh(weights[name].T + bias)
+    expected = h @ model.output.weight.T + model.output.bias
+    lengths = torch.ones(len(tokens), dtype=torch.long)
+    found = model(Batch(tokens, lengths, tokens, tokens[:, 0]))
+    torch.testing.assert_close(found[:, 0], expected, rtol=0, atol=1e-12)
+    assert not any(key.startswith("embedding") for key in weights)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (
+            {"embedding": "one-hot"},
+            "one-hot embeddings have no matrix that the output layer could share; set task.tied=false",
+        ),
+        (
+            {"embedding_frozen": True},
+            "the output layer would stay as it starts, as frozen embeddings do; set task.tied or "
+            "task.embedding_frozen to false",
+        ),
+    ],
+)
+def test_what_cannot_be_tied_is_refused(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        LanguageModel(NET, META, tied=True, **options)
+    assert str(refused.value) == f"task.tied: {problem}"
+
+
+@quiet
+def test_a_run_with_vectors_is_loaded_without_their_file(tmp_path: Path) -> None:
+    text, file = tmp_path / "text.txt", tmp_path / "vectors.txt"
+    text.write_text("a bad cab\na cab\n" * 20)
+    file.write_text("cab 1 2 3\na 4 5 6\nBad 7 8 9\n")
+    words = [f"data.{split}={text}" for split in ("train", "valid", "test")]
+    words += [f"data.vectors={file}", "task.embedding_frozen=true", "trainer.max_epochs=1", "logger=none"]
+    words += ["cell=elman", "cell.hidden_size=4", "data.batch_size=2", f"out={tmp_path}"]
+    result = Experiment(resolve(["task=lm", "data=files", *words])).run()
+    file.unlink()
+    run = Experiment.load(result.folder)
+    assert isinstance(run.task, LanguageModel)
+    tokens, weight = run.task.vocabulary.tokens, run.task.embedding.state_dict()["weight"]
+    assert weight[[tokens.index("cab"), tokens.index("a")]].tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert run.test() == pytest.approx(result.values["test"], rel=1e-4)
 
 
 def test_a_net_that_reads_the_future_is_refused() -> None:
@@ -396,7 +454,7 @@ def test_perplexity_and_bits_are_over_every_token_of_the_text(level: Level, tmp_
 def test_the_splits_have_characters_of_their_own(tmp_path: Path) -> None:
     """A model of equal probabilities: log2(V) bits a token, and two or half a token a character."""
     meta = META | {"tokens": {"valid": 50, "test": 20}, "characters": {"valid": 25, "test": 40}}
-    model = LanguageModel(NET, meta, initial_range=0.0)
+    model = LanguageModel(NET, meta, initial_range=0.0)  # the output's weights
     run = trainer(tmp_path)
     batches = streamed(TOKENS, 3, 4, START)
     (valid,) = run.validate(model, batches, verbose=False)

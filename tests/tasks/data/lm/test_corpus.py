@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import pytest
@@ -51,6 +52,14 @@ def test_words_outside_training_are_unknown() -> None:
     data = Given(train="a b\n", test="a c b\n")
     unk, eos = 0, 1
     assert data.tokens("test") == [2, unk, 3, eos]
+
+
+def test_vectors_are_those_of_its_words(tmp_path: Path) -> None:
+    file = tmp_path / "vectors.txt"
+    file.write_text("c 1 2\na 3 4\n")
+    data = Given(train="a b\n", vectors=str(file))
+    assert data.meta["vectors"] == {"path": str(file), "size": 2, "found": 1, "words": 4}
+    assert Given(train="a b\n").meta["vectors"] is None
 
 
 def test_characters_are_all_there_and_no_others() -> None:

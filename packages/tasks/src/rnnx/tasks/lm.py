@@ -12,11 +12,12 @@ from torchmetrics import Metric
 
 from rnnx.core import state as states
 from rnnx.core.batch import Batch
-from rnnx.core.bounds import Count, Fraction, NonNegative, Positive, Rate, Seed
+from rnnx.core.bounds import AboveZero, Count, Fraction, NonNegative, Positive, Rate, Seed
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.embeddings import Kind, embeddings, settled, tieable
 from rnnx.tasks.parts.sampling import sample
 from rnnx.tasks.parts.scores import BitsPerCharacter, Perplexity
 from rnnx.tasks.parts.search import beam_search
@@ -36,10 +37,16 @@ class LanguageModel(Task):
     (truncated backpropagation through time).
 
     Args:
-        embedding_size: Width of the embeddings.
+        embedding: How the vectors of tokens start: one-hot (as wide as the vocabulary, and never trained),
+            zero, uniform or normal (see embedding_scale), xavier or he; of tokens that data.vectors has, as
+            there.
+        embedding_size: Width of the embeddings; with data.vectors they are as wide as those.
+        embedding_scale: A uniform start is between minus and plus this; of a normal one it is the standard
+            deviation.
+        embedding_frozen: Whether embeddings stay as they start.
         tied: Whether the embedding is the output layer's matrix too (Press & Wolf 2017).
         dropout: Rate on the embeddings and on the net's outputs (Zaremba et al. 2014).
-        initial_range: Embeddings and output weights start uniform between minus and plus this.
+        initial_range: Output weights start uniform between minus and plus this, unless they are tied.
     """
 
     monitor: ClassVar[str] = "perplexity"
@@ -49,7 +56,10 @@ class LanguageModel(Task):
         net: Mapping[str, Any],
         meta: Meta,
         *,
+        embedding: Kind = "uniform",
         embedding_size: Positive = 128,
+        embedding_scale: AboveZero = 0.1,
+        embedding_frozen: bool = False,
         tied: bool = False,
         dropout: Rate = 0.1,
         initial_range: NonNegative = 0.1,
@@ -60,10 +70,13 @@ class LanguageModel(Task):
                 "net.bidirectional: task 'lm' predicts the next token, so its net must not read the future; "
                 "set net.bidirectional=false"
             )
+        self.hparams["meta"] = settled(meta)
         self.vocabulary = Vocabulary.from_plain(meta["vocabulary"])
-        self.embedding = nn.Embedding(len(self.vocabulary), embedding_size)
-        self.recurrent = self.net.decoder(embedding_size)
-        width = embedding_size if tied else self.recurrent.output_size
+        self.embedding = embeddings(
+            self.vocabulary, meta["vectors"], embedding, embedding_size, embedding_scale, embedding_frozen
+        )
+        self.recurrent = self.net.decoder(self.embedding.embedding_dim)
+        width = self.embedding.embedding_dim if tied else self.recurrent.output_size
         self.narrow = (
             nn.Identity()
             if width == self.recurrent.output_size
@@ -71,11 +84,11 @@ class LanguageModel(Task):
         )
         self.output = nn.Linear(width, len(self.vocabulary))
         self.dropout = nn.Dropout(dropout)
-        nn.init.uniform_(self.embedding.weight, -initial_range, initial_range)
-        nn.init.uniform_(self.output.weight, -initial_range, initial_range)
         nn.init.zeros_(self.output.bias)
         if tied:
-            self.output.weight = self.embedding.weight
+            self.output.weight = tieable(self.embedding)
+        else:
+            nn.init.uniform_(self.output.weight, -initial_range, initial_range)
         self._carried: dict[bool, State] = {}
 
     def forward(self, batch: Batch) -> Tensor:
@@ -176,7 +189,7 @@ class LanguageModel(Task):
     @torch.no_grad()
     def _after(self, tokens: Tensor) -> State:
         """The state after tokens ``(T,)``, none of them included when there are none."""
-        state = self.recurrent.initial_state(1, self.embedding.weight)
+        state = self.recurrent.initial_state(1, self.output.weight)
         return self._read(tokens.unsqueeze(0), None, state)[1] if len(tokens) else state
 
     def _continue(

@@ -106,6 +106,25 @@ def embeddings(
     return embedding
 
 
+def tieable(embedding: nn.Embedding | OneHot) -> nn.Parameter:
+    """The matrix of embeddings, to be that of the output layer too (Press & Wolf 2017).
+
+    Raises:
+        UsageError: there is none, or it is not trained.
+    """
+    if isinstance(embedding, OneHot):
+        raise UsageError(
+            "task.tied: one-hot embeddings have no matrix that the output layer could share; set "
+            "task.tied=false"
+        )
+    if not embedding.weight.requires_grad:
+        raise UsageError(
+            "task.tied: the output layer would stay as it starts, as frozen embeddings do; set task.tied or "
+            "task.embedding_frozen to false"
+        )
+    return embedding.weight
+
+
 def settled(meta: Meta) -> Meta:
     """A meta as a checkpoint is to keep it: the vectors are among the weights, and their file is not needed.
 

@@ -16,6 +16,7 @@ from rnnx.core.bounds import Positive
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.parts.text import split_lines
+from rnnx.tasks.parts.vectors import described
 from rnnx.tasks.parts.vocabulary import EOS, UNK, Vocabulary
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class RunningText(Data, ABC):
         level: What a token is: a character, a word (what blanks separate) or a sub-word (byte-pair encoding).
         min_frequency: Tokens (for sub-words, pairs to be merged) seen less often in training are left out.
         vocabulary_size: The most tokens; by default all words or characters, and 8,000 sub-words.
+        vectors: A word2vec or GloVe text file (plain or .gz) that embeddings start with.
         batch_size: Parallel streams of the training text, in each process.
         eval_batch_size: Parallel streams of the validation and test text; 1 reads each in one piece.
         bptt: Tokens of each stream in a batch: how far back the gradient goes.
@@ -47,6 +49,7 @@ class RunningText(Data, ABC):
     level: Literal["char", "word", "bpe"] = "word"
     min_frequency: Positive = 1
     vocabulary_size: Annotated[int, Ge(3)] | None = None
+    vectors: str | None = None
     batch_size: Positive = 20
     eval_batch_size: Positive = 1
     bptt: Positive = 35
@@ -65,11 +68,13 @@ class RunningText(Data, ABC):
         """The vocabulary as plain data, the start token, and the tokens and characters of each split.
 
         Bits per character are the cross-entropy of a whole split in nats / ln 2 / its characters (code
-        points, line ends included).
+        points, line ends included). The file of the vectors is read here, so that a model that has them is
+        tested without it.
         """
         return {
             "level": self.level,
             "vocabulary": self._vocabulary.to_plain(),
+            "vectors": self._vectors,
             "start": self._start,
             "tokens": {split: len(numbers) for split, numbers in self._numbers.items()},
             "characters": {split: len(text) for split, text in self._texts.items()},
@@ -103,6 +108,10 @@ class RunningText(Data, ABC):
         vocabulary = self._trained(())
         characters = set().union(*self._texts.values())
         return vocabulary if characters.issubset(vocabulary.tokens) else self._trained((UNK,))
+
+    @cached_property
+    def _vectors(self) -> Meta | None:
+        return described(self.vectors, self._vocabulary)
 
     @cached_property
     def _numbers(self) -> dict[Split, list[int]]:
