@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain, pairwise, zip_longest
 
 import torch
 from hypothesis import given
@@ -51,3 +51,29 @@ def test_lengths_in_a_batch_are_alike_but_their_order_is_random() -> None:
     means = [sum(batch) / size for batch in batches]
     rising = sum(a <= b for a, b in pairwise(means))
     assert 0.3 < rising / len(means) < 0.7
+
+
+@given(lengths, st.integers(1, 5), st.integers(1, 4), st.booleans())
+def test_processes_share_the_batches_of_one(
+    lengths: list[tuple[int, int]], size: int, ranks: int, shuffle: bool
+) -> None:
+    """Two with batches of 8 read together, batch by batch, what one reads with batches of 16."""
+    torch.manual_seed(3)
+    whole = list(LengthBuckets(lengths, size * ranks, shuffle))
+    torch.manual_seed(3)
+    samplers = [LengthBuckets(lengths, size, shuffle, (rank, ranks)) for rank in range(ranks)]
+    shares = [list(sampler) for sampler in samplers]
+    assert [len(sampler) for sampler in samplers] == list(map(len, shares))
+    assert all(0 < len(batch) <= size for share in shares for batch in share)
+    if shuffle:  # each has as many, so that none waits for another's gradients forever
+        assert len(set(map(len, shares))) == 1
+        whole = [batch for batch in whole if len(batch) >= ranks]
+    together = [list(chain.from_iterable(batches)) for batches in zip_longest(*shares, fillvalue=[])]
+    assert list(map(sorted, together)) == list(map(sorted, whole))
+
+
+def test_shares_are_of_like_length() -> None:
+    """None has the long half of a batch."""
+    buckets = [LengthBuckets(range(1, 33), 8, shuffle=False, place=(rank, 2)) for rank in (0, 1)]
+    for one, other in zip(*buckets, strict=True):
+        assert [second - first for first, second in zip(one, other, strict=True)] == [1] * 8

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, final
 
 import torch
+from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rnnx.core.batch import Batch
@@ -50,16 +51,32 @@ class LengthBuckets(Sampler[list[int]]):
 
     Shuffled, an epoch is a permutation of the examples, sorted by length within pools of 50 batches, its
     batches permuted. Epoch ``e`` depends on torch's seed (read when this is made) and ``e`` alone, so a
-    resumed run sees what it would have seen.
+    resumed run sees what it would have seen, after as many batches as were taken.
+
+    Of several processes each takes its share of every batch, and the batch is as many times as large: two
+    processes with batches of 8 read what one reads with batches of 16. Unshuffled, where an example more or
+    less would change a score, each is read once by one of them; shuffled, all have equally many batches, and
+    up to one example less than there are processes is left out of an epoch.
 
     Args:
         lengths: The sort key of each example.
-        batch_size: Examples in a batch; the last of a pool of examples may be smaller.
+        batch_size: Examples in a batch of each process; the last may be smaller.
         shuffle: Whether each epoch has an order of its own; otherwise all are sorted by length.
+        place: The number of this process and how many there are; those of torch's process group if not said.
+
+    Example:
+        >>> [list(LengthBuckets([5, 1, 4, 2, 3], 2, shuffle=False, place=(rank, 2))) for rank in (0, 1)]
+        [[[1, 4], [0]], [[3, 2]]]
     """
 
-    def __init__(self, lengths: Sequence[Any], batch_size: int, shuffle: bool) -> None:
-        self.lengths, self.batch_size, self.shuffle = lengths, batch_size, shuffle
+    def __init__(
+        self,
+        lengths: Sequence[Any],
+        batch_size: int,
+        shuffle: bool,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        self.lengths, self.batch_size, self.shuffle, self.place = lengths, batch_size, shuffle, place
         self.seed, self.epoch = torch.initial_seed(), 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -67,21 +84,35 @@ class LengthBuckets(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
+        rank, ranks = self._place()
+        full, rest = divmod(len(self.lengths), self.batch_size * ranks)
+        return full + (rest >= ranks if self.shuffle else rest > rank)
 
     def __iter__(self) -> Iterator[list[int]]:
-        if not self.shuffle:
-            yield from self._batches(list(range(len(self.lengths))))
-            return
+        rank, ranks = self._place()
+        for batch in (
+            self._shuffled(ranks) if self.shuffle else self._batches(range(len(self.lengths)), ranks)
+        ):
+            if len(batch) >= ranks or (len(batch) > rank and not self.shuffle):
+                yield batch[rank::ranks]
+
+    def _place(self) -> tuple[int, int]:
+        if self.place is not None:
+            return self.place
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return 0, 1
+        return distributed.get_rank(), distributed.get_world_size()
+
+    def _shuffled(self, ranks: int) -> Iterator[list[int]]:
+        """An epoch's batches, of all processes together."""
         generator = torch.Generator().manual_seed((self.seed + self.epoch) % 2**63)
         self.epoch += 1
         order = torch.randperm(len(self.lengths), generator=generator).tolist()
-        pool = POOL * self.batch_size
+        pool = POOL * self.batch_size * ranks
         pools = [order[start : start + pool] for start in range(0, len(order), pool)]
-        batches = [batch for positions in pools for batch in self._batches(positions)]
-        for position in torch.randperm(len(batches), generator=generator).tolist():
-            yield batches[position]
+        batches = [batch for positions in pools for batch in self._batches(positions, ranks)]
+        return (batches[position] for position in torch.randperm(len(batches), generator=generator).tolist())
 
-    def _batches(self, positions: list[int]) -> list[list[int]]:
-        size, positions = self.batch_size, sorted(positions, key=self.lengths.__getitem__)
-        return [positions[start : start + size] for start in range(0, len(positions), size)]
+    def _batches(self, positions: Sequence[int], ranks: int) -> Iterator[list[int]]:
+        size, positions = self.batch_size * ranks, sorted(positions, key=self.lengths.__getitem__)
+        return (positions[start : start + size] for start in range(0, len(positions), size))
