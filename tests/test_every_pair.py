@@ -1,0 +1,51 @@
+"""Every installed cell with every installed task, on the task's toy data: trained, saved, loaded, asked."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from rnnx.core.experiment import Experiment, Result
+from rnnx.core.registry import plugins
+from rnnx.core.spec import resolve
+
+GENERATED = ("data.train=64", "data.valid=8", "data.test=8", "data.batch_size=8")
+FOUND = ("data.characters=20_000", "data.bptt=20", "data.batch_size=8")
+SMALL = (
+    "optimizer.lr=1e-2",
+    "trainer.max_epochs=2",
+    "trainer.limit_train_batches=8",
+    "trainer.log_every_n_steps=1",
+    "logger=csv",
+)
+TASKS = [plugin.name for plugin in plugins("task")]
+CELLS = [plugin.name for plugin in plugins("cell")]
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers", "ignore:.*LeafSpec.*:FutureWarning"
+)
+
+
+def train_losses(result: Result) -> list[float]:
+    with (result.folder / "metrics.csv").open(encoding="utf-8", newline="") as lines:
+        return [float(row["train/loss"]) for row in csv.DictReader(lines) if row["train/loss"]]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_cell_learns_every_task(task: str, cell: str, tmp_path: Path) -> None:
+    data = FOUND if task == "lm" else GENERATED
+    words = [f"task={task}", f"cell={cell}", "cell.hidden_size=16", f"out={tmp_path}", *data, *SMALL]
+    result = Experiment(resolve(words)).run()
+    losses = train_losses(result)
+    assert len(losses) == 16
+    assert mean(losses[-4:]) < mean(losses[:4])
+
+    run = Experiment.load(result.folder)
+    assert run.test() == pytest.approx(result.values["test"], rel=1e-4)
+    questions = [next(iter(sample.values())).strip().splitlines()[0] for sample in result.samples]
+    assert questions
+    assert sum(1 for _ in run.predict(questions)) >= len(questions)
