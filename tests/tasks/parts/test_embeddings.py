@@ -118,7 +118,7 @@ def test_a_settled_meta_needs_no_file(tmp_path: Path) -> None:
     meta = {"vectors": vectors(tmp_path), "classes": ["a"]}
     embedding = made("normal", meta["vectors"])
     (tmp_path / "vectors.txt").unlink()
-    kept = settled(meta)
+    kept = settled(meta, "vectors")
     assert kept == {"vectors": {"path": None, "size": 3, "found": 3, "words": 600}, "classes": ["a"]}
     assert meta["vectors"]["path"] is not None
     loaded = made("zero", kept["vectors"], frozen=True)
@@ -127,11 +127,11 @@ def test_a_settled_meta_needs_no_file(tmp_path: Path) -> None:
 
 
 def test_a_meta_without_vectors_stays_as_it_is() -> None:
-    assert settled({"vectors": None, "classes": []}) == {"vectors": None, "classes": []}
+    assert settled({"vectors": None, "classes": []}, "vectors") == {"vectors": None, "classes": []}
 
 
 def test_options_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"^task\.embedding: one-hot .* data\.vectors"):
+    with pytest.raises(UsageError, match=r"^task\.embedding: one-hot .* of a file"):
         embeddings(WORDS, vectors(tmp_path), "one-hot", SIZE, 0.1, frozen=False)
     with pytest.raises(UsageError, match=r"^task\.embedding_frozen: "):
         made("zero", frozen=True)

@@ -87,14 +87,18 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, raw: bytes, problem: 
     assert str(caught.value) == f"{file}:{problem}"
 
 
-def test_a_missing_file_is_named_by_its_option(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"^data\.vectors: there is no file '.*none\.txt'; check the path$"):
-        known(tmp_path / "none.txt", "the")
+@pytest.mark.parametrize("option", ["vectors", "source_vectors"])
+def test_a_missing_file_is_named_by_its_option(tmp_path: Path, option: str) -> None:
+    vocabulary = Vocabulary.train(["the"], "word", specials=(UNK,))
+    with pytest.raises(UsageError) as refused:
+        described(str(tmp_path / "none.txt"), vocabulary, option)
+    assert str(refused.value) == f"data.{option}: there is no file '{tmp_path}/none.txt'; check the path"
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
-        known(tmp_path, "the")
+    for path, problem in ((tmp_path, "Is a directory"), (tmp_path / "none.txt", "No such file")):
+        with pytest.raises(InputError, match=f"cannot be read: {problem}"):
+            known(path, "the")
     raw = gzip.compress(GLOVE * 100)
     for name, content in (("cut.gz", raw[: len(raw) // 2]), ("other.gz", GLOVE)):
         (tmp_path / name).write_bytes(content)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import pytest
@@ -139,3 +140,22 @@ def test_preparing_twice_reads_once(monkeypatch: pytest.MonkeyPatch) -> None:
     data.prepare()
     list(data.loader("train"))
     assert len(calls) == 1
+
+
+def test_vectors_are_those_of_each_side(tmp_path: Path) -> None:
+    file = tmp_path / "vectors.txt"
+    file.write_text("gato 1 2\ncat 3 4\n")
+    meta = Given(source_vectors=str(file)).meta
+    assert meta["source_vectors"] == {
+        "path": str(file),
+        "size": 2,
+        "found": 1,
+        "words": 9 + 4,
+    }
+    assert meta["target_vectors"] is None
+    assert Given(target_vectors=str(file)).meta["target_vectors"]["found"] == 1
+    assert Given(source_vectors=str(file), shared_vocabulary=True).meta["source_vectors"]["found"] == 2
+    with pytest.raises(UsageError, match=r"^data\.target_vectors: there is no file 'none\.txt'"):
+        _ = Given(target_vectors="none.txt").meta
+    with pytest.raises(UsageError, match=r"^data\.target_vectors: source and target share their vocabulary"):
+        Given(target_vectors=str(file), shared_vocabulary=True).prepare()

@@ -70,7 +70,7 @@ class LanguageModel(Task):
                 "net.bidirectional: task 'lm' predicts the next token, so its net must not read the future; "
                 "set net.bidirectional=false"
             )
-        self.hparams["meta"] = settled(meta)
+        self.hparams["meta"] = settled(meta, "vectors")
         self.vocabulary = Vocabulary.from_plain(meta["vocabulary"])
         self.embedding = embeddings(
             self.vocabulary, meta["vectors"], embedding, embedding_size, embedding_scale, embedding_frozen

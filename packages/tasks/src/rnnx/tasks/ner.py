@@ -71,7 +71,7 @@ class Entities(Task):
         singleton_dropout: Rate = 0.5,
     ) -> None:
         super().__init__(net, meta)
-        self.hparams["meta"] = settled(meta)
+        self.hparams["meta"] = settled(meta, "vectors")
         self.lexicon = Lexicon.from_plain(meta["lexicon"])
         self.tags = [Tag.of(text) for text in meta["tags"]]
         self.embedding = embeddings(

@@ -79,7 +79,7 @@ class Sentiment(Task):
         dropout: Rate = 0.2,
     ) -> None:
         super().__init__(net, meta)
-        self.hparams["meta"] = settled(meta)
+        self.hparams["meta"] = settled(meta, "vectors")
         self.reader = Reader.of(meta)
         if self.reader.trees and self.net.bidirectional:
             raise UsageError(

@@ -52,11 +52,11 @@ def embeddings(
         embedding_scale: AboveZero = 0.1,
         embedding_frozen: bool = False,
 
-    Its data has the option ``vectors: str | None = None``, and in its meta ``vectors`` is what
-    :func:`rnnx.tasks.parts.vectors.described` tells of that file. The words that the file knows start with
-    its vectors, and the others as ``kind`` says. It is read when a model is made anew; a model of a
-    checkpoint has them among its weights, and its meta no longer names the file, as its task has called
-    :func:`settled`.
+    Its data has the option ``vectors: str | None = None`` (or one for each side of a translation), and in its
+    meta ``vectors`` is what :func:`rnnx.tasks.parts.vectors.described` tells of that file. The words that the
+    file knows start with its vectors, and the others as ``kind`` says. It is read when a model is made anew; a
+    model of a checkpoint has them among its weights, and its meta no longer names the file, as its task has
+    called :func:`settled`.
 
     Args:
         vocabulary: The tokens.
@@ -84,8 +84,8 @@ def embeddings(
     if kind == "one-hot":
         if vectors is not None:
             raise UsageError(
-                "task.embedding: one-hot embeddings have no place for the vectors of data.vectors; "
-                "choose another start, or leave data.vectors out"
+                "task.embedding: one-hot embeddings have no place for the vectors of a file; choose another "
+                "start, or leave the file out"
             )
         return OneHot(len(vocabulary))
     if kind == "zero" and frozen and vectors is None:
@@ -106,7 +106,7 @@ def embeddings(
     return embedding
 
 
-def tieable(embedding: nn.Embedding | OneHot) -> nn.Parameter:
+def tieable(embedding: nn.Embedding | OneHot) -> Tensor:
     """The matrix of embeddings, to be that of the output layer too (Press & Wolf 2017).
 
     Raises:
@@ -125,16 +125,20 @@ def tieable(embedding: nn.Embedding | OneHot) -> nn.Parameter:
     return embedding.weight
 
 
-def settled(meta: Meta) -> Meta:
-    """A meta as a checkpoint is to keep it: the vectors are among the weights, and their file is not needed.
+def settled(meta: Meta, *names: str) -> Meta:
+    """A meta as a checkpoint keeps it: the vectors are among the weights, and their files are not needed.
 
-    For the constructor of a task: ``self.hparams["meta"] = settled(meta)``.
+    For the constructor of a task: ``self.hparams["meta"] = settled(meta, "vectors")``.
+
+    Args:
+        meta: The meta.
+        names: What of it tells of vectors.
 
     Example:
-        >>> settled({"vectors": {"path": "glove.txt", "size": 50}, "classes": ["a"]})
+        >>> settled({"vectors": {"path": "glove.txt", "size": 50}, "classes": ["a"]}, "vectors")
         {'vectors': {'path': None, 'size': 50}, 'classes': ['a']}
     """
-    return meta | {"vectors": meta["vectors"] and meta["vectors"] | {"path": None}}
+    return meta | {name: meta[name] and meta[name] | {"path": None} for name in names}
 
 
 @torch.no_grad()

@@ -34,22 +34,26 @@ class Vectors(NamedTuple):
     values: Tensor
 
 
-def described(path: str | None, vocabulary: Vocabulary) -> Meta | None:
-    """What data says in its meta, under ``vectors``, of the file it was given; the log has the coverage too.
+def described(path: str | None, vocabulary: Vocabulary, option: str = "vectors") -> Meta | None:
+    """What data says in its meta of a file of vectors that it was given; the log has the coverage too.
 
     Args:
-        path: The option ``data.vectors``; None where there is no file.
+        path: The file; None where there is none.
         vocabulary: The words that vectors are wanted for.
+        option: The data's option that names it.
 
     Returns:
         The ``path``, the ``size`` of a vector, and how many ``words`` the vocabulary has, special ones among
         them, and how many of them were ``found``; None without a file.
 
     Raises:
-        UsageError, InputError: as for :func:`read_vectors`.
+        UsageError: there is no such file.
+        InputError: as for :func:`read_vectors`.
     """
     if path is None:
         return None
+    if not Path(path).expanduser().is_file():
+        raise UsageError(f"data.{option}: there is no file '{path}'; check the path")
     places, values = read_vectors(path, tuple(vocabulary.tokens))
     found, words = len(places), len(vocabulary)
     log.warning("'%s' has vectors of %d of the %d words (%.1f%%)", path, found, words, 100 * found / words)
@@ -72,7 +76,6 @@ def read_vectors(path: str, words: tuple[str, ...]) -> Vectors:
         words: What is looked for; of other lines only the form is looked at.
 
     Raises:
-        UsageError: there is no such file.
         InputError: the file is empty, damaged or unreadable, or knows none of the words; or a line has
             another form, and then its number is told.
 
@@ -122,8 +125,6 @@ def _lines(path: str) -> Iterator[bytes]:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             for line in lines:
                 yield line.rstrip(b" \r\n")
-    except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"data.vectors: there is no file '{path}'; check the path") from None
     except (EOFError, zlib.error) as error:
         raise InputError(path, f"not an intact gzip archive ({error}); copy or download it again") from None
     except OSError as error:

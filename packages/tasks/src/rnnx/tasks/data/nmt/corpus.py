@@ -14,6 +14,7 @@ from rnnx.core.bounds import Count, Positive
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.nmt.example import Example
+from rnnx.tasks.parts.vectors import described
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Parallel(Data, ABC):
         vocabulary_size: The most tokens of a vocabulary; by default all words, and 8,000 sub-words.
         lowercase: Whether both sides are lower-cased, references too.
         max_length: The most tokens of either side of a training pair.
+        source_vectors: A word2vec or GloVe text file (plain or .gz) that the source's embeddings start with;
+            those of both sides, if they share a vocabulary.
+        target_vectors: The same for the target's.
         batch_size: Pairs in a batch, in each process.
         workers: Processes that make batches beside the training one; 0 makes them in it.
     """
@@ -51,6 +55,8 @@ class Parallel(Data, ABC):
     vocabulary_size: Annotated[int, Ge(5)] | None = None
     lowercase: bool = False
     max_length: Positive = 100
+    source_vectors: str | None = None
+    target_vectors: str | None = None
     batch_size: Positive = 64
     workers: Count = 0
 
@@ -65,17 +71,27 @@ class Parallel(Data, ABC):
 
     @final
     def prepare(self) -> None:
+        if self.shared_vocabulary and self.target_vectors is not None:
+            raise UsageError(
+                "data.target_vectors: source and target share their vocabulary, and data.source_vectors are "
+                "those of both; leave it out"
+            )
         _ = self._examples
 
     @property
     @final
     def meta(self) -> Meta:
-        """Both vocabularies as plain data, the languages, and how many pairs there are and were left out."""
+        """Both vocabularies as plain data, the languages, and how many pairs there are and were left out.
+
+        The files of vectors are read here, so that a model that has them is tested without them.
+        """
         source, target = self._vocabularies
         source_language, target_language = self.languages
         return {
             "source": source.to_plain(),
             "target": target.to_plain(),
+            "source_vectors": described(self.source_vectors, source, "source_vectors"),
+            "target_vectors": described(self.target_vectors, target, "target_vectors"),
             "shared_vocabulary": self.shared_vocabulary,
             "source_language": source_language,
             "target_language": target_language,
