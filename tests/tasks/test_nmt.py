@@ -20,12 +20,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from rnnx.core.batch import Batch
+from rnnx.core.errors import UsageError
 from rnnx.core.optimizers import Adam
 from rnnx.tasks.data.nmt.corpus import Example
 from rnnx.tasks.data.nmt.pairs import PaddedPairs
 from rnnx.tasks.nmt import Translation
 from rnnx.tasks.parts.attention import Score
 from rnnx.tasks.parts.bucketing import bucketed
+from rnnx.tasks.parts.vectors import described
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
 SOURCES = [
@@ -52,6 +54,8 @@ SOURCE, TARGET = Vocabulary.train(SOURCES, "word"), Vocabulary.train(TARGETS, "w
 META: dict[str, Any] = {
     "source": SOURCE.to_plain(),
     "target": TARGET.to_plain(),
+    "source_vectors": None,
+    "target_vectors": None,
     "shared_vocabulary": False,
 }
 GRU = {"name": "gru", "hidden_size": 6}
@@ -452,7 +456,7 @@ def test_samples_are_source_reference_and_translation() -> None:
 @pytest.mark.parametrize(("shared", "tied"), list(product([False, True], repeat=2)))
 def test_shared_and_tied_weights_are_one_object(shared: bool, tied: bool) -> None:
     both = Vocabulary.train([*SOURCES, *TARGETS], "word").to_plain()
-    meta = {"source": both, "target": both, "shared_vocabulary": True} if shared else META
+    meta = META | {"source": both, "target": both, "shared_vocabulary": True} if shared else META
     model = built(meta=meta, tied=tied)
     assert (model.embedding.weight is model.decoder.embedding.weight) == shared
     assert (model.decoder.output.weight is model.decoder.embedding.weight) == tied
@@ -553,3 +557,43 @@ def test_each_of_several_references_counts(checkpoint: Path, tmp_path: Path) -> 
 
 def test_the_best_checkpoint_is_that_of_the_highest_bleu() -> None:
     assert (Translation.monitor, Translation.mode) == ("bleu", "max")
+
+
+# ----------------------------------------------------------------------------------------- embeddings
+
+
+def test_one_hot_words_are_as_wide_as_their_vocabulary_and_those_written_as_told() -> None:
+    model = built(embedding="one-hot", embedding_size=5, tied=False)
+    assert (model.embedding.embedding_dim, model.decoder.embedding.embedding_dim) == (
+        len(SOURCE),
+        len(TARGET),
+    )
+    assert model.decoder.output.weight.shape == (len(TARGET), 5)
+    assert not any("embedding" in name for name, _ in model.named_parameters())
+    assert len(list(model.predict(SOURCES))) == 8
+    with pytest.raises(UsageError, match=r"^task\.tied: one-hot embeddings have no matrix"):
+        built(embedding="one-hot", tied=True)
+
+
+@pytest.mark.parametrize("feeding", [False, True])
+def test_vectors_of_either_side_may_be_of_another_width(feeding: bool, tmp_path: Path) -> None:
+    one, other = tmp_path / "one.txt", tmp_path / "other.txt"
+    one.write_text("casa 1 2 3\nroja 4 5 6\n")
+    other.write_text("house 1 2 3 4\n")
+    meta = META | {
+        "source_vectors": described(str(one), SOURCE),
+        "target_vectors": described(str(other), TARGET),
+    }
+    model = built(meta=meta, sharp=1.0, embedding_size=5, tied=False, input_feeding=feeding)
+    assert model.embedding.weight[SOURCE.tokens.index("roja")].tolist() == [4, 5, 6]
+    assert model.decoder.embedding.weight[TARGET.tokens.index("house")].tolist() == [1, 2, 3, 4]
+    assert model.decoder.output.weight.shape == (len(TARGET), 5)
+    assert len(list(model.predict(SOURCES))) == 8
+    tied = built(meta=meta, embedding_size=5, tied=True, input_feeding=feeding)
+    assert tied.decoder.output.weight.shape == (len(TARGET), 4)
+    assert model.hparams["meta"]["source_vectors"] == {
+        "path": None,
+        "size": 3,
+        "found": 2,
+        "words": len(SOURCE),
+    }

@@ -12,7 +12,7 @@ from torch import nn
 
 from rnnx.core.data import Meta
 from rnnx.core.errors import UsageError
-from rnnx.tasks.parts.embeddings import Kind, OneHot, embeddings, settled
+from rnnx.tasks.parts.embeddings import Kind, OneHot, embeddings, settled, tieable
 from rnnx.tasks.parts.vectors import described
 from rnnx.tasks.parts.vocabulary import PAD, UNK, Vocabulary
 
@@ -55,6 +55,23 @@ def test_a_start_is_of_its_distribution(kind: Kind, bound: float, deviation: flo
         assert weight.abs().max() > 0.99 * bound
     else:
         assert weight.abs().max() > 3 * deviation
+
+
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+def test_without_a_scale_an_output_layer_that_is_tied_starts_near_uniform(kind: Kind) -> None:
+    """Its scores of a vector of ``E`` numbers of variance 1 have a variance of 1, or of a third."""
+    torch.manual_seed(0)
+    embedding = embeddings(WORDS, None, kind, 64, None, frozen=False)
+    deviation = 1 / 8 if kind == "normal" else 1 / 8 / math.sqrt(3)
+    assert embedding(torch.arange(1, 600)).std().item() == pytest.approx(deviation, rel=0.02)
+
+
+def test_what_can_be_tied_is_the_matrix_itself() -> None:
+    embedding = made("normal")
+    assert tieable(embedding) is embedding.weight
+    for other in (OneHot(3), made("normal", frozen=True)):
+        with pytest.raises(UsageError, match=r"^task\.tied: "):
+            tieable(other)
 
 
 def test_a_start_at_zero_is_trained() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnx.core.errors import InputError
-from rnnx.tasks.parts.feature_file import read_features
+from rnnx.tasks.parts.feature_file import read_features, read_grid
 
 
 class Trap:
@@ -108,3 +108,52 @@ def test_the_first_frame_that_is_not_finite_is_named(number: float, tmp_path: Pa
     array[2, 4] = array[0, 7] = number
     expected = "the features of frame 4 (from 0) are not all finite numbers"
     assert problem(saved(tmp_path / "a.npy", array)) == expected
+
+
+@pytest.mark.parametrize("kind", ["<f2", "<f4", ">f8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_row_is_a_place(kind: str, order: Any, tmp_path: Path) -> None:
+    array = np.asarray([[1, 2, 3], [4, 5, 6]], kind, order=order)
+    features = read_grid(saved(tmp_path / "a.npy", array))
+    assert features.tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert isinstance(features, np.memmap)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_maps_are_read_place_by_place_row_by_row(order: Any, tmp_path: Path) -> None:
+    maps = np.empty((4, 2, 3), order=order)
+    for feature, row, column in np.ndindex(maps.shape):
+        maps[feature, row, column] = 100 * feature + 10 * row + column
+    assert read_grid(saved(tmp_path / "a.npy", maps)).tolist() == [
+        [100 * feature + 10 * row + column for feature in range(4)] for row in range(2) for column in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("array", "got"),
+    [
+        (np.ones(5), "float64 of shape (5,)"),
+        (np.ones((1, 2, 3, 4), np.float32), "float32 of shape (1, 2, 3, 4)"),
+        (np.ones((2, 3), np.uint8), "uint8 of shape (2, 3)"),
+        (np.ones((0, 3)), "float64 of shape (0, 3)"),
+        (np.ones((3, 2, 0)), "float64 of shape (3, 2, 0)"),
+    ],
+)
+def test_what_is_no_grid_is_refused(array: Any, got: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read_grid(saved(tmp_path / "a.npy", array))
+    assert caught.value.problem == (
+        f"expected floating-point numbers of shape (places, features) or (features, height, width), got {got}"
+    )
+
+
+def test_the_first_place_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    grid, maps = np.ones((9, 3)), np.ones((3, 2, 5))
+    grid[4, 2] = grid[7, 0] = np.nan
+    maps[2, 1, 3] = np.inf
+    for array, place in ((grid, 4), (maps, 8)):
+        with pytest.raises(InputError) as caught:
+            read_grid(saved(tmp_path / "a.npy", array))
+        assert caught.value.problem == f"the features of place {place} (from 0) are not all finite numbers"
+    with pytest.raises(InputError, match="there is no such file"):
+        read_grid(tmp_path / "b.npy")

@@ -3,13 +3,15 @@ from __future__ import annotations
 import csv
 import json
 import socket
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
 
 from rnnx.core.errors import InputError, RunError, UsageError
-from rnnx.tasks.parts.hub import read_columns, read_labels, read_lists
+from rnnx.tasks.parts.hub import image_file, read_columns, read_images, read_labels, read_lists
 
 ROWS = [{"pair": {"de": f"ein {n}", "en": f"a {n}"}, "text": f"row {n}", "label": n} for n in range(10)]
 
@@ -197,3 +199,66 @@ def test_numbers_that_are_not_whole_are_no_labels(tmp_path: Path) -> None:
     path.write_text('{"stars": 4.5}\n')
     with pytest.raises(InputError, match="expected text in column 'stars' of 'train', got float in row 0"):
         read_labels(str(path), None, ("train_split", "train"), {"label": "stars"})
+
+
+def pictures(path: Path, images: list[dict[str, Any] | None], **columns: list[Any]) -> str:
+    """A parquet file with a column of images."""
+    features = {
+        name: datasets.Dataset.from_dict({name: values}).features[name] for name, values in columns.items()
+    }
+    table = datasets.Dataset.from_dict(
+        {"image": images, **columns}, datasets.Features({"image": datasets.Image(), **features})
+    )
+    table.to_parquet(path)
+    return str(path)
+
+
+def test_images_are_read_row_by_row_and_texts_gathered(tmp_path: Path) -> None:
+    images: list[dict[str, Any] | None] = [{"bytes": bytes([row]) * 3, "path": None} for row in range(3)]
+    path = pictures(tmp_path / "a.parquet", [*images], many=[["a", "b"], [], None], one=["c", None, "d"])
+    found, texts = read_images(path, None, ("s", "train"), ("image", "image"), ("caption", ("one", "many")))
+    assert texts == [["c", "a", "b"], [], ["d"]]
+    files = [image_file(found[row], path, "x") for row in (2, 0)]
+    assert [file.read() for file in files if isinstance(file, BytesIO)] == [b"\2\2\2", b"\0\0\0"]
+
+
+def test_other_columns_are_no_images_and_no_texts(tmp_path: Path) -> None:
+    path = pictures(tmp_path / "a.parquet", [None], n=[7], ns=[[7]], text=["a"])
+    for column, shown in (("n", "7"), ("ns", "[7]")):
+        with pytest.raises(InputError) as caught:
+            read_images(path, None, ("s", "train"), ("image", "image"), ("caption", ["text", column]))
+        assert caught.value.problem == (
+            f"expected a text or a list of texts in column '{column}' of 'train', got {shown} in row 0"
+        )
+    with pytest.raises(InputError, match="expected images in column 'text' of 'train', got Value"):
+        read_images(path, None, ("s", "train"), ("image", "text"), ("caption", ["text"]))
+    with pytest.raises(UsageError) as unknown:
+        read_images(path, None, ("s", "train"), ("image", "img"), ("caption", ["text", "b", "c"]))
+    assert [problem.partition(" has ")[0] for problem in unknown.value.problems] == [
+        f"data.image: '{path}'",
+        f"data.caption: '{path}'",
+        f"data.caption: '{path}'",
+    ]
+
+
+def test_an_image_is_a_file_of_the_data_set_or_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, cache, other = tmp_path / "data", tmp_path / "cache", tmp_path / "other"
+    for folder in (own, cache, other):
+        folder.mkdir()
+        (folder / "1.png").write_text(folder.name)
+    monkeypatch.setattr(datasets.config, "HF_CACHE_HOME", str(cache))
+    for folder in (own, cache):
+        file = folder / "1.png"
+        assert image_file({"bytes": None, "path": str(file)}, str(own), "row 1") == file
+    (own / "link.png").symlink_to(other / "1.png")
+    for path in (str(other / "1.png"), f"{own}/../other/1.png", str(own / "link.png"), "/etc/passwd"):
+        with pytest.raises(InputError) as caught:
+            image_file({"bytes": None, "path": path}, str(own), "row 1")
+        assert (
+            str(caught.value) == f"row 1: the image is said to be '{path}', which is no file of the data set"
+        )
+    for image in (None, {"bytes": None, "path": None}):
+        with pytest.raises(InputError, match="row 1: expected an image, and there is none"):
+            image_file(image, str(own), "row 1")

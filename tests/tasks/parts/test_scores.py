@@ -13,7 +13,7 @@ import torch
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from rnnx.tasks.parts.scores import BitsPerCharacter, BleuTokens, Perplexity, Translations
+from rnnx.tasks.parts.scores import BitsPerCharacter, BleuTokens, Captions, Perplexity, Texts, Translations
 
 OUTPUTS = [
     "A man in an orange hat is starring at something.",
@@ -61,10 +61,34 @@ OTHERS = [
 ONE = [(reference,) for reference in REFERENCES]
 TWO = list(zip(REFERENCES, OTHERS, strict=True))
 
+CAPTIONS = [
+    (
+        "a dog runs on the grass",
+        ("a brown dog runs through the grass", "the dog is running on green grass", "a dog plays outside"),
+    ),
+    (
+        "two men ride a red bicycle on the road",
+        ("two men are riding a red bicycle", "two people on a bicycle ride along the road"),
+    ),
+    ("a a a a dog", ("a dog sleeps on a couch", "a sleepy dog")),
+    (
+        "a child with a kite",
+        (
+            "a child flies a kite on the beach",
+            "a boy with a kite",
+            "a small child holds a kite with a long tail in the wind on the beach",
+        ),
+    ),
+    (
+        "the dog jumps over a log in the woods",
+        ("the dog jumps over a log in the woods", "a dog leaps over a fallen tree"),
+    ),
+    ("", ("a man sits on a bench", "someone rests on a bench")),
+    ("snow", ("snow", "a mountain covered with snow")),
+]
 
-def updated(
-    metric: Translations, order: list[int], references: list[tuple[str, ...]], size: int = 5
-) -> Translations:
+
+def updated(metric: Texts, order: list[int], references: list[tuple[str, ...]], size: int = 5) -> Texts:
     """A metric that has seen the sentences in this order, a few at a time."""
     for start in range(0, len(order), size):
         part = order[start : start + size]
@@ -140,6 +164,39 @@ def test_bleu_by_hand() -> None:
     assert metric.compute()["bleu"] == pytest.approx(100 * math.exp(1 - 6 / 4), abs=1e-9)
 
 
+def test_captions_are_scored_as_by_coco() -> None:
+    """What pycocoevalcap 1.2 says of them: BLEU (of the closest length), ROUGE-L and CIDEr; two are exact."""
+    metric = Captions()
+    for part in ([5, 1, 6], [0, 4], [2, 3]):
+        metric.update(torch.tensor(part), [CAPTIONS[n][0] for n in part], tuple(CAPTIONS[n][1] for n in part))
+    expected = {
+        "bleu_1": 77.19461385722718,
+        "bleu_2": 64.34900750313638,
+        "bleu_3": 50.28271188727154,
+        "bleu_4": 42.579318640571706,
+        "rouge_l": 67.45320879685497,
+        "cider": 2.0142492315661,
+        "exact": 100 * 2 / 7,
+    }
+    assert metric.compute() == pytest.approx(expected, abs=1e-6)
+
+
+def test_bleu_of_captions_is_not_smoothed() -> None:
+    """No pair of words is right; a smoothed BLEU-2 would be above 0."""
+    metric = Captions()
+    metric.update(torch.tensor([0]), ["b a c"], (("a b",),))
+    values = metric.compute()
+    assert values["bleu_1"] == pytest.approx(100 * 2 / 3)
+    assert values["bleu_2"] == values["bleu_3"] == values["bleu_4"] == 0
+
+
+def test_exact_are_the_captions_that_someone_wrote() -> None:
+    metric = Captions()
+    references = (("a cat", "one cat"), ("a dog",), ("a bird", "a bird flies"))
+    metric.update(torch.tensor([0, 1, 2]), ["one cat", "a cat", "bird"], references)
+    assert metric.compute()["exact"] == pytest.approx(100 / 3)
+
+
 def test_an_example_that_comes_twice_counts_once() -> None:
     once = updated(Translations(), list(range(12)), ONE).compute()
     twice = updated(Translations(), [*range(12), 0, 1, 9, 9, 9], ONE).compute()
@@ -149,10 +206,11 @@ def test_an_example_that_comes_twice_counts_once() -> None:
     assert once["bleu"] != pytest.approx(BLEU().corpus_score(copies, [stream]).score, abs=1e-3)
 
 
-def test_a_reset_forgets_everything() -> None:
-    metric = updated(Translations(), list(range(12)), ONE)
+@pytest.mark.parametrize("kind", [Translations, Captions])
+def test_a_reset_forgets_everything(kind: type[Translations | Captions]) -> None:
+    metric = updated(kind(), list(range(12)), ONE)
     metric.reset()
-    assert updated(metric, [2, 5], ONE).compute() == updated(Translations(), [2, 5], ONE).compute()
+    assert updated(metric, [2, 5], ONE).compute() == updated(kind(), [2, 5], ONE).compute()
 
 
 def test_sentences_without_a_partner_are_refused() -> None:
@@ -162,19 +220,20 @@ def test_sentences_without_a_partner_are_refused() -> None:
 
 TWO_PROCESSES = """
 import os, sys, torch
-from rnnx.tasks.parts.scores import Perplexity, Translations
+from rnnx.tasks.parts.scores import Captions, Perplexity, Translations
 rank = 1 if os.fork() == 0 else 0
 torch.distributed.init_process_group("gloo", init_method="file://" + sys.argv[1], rank=rank, world_size=2)
-text, perplexity = Translations("none"), Perplexity()
+text, captions, perplexity = Translations("none"), Captions(), Perplexity()
 sentences = ["a b c d e", "a b c d x y", "k l m n", "p q r s t"]
 references = [("a b c d e",), ("a b c d e f g",), ("k l m o",), ("p q r s t u",)]
 mine = [[0, 1], [2, 3, 0]][rank]  # a sampler fills the second process up with the first example
-text.update(torch.tensor(mine), [sentences[n] for n in mine], tuple(references[n] for n in mine))
+for metric in (text, captions):
+    metric.update(torch.tensor(mine), [sentences[n] for n in mine], tuple(references[n] for n in mine))
 perplexity.update(torch.tensor([4.0, 2.0][rank]), torch.tensor([1, 3][rank]))
-scores = text.compute() | {"perplexity": perplexity.compute().item()}
+scores = text.compute() | captions.compute() | {"perplexity": perplexity.compute().item()}
 torch.distributed.barrier()
 if rank == 0:
-    print(scores["bleu"], scores["chrf"], scores["perplexity"])
+    print(scores["bleu"], scores["chrf"], scores["perplexity"], scores["exact"])
     os.wait()
 torch.distributed.destroy_process_group()
 """
@@ -185,9 +244,10 @@ def test_processes_share_their_examples_and_each_counts_once(tmp_path: Path) -> 
     command = [sys.executable, "-c", TWO_PROCESSES, str(tmp_path / "meeting")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    bleu, chrf, perplexity = map(float, done.stdout.split())
+    bleu, chrf, perplexity, exact = map(float, done.stdout.split())
     hypotheses = ["a b c d e", "a b c d x y", "k l m n", "p q r s t"]
     streams = [["a b c d e", "a b c d e f g", "k l m o", "p q r s t u"]]
     assert bleu == pytest.approx(BLEU(tokenize="none").corpus_score(hypotheses, streams).score, abs=1e-9)
     assert chrf == pytest.approx(CHRF().corpus_score(hypotheses, streams).score, abs=1e-9)
     assert perplexity == pytest.approx(math.exp(6 / 4))
+    assert exact == 25

@@ -5,52 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric
 
 from rnnx.core.batch import Batch
-from rnnx.core.bounds import Count, NonNegative, Positive, Rate, Share
+from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
-from rnnx.core.errors import RunError, UsageError
+from rnnx.core.errors import UsageError
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.attention import Memory, Score
 from rnnx.tasks.parts.decoder import Decoder
+from rnnx.tasks.parts.decoding import (
+    Reading,
+    Search,
+    answers,
+    check_drawing,
+    cross_entropy,
+    read,
+    write,
+)
+from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
 from rnnx.tasks.parts.scores import BleuTokens, Perplexity, Translations
-from rnnx.tasks.parts.search import Hypothesis, beam_search
+from rnnx.tasks.parts.search import Hypothesis
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-class Search(NamedTuple):
-    """How translations are looked for; see :func:`rnnx.tasks.parts.search.beam_search`."""
-
-    beam_size: int
-    length_penalty: float
-    coverage_penalty: float
-    min_length: int
-    max_length: int
-    no_repeat_ngram: int
-    n_best: int = 1
-
-
-class Reading(NamedTuple):
-    """What the decoder makes of a batch.
-
-    Attributes:
-        logits: Of each real target token, ``(M, V)``.
-        targets: Those tokens, ``(M,)``.
-    """
-
-    logits: Tensor
-    targets: Tensor
 
 
 @final
@@ -58,7 +43,14 @@ class Translation(Task):
     """An encoder and a decoder of any cell, with attention and beam search.
 
     Args:
-        embedding_size: Width of the embeddings, and of the vectors that words are predicted from.
+        embedding: How the vectors of words start: one-hot (as wide as the vocabulary, and never trained),
+            zero, uniform or normal (see embedding_scale), xavier or he; of words that data.source_vectors or
+            data.target_vectors have, as there.
+        embedding_size: Width of the embeddings, and of the vectors that words are predicted from; embeddings
+            that start from a file are as wide as those there.
+        embedding_scale: A uniform start is between minus and plus this; of a normal one it is the standard
+            deviation; embedding_size ** -0.5 if not said.
+        embedding_frozen: Whether embeddings stay as they start.
         attention: How the decoder looks at the source; none for the encoder's last state only.
         input_feeding: Whether what was seen at one step is an input of the next (Luong et al. 2015).
         tied: Whether the target's embedding is the output layer's matrix too (Press & Wolf 2017).
@@ -83,7 +75,10 @@ class Translation(Task):
         net: Mapping[str, Any],
         meta: Meta,
         *,
+        embedding: Kind = "normal",
         embedding_size: Positive = 256,
+        embedding_scale: AboveZero | None = None,
+        embedding_frozen: bool = False,
         attention: Score = "additive",
         input_feeding: bool = False,
         tied: bool = True,
@@ -111,11 +106,15 @@ class Translation(Task):
         self.search = Search(
             beam_size, length_penalty, coverage_penalty, min_length, max_length, no_repeat_ngram
         )
-        embedding = _embedding(self.target, embedding_size)
-        self.embedding = embedding if meta["shared_vocabulary"] else _embedding(self.source, embedding_size)
-        self.encoder = self.net.encoder(embedding_size)
+        self.hparams["meta"] = settled(meta, "source_vectors", "target_vectors")
+        start = embedding, embedding_size, embedding_scale, embedding_frozen
+        shared = meta["shared_vocabulary"]
+        target = embeddings(self.target, meta["source_vectors" if shared else "target_vectors"], *start)
+        self.embedding = target if shared else embeddings(self.source, meta["source_vectors"], *start)
+        self.encoder = self.net.encoder(self.embedding.embedding_dim)
         self.decoder = Decoder(
-            embedding,
+            target,
+            embedding_size,
             self.net,
             self.encoder.state_sizes,
             self.encoder.output_size,
@@ -128,19 +127,11 @@ class Translation(Task):
 
     def forward(self, batch: Batch) -> Reading:
         """Reads the source and the right words before each target word."""
-        memory, state = self._encode(batch.inputs, batch.lengths)
-        lengths = _lengths(batch)
-        before = F.pad(batch.targets[:, :-1], (1, 0), value=self.target.bos)  # (N, U)
-        vectors, _ = self.decoder(before, lengths, memory, state)
-        real = torch.arange(before.shape[1], device=before.device) < lengths.unsqueeze(1)  # (N, U)
-        return Reading(self.decoder.logits(vectors[real]), batch.targets[real])
+        return read(self.decoder, self.target, batch, *self._encode(batch.inputs, batch.lengths))
 
     def loss(self, output: Reading, batch: Batch) -> Loss:
         """Cross-entropy in nats a token, end of sentence included; smoothed while training."""
-        smoothing = self.label_smoothing if self.training else 0.0
-        logits = output.logits.to(torch.promote_types(output.logits.dtype, torch.float32))
-        total = F.cross_entropy(logits, output.targets, reduction="sum", label_smoothing=smoothing)
-        return Loss(total, torch.tensor(len(output.targets), device=total.device))
+        return cross_entropy(output, self.label_smoothing if self.training else 0.0)
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """Perplexity; BLEU and chrF, of greedy search in validation and of the beam in the test."""
@@ -210,7 +201,7 @@ class Translation(Task):
         Returns:
             One line for each line read, in order (``n_best`` lines where that is above 1).
         """
-        given: dict[str, Any] = {
+        asked = {
             "beam_size": beam_size,
             "length_penalty": length_penalty,
             "coverage_penalty": coverage_penalty,
@@ -218,10 +209,9 @@ class Translation(Task):
             "max_length": max_length,
             "no_repeat_ngram": no_repeat_ngram,
         }
-        search = self.search._replace(n_best=n_best, **{k: v for k, v in given.items() if v is not None})
-        search = search._replace(beam_size=max(search.beam_size, n_best))
+        search = self.search.changed(n_best, asked)
         if attention is not None:
-            self._check_drawing(Path(attention))
+            check_drawing(Path(attention), self.decoder)
         stream = iter(lines)
         number = 0
         while chunk := list(islice(stream, batch_size)):
@@ -232,9 +222,7 @@ class Translation(Task):
             if attention is not None and number == 0:
                 self._draw(sources[0].tolist(), found[0], Path(attention))
             for hypotheses in found:
-                for hypothesis in hypotheses:
-                    text = self.target.decode(hypothesis.tokens)
-                    yield f"{number} ||| {text} ||| {hypothesis.score:.4f}" if scores or n_best > 1 else text
+                yield from answers(number, hypotheses, self.target, scores or n_best > 1)
                 number += 1
 
     def _encode(self, tokens: Tensor, lengths: Tensor) -> tuple[Memory, State]:
@@ -244,36 +232,7 @@ class Translation(Task):
 
     @torch.no_grad()
     def _translate(self, tokens: Tensor, lengths: Tensor, search: Search) -> list[list[Hypothesis]]:
-        everything, start = self._encode(tokens, lengths)
-        seen: tuple[Tensor, Memory] = tokens.new_empty(0), everything
-
-        def step(tokens: Tensor, state: State, rows: Tensor) -> tuple[Tensor, Tensor | None, State]:
-            nonlocal seen
-            if not torch.equal(seen[0], rows):
-                seen = rows, everything.select(rows)
-            return self.decoder.step(tokens, seen[1], state)
-
-        found = beam_search(
-            step,
-            start,
-            tokens.new_full((len(tokens),), self.target.bos),
-            end=self.target.eos,
-            max_length=search.max_length,
-            beam_size=search.beam_size,
-            n_best=search.n_best,
-            alpha=search.length_penalty,
-            beta=search.coverage_penalty,
-            source_lengths=lengths,
-            min_length=search.min_length,
-            no_repeat_ngram=search.no_repeat_ngram,
-            forbidden=(self.target.pad, self.target.bos, self.target.unk),
-        )
-        if not all(found):
-            raise RunError(
-                "the search found no translation: either the model's numbers are no longer finite "
-                "(train again with a lower optimizer.lr), or min_length and no_repeat_ngram leave none"
-            )
-        return found
+        return write(self.decoder, self.target, *self._encode(tokens, lengths), search)
 
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
         return self.target.decode(hypotheses[0].tokens)
@@ -289,27 +248,7 @@ class Translation(Task):
         )
         return alignment(best.attention[:, : len(source)], *words)
 
-    def _check_drawing(self, path: Path) -> None:
-        if self.decoder.attention is None:
-            raise UsageError(
-                "attention: the model was trained with task.attention=none, so there is no alignment"
-            )
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"attention: expected a file in a folder that exists, got {path}")
-
     def _draw(self, source: Sequence[int], hypotheses: Sequence[Hypothesis], path: Path) -> None:
         figure = self._figure(source, hypotheses[0])
         if figure is not None:
             figure.savefig(path, format="png", dpi=150)
-
-
-def _embedding(vocabulary: Vocabulary, size: int) -> nn.Embedding:
-    """Small enough that, as an output layer, it starts near the uniform distribution."""
-    embedding = nn.Embedding(len(vocabulary), size, padding_idx=vocabulary.pad)
-    nn.init.normal_(embedding.weight, std=size**-0.5)
-    return embedding
-
-
-def _lengths(batch: Batch) -> Tensor:
-    assert batch.target_lengths is not None
-    return batch.target_lengths

@@ -12,6 +12,7 @@ from rnnx.core.layers import Bridge, Noise
 from rnnx.core.net import Net
 from rnnx.core.state import State
 from rnnx.tasks.parts.attention import Attention, Memory, Score, attention
+from rnnx.tasks.parts.embeddings import OneHot, tieable
 
 
 @final
@@ -24,7 +25,8 @@ class Decoder(nn.Module):
     in one call.
 
     Args:
-        embedding: Of the tokens, ``(V, E)``.
+        embedding: Of the tokens.
+        size: Width ``A`` of the attentional vectors; if tied, they are as wide as the embeddings.
         net: How cells are stacked.
         source_sizes: Widths of the state that the decoder starts from.
         value_size: Width of the memory's values.
@@ -36,7 +38,8 @@ class Decoder(nn.Module):
 
     def __init__(
         self,
-        embedding: nn.Embedding,
+        embedding: nn.Embedding | OneHot,
+        size: int,
         net: Net,
         source_sizes: tuple[int, ...],
         value_size: int,
@@ -46,16 +49,16 @@ class Decoder(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        size = embedding.embedding_dim
+        self.size = embedding.embedding_dim if tied else size
         self.embedding, self.input_feeding = embedding, input_feeding
-        self.net = net.decoder(2 * size if input_feeding else size)
+        self.net = net.decoder(embedding.embedding_dim + (self.size if input_feeding else 0))
         self.bridge = Bridge(source_sizes, self.net.state_sizes)
         self.attention: Attention | None = attention(score, self.net.output_size, value_size)
         seen = 0 if self.attention is None else value_size
-        self.combine = nn.Linear(seen + self.net.output_size, size)
-        self.output = nn.Linear(size, embedding.num_embeddings)
+        self.combine = nn.Linear(seen + self.net.output_size, self.size)
+        self.output = nn.Linear(self.size, embedding.num_embeddings)
         if tied:
-            self.output.weight = embedding.weight
+            self.output.weight = tieable(embedding)
         self.dropout = nn.Dropout(dropout)
 
     def memory(self, values: Tensor, mask: Tensor) -> Memory:
@@ -66,7 +69,7 @@ class Decoder(nn.Module):
         """The state before the first token, from the source's state, tensors ``(N, size)``."""
         state = self.bridge(source)
         if self.input_feeding:
-            state += (state[0].new_zeros(len(state[0]), self.embedding.embedding_dim),)
+            state += (state[0].new_zeros(len(state[0]), self.size),)
         return state
 
     def forward(
@@ -81,7 +84,7 @@ class Decoder(nn.Module):
             state: From :meth:`start`.
 
         Returns:
-            The attentional vectors ``(N, U, E)``, for :meth:`logits`, and the attention ``(N, U, S)``.
+            The attentional vectors ``(N, U, A)``, for :meth:`logits`, and the attention ``(N, U, S)``.
         """
         x = self.dropout(self.embedding(tokens))  # (N, U, E)
         if not self.input_feeding:
@@ -118,7 +121,7 @@ class Decoder(nn.Module):
         return self.logits(vector.squeeze(1)).log_softmax(-1), weights, state
 
     def logits(self, vectors: Tensor) -> Tensor:
-        """The scores of all tokens: ``(..., E) -> (..., V)``."""
+        """The scores of all tokens: ``(..., A) -> (..., V)``."""
         return self.output(vectors)
 
     def _feed(
@@ -126,7 +129,7 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, Tensor | None, State]:
         past, (vector,) = states.split(state, (len(state) - 1, 1))
         y, past = self.net.step(torch.cat((x, vector), -1), past, noise)
-        vectors, weights = self._attend(y.unsqueeze(1), memory)  # (M, 1, E)
+        vectors, weights = self._attend(y.unsqueeze(1), memory)  # (M, 1, A)
         return vectors, weights, (*past, vectors.squeeze(1))
 
     def _attend(self, y: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:

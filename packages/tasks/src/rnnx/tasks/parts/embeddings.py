@@ -32,7 +32,7 @@ class OneHot(nn.Module):
 
     def __init__(self, count: int) -> None:
         super().__init__()
-        self.embedding_dim = count
+        self.embedding_dim = self.num_embeddings = count
         self.register_buffer("one", torch.ones(()), persistent=False)  # has the module's type and device
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class OneHot(nn.Module):
 
 
 def embeddings(
-    vocabulary: Vocabulary, vectors: Meta | None, kind: Kind, size: int, scale: float, frozen: bool
+    vocabulary: Vocabulary, vectors: Meta | None, kind: Kind, size: int, scale: float | None, frozen: bool
 ) -> nn.Embedding | OneHot:
     """The embeddings of a vocabulary, as the options of a task say; that of padding is zero and stays so.
 
@@ -54,8 +54,8 @@ def embeddings(
 
     Its data has the option ``vectors: str | None = None`` (or one for each side of a translation), and in its
     meta ``vectors`` is what :func:`rnnx.tasks.parts.vectors.described` tells of that file. The words that the
-    file knows start with its vectors, and the others as ``kind`` says. It is read when a model is made anew; a
-    model of a checkpoint has them among its weights, and its meta no longer names the file, as its task has
+    file knows start with its vectors, and the others as ``kind`` says. It is read when a model is made anew;
+    a model of a checkpoint has them among its weights, and its meta no longer names the file, as its task has
     called :func:`settled`.
 
     Args:
@@ -66,7 +66,8 @@ def embeddings(
             ``xavier``, uniform between minus and plus ``sqrt(6 / (V + E))`` (Glorot & Bengio 2010); ``he``,
             normal with the standard deviation ``sqrt(2 / E)`` (He et al. 2015).
         size: Their width ``E``, where there is no file to say it.
-        scale: See ``kind``.
+        scale: See ``kind``; None for ``E ** -0.5``, so small that a tied output layer starts near the uniform
+            distribution.
         frozen: Whether they stay as they start.
 
     Returns:
@@ -95,7 +96,7 @@ def embeddings(
     padding = vocabulary.pad if PAD in vocabulary.specials else None
     width = size if vectors is None else int(vectors["size"])
     embedding = nn.Embedding(len(vocabulary), width, padding)
-    _start(embedding.weight, kind, scale)
+    _start(embedding.weight, kind, width**-0.5 if scale is None else scale)
     with torch.no_grad():
         if vectors is not None and vectors["path"] is not None:
             places, values = read_vectors(vectors["path"], tuple(vocabulary.tokens))

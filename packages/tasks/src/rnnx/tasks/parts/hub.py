@@ -6,10 +6,11 @@ import os
 import socket
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from rnnx.core.errors import InputError, RunError, UsageError
@@ -40,7 +41,7 @@ def read_columns(
         InputError: a column holds something else than text.
         RunError: the hub cannot be reached, or the library cannot load the data.
     """
-    table = _table(path, config_name, split, columns)
+    table = _table(path, config_name, split, columns.items())
     return [_texts(path, split[1], column, list(table[column])) for column in columns.values()]
 
 
@@ -57,7 +58,7 @@ def read_lists(
         split: The option that names the split, and its name.
         columns: The options that name the columns, and their names.
     """
-    table = _table(path, config_name, split, columns)
+    table = _table(path, config_name, split, columns.items())
     return [_lists(path, split[1], column, table) for column in columns.values()]
 
 
@@ -74,13 +75,84 @@ def read_labels(
         split: The option that names the split, and its name.
         columns: The options that name the columns, and their names.
     """
-    table = _table(path, config_name, split, columns)
+    table = _table(path, config_name, split, columns.items())
     return [_labels(path, split[1], column, table) for column in columns.values()]
 
 
-def _table(path: str, config_name: str | None, split: tuple[str, str], columns: Mapping[str, str]) -> Any:
-    """One split, which has these columns."""
+def read_images(
+    path: str,
+    config_name: str | None,
+    split: tuple[str, str],
+    image: tuple[str, str],
+    texts: tuple[str, Sequence[str]],
+) -> tuple[Sequence[Any], list[list[str]]]:
+    """The images in a column of one split, and the texts in others: of each row all that there are.
+
+    The images stay where they are, and are not decoded: :func:`image_file` opens one of them.
+
+    Args:
+        path: As for :func:`read_columns`, whose errors are raised here too.
+        config_name: The configuration, where the data set has several.
+        split: The option that names the split, and its name.
+        image: The option that names the column of the images, and its name.
+        texts: The option that names the columns of the texts, and their names. A row of each holds a text, a
+            list of texts, or nothing.
+    """
     import datasets  # type: ignore[import-untyped]
+
+    columns = [image, *((texts[0], column) for column in texts[1])]
+    table = _table(path, config_name, split, columns)
+    kind = table.features[image[1]]
+    if not isinstance(kind, datasets.Image):
+        raise InputError(path, f"expected images in column '{image[1]}' of '{split[1]}', got {kind}")
+    found: list[list[str]] = [[] for _ in range(len(table))]
+    for column in texts[1]:
+        for row, value in enumerate(table[column]):
+            values = [value] if isinstance(value, str) else value or []
+            if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
+                raise InputError(
+                    path,
+                    f"expected a text or a list of texts in column '{column}' of '{split[1]}', "
+                    f"got {shorten(repr(value), SHOWN)} in row {row}",
+                )
+            found[row].extend(values)
+    return table.cast_column(image[1], datasets.Image(decode=False))[image[1]], found
+
+
+def image_file(image: Any, path: str, name: str) -> Path | IO[bytes]:
+    """The file of an image that :func:`read_images` found.
+
+    Args:
+        image: It.
+        path: The data set. Where its images are files by themselves, only those in its folder, if it is a
+            local one, and in the library's cache are opened.
+        name: What an error calls the image.
+
+    Raises:
+        InputError: there is none, or it lies elsewhere.
+
+    Example:
+        >>> image_file({"bytes": b"P5 1 1 255 7", "path": None}, "owner/name", "row 1").read()
+        b'P5 1 1 255 7'
+    """
+    import datasets
+
+    if image is None or image == {"bytes": None, "path": None}:
+        raise InputError(name, "expected an image, and there is none")
+    if image["bytes"] is not None:
+        return BytesIO(image["bytes"])
+    file = Path(image["path"])
+    roots = (Path(path).expanduser(), datasets.config.HF_CACHE_HOME, datasets.config.HF_DATASETS_CACHE)
+    if not any(file.resolve().is_relative_to(Path(root).resolve()) for root in roots):
+        raise InputError(name, f"the image is said to be '{file}', which is no file of the data set")
+    return file
+
+
+def _table(
+    path: str, config_name: str | None, split: tuple[str, str], columns: Iterable[tuple[str, str]]
+) -> Any:
+    """One split, which has these columns."""
+    import datasets
 
     option, name = split
     builder, files = _location(path)
@@ -98,7 +170,7 @@ def _table(path: str, config_name: str | None, split: tuple[str, str], columns: 
         raise RunError(f"'{path}' cannot be loaded: {_first_line(error)}") from None
     unknown = [
         f"data.{option}: '{path}' has no column '{column}'; its columns are {', '.join(table.column_names)}"
-        for option, column in columns.items()
+        for option, column in columns
         if column not in table.column_names
     ]
     if unknown:

@@ -36,6 +36,22 @@ def read_picture(
         >>> read_picture(file, "red.png", channels=3, size=(1, 2)).tolist()
         [[[255, 255]], [[0, 0]], [[0, 0]]]
     """
+    picture = decoded(file, name).convert(MODES[channels])
+    if size is not None:
+        picture = picture.resize(size[::-1], Image.Resampling.BILINEAR)
+    return as_array(picture)
+
+
+def decoded(file: Path | IO[bytes], name: str | Path) -> Image.Image:
+    """An image, whole and in memory.
+
+    Args:
+        file: An image in any format that Pillow reads; of an animation, its first picture.
+        name: What an error calls it.
+
+    Raises:
+        InputError: it does not decode, or has more than 8 bits a channel.
+    """
     try:
         with Image.open(file) as image:
             image.load()
@@ -43,9 +59,11 @@ def read_picture(
         raise InputError(name, f"expected an image, and it does not decode ({error})") from None
     if image.mode.startswith(DEEP):
         raise InputError(name, f"expected 8 bits a channel, got an image of mode {image.mode}; convert it")
-    picture = image.convert(MODES[channels])
-    if size is not None:
-        picture = picture.resize(size[::-1], Image.Resampling.BILINEAR)
+    return image
+
+
+def as_array(picture: Image.Image) -> NDArray[np.uint8]:
+    """The numbers of a picture in shades of grey or in colours, ``(C, H, W)``."""
     return np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1)
 
 

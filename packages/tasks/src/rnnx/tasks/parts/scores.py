@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal, TypeAlias, final
+from itertools import zip_longest
+from typing import Final, Literal, TypeAlias, final
 
 import torch
 from sacrebleu.metrics.bleu import BLEU
@@ -12,9 +13,14 @@ from sacrebleu.metrics.chrf import CHRF
 from torch import Tensor
 from torchmetrics import Metric
 
+from rnnx.tasks.parts.cider import cider_d
+from rnnx.tasks.parts.rouge import rouge_l
+
 BleuTokens: TypeAlias = Literal[
     "13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200"
 ]
+Outputs: TypeAlias = dict[int, tuple[str, tuple[str, ...]]]  # by its number, an output and its references
+NGRAMS: Final = 4  # words of the longest n-gram of BLEU
 
 
 class CrossEntropy(Metric, ABC):
@@ -76,8 +82,51 @@ class BitsPerCharacter(CrossEntropy):
         return self.total / (self.count * self.characters * math.log(2))
 
 
+class Texts(Metric, ABC):
+    """What follows from all outputs of a split and their references."""
+
+    full_state_update = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: Outputs = {}
+
+    @abstractmethod
+    def score(self, outputs: list[str], references: list[tuple[str, ...]]) -> dict[str, float]:
+        """The values of outputs, each with its one or more references."""
+
+    @final
+    def update(self, index: Tensor, outputs: list[str], references: tuple[tuple[str, ...], ...]) -> None:
+        """Adds outputs.
+
+        Args:
+            index: ``(N,)``, the number of each example; one that comes twice counts once.
+            outputs: ``N`` texts.
+            references: The one or more references of each.
+        """
+        self.texts |= dict(zip(index.tolist(), zip(outputs, references, strict=True), strict=True))
+
+    @final
+    def compute(self) -> dict[str, float]:
+        """The values over all processes, by name."""
+        texts = self.texts
+        if torch.distributed.is_initialized():
+            everyone: list[Outputs] = [{}] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(everyone, texts)
+            texts = {index: text for part in everyone for index, text in part.items()}
+        outputs, references = zip(*(texts[index] for index in sorted(texts)), strict=True)
+        scores = self.score(list(outputs), list(references))
+        return {name: round(value, 10) for name, value in scores.items()}
+
+    @final
+    def reset(self) -> None:
+        """Forgets everything."""
+        super().reset()
+        self.texts = {}
+
+
 @final
-class Translations(Metric):
+class Translations(Texts):
     """BLEU (Papineni et al. 2002) and chrF (Popović 2015) by sacrebleu, 0 to 100.
 
     Args:
@@ -90,37 +139,51 @@ class Translations(Metric):
         {'bleu': 100.0, 'chrf': 100.0}
     """
 
-    full_state_update = False
-
     def __init__(self, tokenize: BleuTokens = "13a") -> None:
         super().__init__()
         self.tokenize = tokenize
-        self.texts: dict[int, tuple[str, tuple[str, ...]]] = {}
 
-    def update(self, index: Tensor, hypotheses: list[str], references: tuple[tuple[str, ...], ...]) -> None:
-        """Adds outputs.
+    def score(self, outputs: list[str], references: list[tuple[str, ...]]) -> dict[str, float]:
+        """``bleu`` and ``chrf`` of the corpus; all examples have as many references."""
+        streams = list(map(list, zip(*references, strict=True)))
+        bleu = BLEU(tokenize=self.tokenize, force=True).corpus_score(outputs, streams).score
+        return {"bleu": bleu, "chrf": CHRF().corpus_score(outputs, streams).score}
 
-        Args:
-            index: ``(N,)``, the number of each example; one that comes twice counts once.
-            hypotheses: ``N`` outputs.
-            references: The one or more references of each.
-        """
-        self.texts |= dict(zip(index.tolist(), zip(hypotheses, references, strict=True), strict=True))
 
-    def compute(self) -> dict[str, float]:
-        """``bleu`` and ``chrf`` of the corpus."""
-        texts = self.texts
-        if torch.distributed.is_initialized():
-            everyone: list[dict[int, tuple[str, tuple[str, ...]]]] = [{}] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(everyone, texts)
-            texts = {index: text for part in everyone for index, text in part.items()}
-        hypotheses = [texts[index][0] for index in sorted(texts)]
-        streams = list(map(list, zip(*(texts[index][1] for index in sorted(texts)), strict=True)))
-        bleu = BLEU(tokenize=self.tokenize, force=True).corpus_score(hypotheses, streams).score
-        chrf = CHRF().corpus_score(hypotheses, streams).score
-        return {"bleu": round(bleu, 10), "chrf": round(chrf, 10)}
+@final
+class Captions(Texts):
+    """What COCO's evaluation (Chen et al. 2015) says of captions, whose words are separated by blanks.
 
-    def reset(self) -> None:
-        """Forgets everything."""
-        super().reset()
-        self.texts = {}
+    BLEU of n-grams of up to 1, 2, 3 and 4 words, over the whole corpus and not smoothed, and ROUGE-L, both in
+    percent; CIDEr-D, from 0 to 10 (papers tend to write a hundred times COCO's number, as percentages); and
+    ``exact``, the percentage of captions that are one of their references, word for word.
+
+    Example:
+        >>> metric = Captions()
+        >>> outputs, references = ["a cat", "two dogs run"], [("a cat", "one cat"), ("two dogs eat",)]
+        >>> metric.update(torch.tensor([0, 1]), outputs, references)
+        >>> {name: round(value, 2) for name, value in metric.compute().items()}
+        {'bleu_1': 80.0, 'bleu_2': 73.03, 'bleu_3': 0.0, 'bleu_4': 0.0,
+         'rouge_l': 83.33, 'cider': 3.02, 'exact': 50.0}
+    """
+
+    def score(self, outputs: list[str], references: list[tuple[str, ...]]) -> dict[str, float]:
+        """``bleu_1`` to ``bleu_4``, ``rouge_l``, ``cider`` and ``exact``."""
+        streams = list(map(list, zip_longest(*references)))
+        words = [output.split() for output in outputs]
+        wanted = [[reference.split() for reference in texts] for texts in references]
+        whole = BLEU(tokenize="none", force=True).corpus_score(outputs, streams)
+        scores = {
+            f"bleu_{n}": BLEU.compute_bleu(
+                whole.counts[:n], whole.totals[:n], whole.sys_len, whole.ref_len, max_ngram_order=n
+            ).score
+            for n in range(1, NGRAMS + 1)
+        }
+        recalled = sum(map(rouge_l, words, wanted))
+        exact = sum(output in texts for output, texts in zip(words, wanted, strict=True))
+        return {
+            **scores,
+            "rouge_l": 100 * recalled / len(outputs),
+            "cider": cider_d(words, wanted),
+            "exact": 100 * exact / len(outputs),
+        }

@@ -16,7 +16,6 @@ from rnnx.core.bounds import Positive
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.parts.text import split_lines
-from rnnx.tasks.parts.vectors import described
 from rnnx.tasks.parts.vocabulary import EOS, UNK, Vocabulary
 
 if TYPE_CHECKING:
@@ -111,6 +110,8 @@ class RunningText(Data, ABC):
 
     @cached_property
     def _vectors(self) -> Meta | None:
+        from rnnx.tasks.parts.vectors import described
+
         return described(self.vectors, self._vocabulary)
 
     @cached_property

@@ -14,7 +14,6 @@ from rnnx.core.bounds import Count, Positive
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.nmt.example import Example
-from rnnx.tasks.parts.vectors import described
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -85,6 +84,8 @@ class Parallel(Data, ABC):
 
         The files of vectors are read here, so that a model that has them is tested without them.
         """
+        from rnnx.tasks.parts.vectors import described
+
         source, target = self._vocabularies
         source_language, target_language = self.languages
         return {

@@ -1,0 +1,336 @@
+"""Captioning: what an image shows, in words, by a decoder that looks at it (Xu et al. 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from torchmetrics import Metric
+
+from rnnx.core.batch import Batch
+from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
+from rnnx.core.data import Meta, Split
+from rnnx.core.errors import InputError, UsageError
+from rnnx.core.state import State
+from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.attention import Memory, Score
+from rnnx.tasks.parts.backbone import Backbone
+from rnnx.tasks.parts.decoder import Decoder
+from rnnx.tasks.parts.decoding import (
+    Reading,
+    Search,
+    answers,
+    check_drawing,
+    cross_entropy,
+    read,
+    write,
+)
+from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.feature_file import read_grid
+from rnnx.tasks.parts.film_strip import SCHEME, film_strip, read_film_strip
+from rnnx.tasks.parts.frames import to_tensor
+from rnnx.tasks.parts.image_encoder import ImageEncoder
+from rnnx.tasks.parts.photograph import read_photograph
+from rnnx.tasks.parts.scores import Captions, Perplexity
+from rnnx.tasks.parts.search import Hypothesis
+from rnnx.tasks.parts.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@final
+class Look(NamedTuple):
+    """What the decoder makes of the right captions, and of how many places.
+
+    Attributes:
+        reading: Of each real token.
+        mask: ``(N, S)``, true where there is a place to look at.
+    """
+
+    reading: Reading
+    mask: Tensor
+
+
+@final
+class Captioning(Task):
+    """An image encoder, and a decoder of any cell that looks at the places of the image.
+
+    Places come from a small convolutional net that is trained from scratch, from a pretrained backbone, or
+    are features computed beforehand. The decoder's first state is a layer on their mean (section 3.1.2 of
+    Xu et al.). Other than there, the decoder looks after each step of its net, not before, as in translation
+    (Luong et al. 2015), and what it sees has no gate (their beta, section 4.2.1).
+
+    Args:
+        embedding: How the vectors of words start: one-hot (as wide as the vocabulary, and never trained),
+            zero, uniform or normal (see embedding_scale), xavier or he; of words that data.vectors has, as
+            there.
+        embedding_size: Width of the embeddings, and of the vectors that words are predicted from; embeddings
+            that start from a file are as wide as those there.
+        embedding_scale: A uniform start is between minus and plus this; of a normal one it is the standard
+            deviation; embedding_size ** -0.5 if not said.
+        embedding_frozen: Whether embeddings stay as they start.
+        attention: How the decoder looks at the places; additive as in Xu et al., which takes more than twice
+            the time of general; none for their mean only.
+        input_feeding: Whether what was seen at one step is an input of the next (Luong et al. 2015).
+        doubly_stochastic: Weight of what asks the decoder to look at all places alike over the whole caption,
+            in training (lambda of their equation 14); 1 if not said, where there is attention.
+        channels: Channels of the first convolution of the net that is trained from scratch.
+        place_size: Width of a place that it makes.
+        backbone: A pretrained model that makes the places of pictures instead: the name of one on the hub of
+            Hugging Face, or a local folder; it must be there too when the trained model is used.
+        backbone_frozen: Whether the backbone's weights stay as they are.
+        tied: Whether the embedding is the output layer's matrix too (Press & Wolf 2017).
+        dropout: Rate on embeddings, on places, and on the vectors that words are predicted from.
+        label_smoothing: Share of the probability that is spread over all words, in training (Szegedy et al.
+            2016).
+        beam_size: Hypotheses kept at each step; 1 for greedy search.
+        length_penalty: Exponent of GNMT's length normalisation; 0 for none.
+        min_length: Words of a caption at least.
+        max_length: Words of a caption at most.
+        no_repeat_ngram: Length of the n-grams that may not occur twice; 0 for no such rule.
+    """
+
+    monitor: ClassVar[str] = "cider"
+    mode: ClassVar[Literal["min", "max"]] = "max"
+
+    def __init__(
+        self,
+        net: Mapping[str, Any],
+        meta: Meta,
+        *,
+        embedding: Kind = "normal",
+        embedding_size: Positive = 128,
+        embedding_scale: AboveZero | None = None,
+        embedding_frozen: bool = False,
+        attention: Score = "general",
+        input_feeding: bool = False,
+        doubly_stochastic: NonNegative | None = None,
+        channels: Positive = 32,
+        place_size: Positive = 128,
+        backbone: str | None = None,
+        backbone_frozen: bool = True,
+        tied: bool = True,
+        dropout: Rate = 0.2,
+        label_smoothing: Share = 0.1,
+        beam_size: Positive = 5,
+        length_penalty: NonNegative = 1.0,
+        min_length: Count = 0,
+        max_length: Positive = 50,
+        no_repeat_ngram: Count = 0,
+    ) -> None:
+        super().__init__(net, meta)
+        if attention == "none" and doubly_stochastic:
+            raise UsageError(
+                f"task.doubly_stochastic: {doubly_stochastic} needs attention, and task.attention is none; "
+                "set it to 0"
+            )
+        self.shape: tuple[int, ...] = tuple(meta["shape"])
+        self.vocabulary = Vocabulary.from_plain(meta["vocabulary"])
+        self.label_smoothing = label_smoothing
+        self.doubly_stochastic = 1.0 if doubly_stochastic is None else doubly_stochastic
+        self.search = Search(beam_size, length_penalty, 0.0, min_length, max_length, no_repeat_ngram)
+        self.eye: ImageEncoder | Backbone | None = None
+        if len(self.shape) > 1:
+            self.eye = (
+                ImageEncoder(self.shape, channels, place_size)
+                if backbone is None
+                else Backbone(backbone, backbone_frozen, self.shape)
+            )
+        elif backbone is not None:
+            raise UsageError("task.backbone: the data are features already; leave it out")
+        width = self.shape[0] if self.eye is None else self.eye.size
+        self.hparams["meta"] = settled(meta, "vectors")
+        self.decoder = Decoder(
+            embeddings(
+                self.vocabulary,
+                meta["vectors"],
+                embedding,
+                embedding_size,
+                embedding_scale,
+                embedding_frozen,
+            ),
+            embedding_size,
+            self.net,
+            (width,),
+            width,
+            attention,
+            input_feeding,
+            tied,
+            dropout,
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, batch: Batch) -> Look:
+        """Looks at the images and reads the right words before each word of a caption."""
+        memory, start = self._see(batch.inputs, batch.lengths)
+        return Look(read(self.decoder, self.vocabulary, batch, memory, start), memory.mask)
+
+    def loss(self, output: Look, batch: Batch) -> Loss:
+        """Cross-entropy in nats a word, end of caption included; smoothed while training.
+
+        In training, equation 14 of Xu et al. is added: for each caption, and not divided by its words or the
+        places, ``doubly_stochastic`` times the sum over the places of ``(1 - a)^2``, where ``a`` is the
+        attention that a place got in all.
+        """
+        loss = cross_entropy(output.reading, self.label_smoothing if self.training else 0.0)
+        attention = output.reading.attention
+        if not self.training or not self.doubly_stochastic or attention is None:
+            return loss
+        assert batch.target_lengths is not None
+        real = _real(attention, batch.target_lengths)  # (N, U)
+        seen = attention.to(loss.total.dtype).where(real.unsqueeze(-1), 0).sum(1)  # (N, S)
+        return Loss(loss.total + self.doubly_stochastic * (1 - seen)[output.mask].square().sum(), loss.count)
+
+    def metrics(self, split: Split) -> Mapping[str, Metric]:
+        """Perplexity; BLEU-1 to 4, ROUGE-L, CIDEr-D and how many captions equal a reference.
+
+        Captions are those of greedy search in validation, and of the beam in the test.
+        """
+        return {"perplexity": Perplexity(), "text": Captions()}
+
+    def observe(
+        self, metrics: Mapping[str, Metric], batch: Batch, output: Look, loss: Loss, split: Split
+    ) -> None:
+        """Adds the losses and the captions of a batch."""
+        metrics["perplexity"].update(loss.total, loss.count)
+        search = self.search if split == "test" else self.search._replace(beam_size=1)
+        texts = [self._text(found) for found in self._write(batch.inputs, batch.lengths, search)]
+        metrics["text"].update(batch.index, texts, batch.references)
+
+    def samples(self, batch: Batch) -> list[dict[str, str]]:
+        """The line that :meth:`predict` reads a test image from, what people say of it, and the caption.
+
+        A picture that lies nowhere is a ``data:`` URL, which a browser shows.
+        """
+        assert batch.references is not None
+        found = self._write(batch.inputs, batch.lengths, self.search)
+        places = [self.meta["places"][position] for position in batch.index.tolist()]
+        return [
+            {
+                "image": place or film_strip(image[:1].cpu().numpy()),
+                "references": " | ".join(references),
+                "caption": self._text(hypotheses),
+            }
+            for place, image, references, hypotheses in zip(
+                places, batch.inputs, batch.references, found, strict=True
+            )
+        ]
+
+    def figures(self, batch: Batch) -> dict[str, Figure]:
+        """Where the decoder looked in the first picture; features are none, and are not drawn."""
+        ((best, *_),) = self._write(batch.inputs[:1], batch.lengths[:1], self.search)
+        figure = self._figure(batch.inputs[0], best)
+        return {} if figure is None else {"attention": figure}
+
+    def predict(
+        self,
+        lines: Iterable[str],
+        *,
+        beam_size: Positive | None = None,
+        n_best: Positive = 1,
+        length_penalty: NonNegative | None = None,
+        min_length: Count | None = None,
+        max_length: Positive | None = None,
+        no_repeat_ngram: Count | None = None,
+        scores: bool = False,
+        attention: str | None = None,
+        batch_size: Positive = 16,
+    ) -> Iterator[str]:
+        """Captions an image for each line.
+
+        Args:
+            lines: Paths of images, which are scaled to the size that the model was trained with; also
+                ``data:`` URLs, as samples have them; or of ``.npy`` files of features.
+            beam_size: Hypotheses kept at each step; as trained if not said.
+            n_best: Captions an image; above 1 in Moses' form, ``number ||| caption ||| score``.
+            length_penalty: Exponent of the length normalisation; as trained if not said.
+            min_length: Words at least; as trained if not said.
+            max_length: Words at most; as trained if not said.
+            no_repeat_ngram: Length of the n-grams that may not occur twice; as trained if not said.
+            scores: Whether each line is written in Moses' form, with its score, also where there is one.
+            attention: A PNG file to draw the first picture in, with what was looked at for each word.
+            batch_size: Images read and captioned together.
+
+        Returns:
+            One line for each line read, in order (``n_best`` lines where that is above 1).
+
+        Raises:
+            InputError: there is no such image, or features are not as wide as those trained with.
+        """
+        asked = {
+            "beam_size": beam_size,
+            "length_penalty": length_penalty,
+            "min_length": min_length,
+            "max_length": max_length,
+            "no_repeat_ngram": no_repeat_ngram,
+        }
+        search = self.search.changed(n_best, asked)
+        if attention is not None:
+            if self.eye is None:
+                raise UsageError("attention: the model reads features, so there is no picture to draw")
+            check_drawing(Path(attention), self.decoder)
+        stream = enumerate(lines)
+        while chunk := list(islice(stream, batch_size)):
+            images = [self._read(line, number) for number, line in chunk]
+            inputs = pad_sequence(images, batch_first=True).to(self.device)
+            lengths = torch.tensor([len(image) for image in images], device=self.device)
+            found = self._write(inputs, lengths, search)
+            if attention is not None and chunk[0][0] == 0:
+                figure = self._figure(inputs[0], found[0][0])
+                if figure is not None:
+                    figure.savefig(attention, format="png", dpi=150)
+            for (number, _), hypotheses in zip(chunk, found, strict=True):
+                yield from answers(number, hypotheses, self.vocabulary, scores or n_best > 1)
+
+    def _see(self, inputs: Tensor, lengths: Tensor) -> tuple[Memory, State]:
+        """What the decoder looks at and starts from."""
+        inputs = inputs.to(self.decoder.output.weight.dtype)
+        if self.eye is None:
+            mask = _real(inputs, lengths)  # (N, S)
+            values = inputs.where(mask.unsqueeze(-1), 0)
+        else:
+            values = self.eye(inputs[:, 0])  # (N, S, E)
+            mask = values.new_ones(values.shape[:2], dtype=torch.bool)
+        mean = values.sum(1) / mask.sum(1, keepdim=True)  # (N, E)
+        return self.decoder.memory(self.dropout(values), mask), self.decoder.start((mean,))
+
+    @torch.no_grad()
+    def _write(self, inputs: Tensor, lengths: Tensor, search: Search) -> list[list[Hypothesis]]:
+        return write(self.decoder, self.vocabulary, *self._see(inputs, lengths), search)
+
+    def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
+        return self.vocabulary.decode(hypotheses[0].tokens)
+
+    def _figure(self, inputs: Tensor, best: Hypothesis) -> Figure | None:
+        from rnnx.tasks.parts.gaze import gazes
+
+        if self.eye is None or best.attention is None or not best.tokens:
+            return None
+        words = [self.vocabulary.tokens[token] for token in best.tokens]
+        return gazes(inputs[0], best.attention.unflatten(1, self.eye.grid), words)
+
+    def _read(self, line: str, number: int) -> Tensor:
+        """The image that a line names, ``(1, C, H, W)`` or ``(S, D)``."""
+        if not line:
+            raise InputError("the input", "expected the path of an image, got an empty line", number + 1)
+        if self.eye is None:
+            features = to_tensor(read_grid(line))
+            if features.shape[1:] != self.shape:
+                raise InputError(line, f"expected {self.shape[0]} features a place, got {features.shape[1]}")
+            return features
+        if line.startswith(SCHEME):
+            return to_tensor(read_film_strip(line, self.shape)[:1])
+        channels, height, width = self.shape
+        return to_tensor(read_photograph(line, channels, (height, width))).unsqueeze(0)
+
+
+def _real(tensor: Tensor, lengths: Tensor) -> Tensor:
+    """Which steps of rows ``(N, T, ...)`` are no padding, ``(N, T)``."""
+    steps = torch.arange(tensor.shape[1], device=tensor.device)
+    return steps < lengths.to(tensor.device).unsqueeze(1)

@@ -1,0 +1,76 @@
+"""Images with captions from the Hugging Face hub, or from local parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnx.core.data import Split
+from rnnx.tasks.data.captioning.listing import Listed, Listing, checked
+from rnnx.tasks.data.captioning.photographs import Photographs
+from rnnx.tasks.parts.faults import Faults
+from rnnx.tasks.parts.hub import image_file, read_images
+from rnnx.tasks.parts.photograph import photograph
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class Hub(Photographs):
+    """Any data set of the ``datasets`` library with a column of images, and captions in another or several.
+
+    A caption column holds a text, or a list of texts, in each row; with several columns, the captions of all
+    are the image's. A single local file has the one split ``train``; slices such as ``train[:90%]`` make
+    three of it. Errors count rows from 1.
+
+    Args:
+        path: A hub id such as ``jxie/flickr8k``, a local folder, or a parquet file.
+        config_name: The configuration, where the data set has several.
+        train_split: The split to train on.
+        valid_split: The split to validate on.
+        test_split: The split to test on.
+        image: The column of the image.
+        caption: The column of the captions, or a list of columns such as [caption_0, caption_1].
+    """
+
+    path: str
+    config_name: str | None = None
+    train_split: str = "train"
+    valid_split: str = "validation"
+    test_split: str = "test"
+    image: str = "image"
+    caption: str | tuple[str, ...] = "caption"
+
+    def listing(self, split: Split) -> Listing:
+        """The rows of a split.
+
+        Raises:
+            UsageError: there is no such data set, configuration, split or column.
+            InputError: a row is wrong.
+            RunError: the hub cannot be reached.
+        """
+        option = f"{split}_split"
+        name = {"train": self.train_split, "valid": self.valid_split, "test": self.test_split}[split]
+        columns = (self.caption,) if isinstance(self.caption, str) else self.caption
+        images, texts = read_images(
+            self.path, self.config_name, (option, name), ("image", self.image), ("caption", columns)
+        )
+        faults, listed = Faults(f"{self.path} ({name})", self.skip), list[Listed]()
+        for row, captions in enumerate(texts, 1):
+            with faults:
+                found = [checked(caption, faults.path, row) for caption in captions]
+                read = partial(_read, images, row, self.path, str(faults.path), self.channels, self.side)
+                listed.append(Listed(read, found, faults.path, row))
+        return Listing(faults, len(texts), listed)
+
+
+def _read(
+    images: Sequence[Any], row: int, path: str, name: str, channels: int, side: int
+) -> NDArray[np.uint8]:
+    place = f"{name}:{row}"
+    file = image_file(images[row - 1], path, place)
+    return photograph(file, place, channels, (side, side))[np.newaxis]

@@ -1,0 +1,177 @@
+"""Texts written by a decoder: read against the right ones, and looked for by beam search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rnnx.core.batch import Batch
+from rnnx.core.errors import RunError, UsageError
+from rnnx.core.state import State
+from rnnx.core.task import Loss
+from rnnx.tasks.parts.attention import Memory
+from rnnx.tasks.parts.decoder import Decoder
+from rnnx.tasks.parts.search import Hypothesis, beam_search
+from rnnx.tasks.parts.vocabulary import Vocabulary
+
+
+@final
+class Search(NamedTuple):
+    """How texts are looked for; see :func:`rnnx.tasks.parts.search.beam_search`."""
+
+    beam_size: int
+    length_penalty: float
+    coverage_penalty: float
+    min_length: int
+    max_length: int
+    no_repeat_ngram: int
+    n_best: int = 1
+
+    def changed(self, n_best: int, asked: Mapping[str, Any]) -> Search:
+        """The search with what is asked for, its beam at least as wide as ``n_best``.
+
+        Args:
+            n_best: Hypotheses of each example.
+            asked: Other fields by name; those that are None stay as they are.
+
+        Example:
+            >>> search = Search(5, 1.0, 0.0, 0, 100, 0)
+            >>> search.changed(1, {"beam_size": 2, "max_length": None})
+            Search(beam_size=2, length_penalty=1.0, coverage_penalty=0.0, min_length=0,
+                   max_length=100, no_repeat_ngram=0, n_best=1)
+            >>> search.changed(7, {}).beam_size
+            7
+        """
+        given = {name: value for name, value in asked.items() if value is not None}
+        search = self._replace(n_best=n_best, **given)
+        return search._replace(beam_size=max(search.beam_size, n_best))
+
+
+@final
+class Reading(NamedTuple):
+    """What the decoder makes of the right texts of a batch.
+
+    Attributes:
+        logits: Of each real token, ``(M, V)``.
+        targets: Those tokens, ``(M,)``.
+        attention: Where it looked for each token, ``(N, U, S)``, those of the padding too; None if it has no
+            attention.
+    """
+
+    logits: Tensor
+    targets: Tensor
+    attention: Tensor | None
+
+
+def read(decoder: Decoder, vocabulary: Vocabulary, batch: Batch, memory: Memory, start: State) -> Reading:
+    """Lets a decoder predict each token of the right texts from those before it.
+
+    Args:
+        decoder: The decoder.
+        vocabulary: What its tokens are.
+        batch: Its ``targets`` ``(N, U)`` are the texts, of ``target_lengths`` ``(N,)``.
+        memory: What the decoder looks at, of ``N`` rows.
+        start: Its first state, tensors ``(N, size)``.
+    """
+    lengths = batch.target_lengths
+    assert lengths is not None
+    before = F.pad(batch.targets[:, :-1], (1, 0), value=vocabulary.bos)  # (N, U)
+    vectors, weights = decoder(before, lengths, memory, start)
+    real = torch.arange(before.shape[1], device=before.device) < lengths.unsqueeze(1)  # (N, U)
+    return Reading(decoder.logits(vectors[real]), batch.targets[real], weights)
+
+
+def cross_entropy(reading: Reading, smoothing: float) -> Loss:
+    """The cross-entropy in nats a token.
+
+    Args:
+        reading: From :func:`read`.
+        smoothing: Share of the probability that is spread over all tokens (Szegedy et al. 2016).
+    """
+    logits = reading.logits.to(torch.promote_types(reading.logits.dtype, torch.float32))
+    total = F.cross_entropy(logits, reading.targets, reduction="sum", label_smoothing=smoothing)
+    return Loss(total, torch.tensor(len(reading.targets), device=total.device))
+
+
+@torch.no_grad()
+def write(
+    decoder: Decoder, vocabulary: Vocabulary, memory: Memory, start: State, search: Search
+) -> list[list[Hypothesis]]:
+    """Looks for the most probable texts; padding, beginning and the unknown word are never written.
+
+    Args:
+        decoder: The decoder.
+        vocabulary: What its tokens are.
+        memory: What it looks at, of ``N`` rows; the places of each row are its first.
+        start: Its first state, tensors ``(N, size)``.
+        search: How to look.
+
+    Returns:
+        For each row its hypotheses, best first.
+
+    Raises:
+        RunError: there are none.
+    """
+    begin = torch.full((len(memory.mask),), vocabulary.bos, device=memory.mask.device)
+    seen: tuple[Tensor, Memory] = begin.new_empty(0), memory
+
+    def step(tokens: Tensor, state: State, rows: Tensor) -> tuple[Tensor, Tensor | None, State]:
+        nonlocal seen
+        if not torch.equal(seen[0], rows):
+            seen = rows, memory.select(rows)
+        return decoder.step(tokens, seen[1], state)
+
+    found = beam_search(
+        step,
+        start,
+        begin,
+        end=vocabulary.eos,
+        max_length=search.max_length,
+        beam_size=search.beam_size,
+        n_best=search.n_best,
+        alpha=search.length_penalty,
+        beta=search.coverage_penalty,
+        source_lengths=memory.mask.sum(1),
+        min_length=search.min_length,
+        no_repeat_ngram=search.no_repeat_ngram,
+        forbidden=(vocabulary.pad, vocabulary.bos, vocabulary.unk),
+    )
+    if not all(found):
+        raise RunError(
+            "the search found no text: either the model's numbers are no longer finite "
+            "(train again with a lower optimizer.lr), or min_length and no_repeat_ngram leave none"
+        )
+    return found
+
+
+def answers(
+    number: int, hypotheses: Sequence[Hypothesis], vocabulary: Vocabulary, scores: bool
+) -> Iterator[str]:
+    """The lines that answer a line.
+
+    Args:
+        number: Of the line that was read, from 0.
+        hypotheses: Its texts, best first.
+        vocabulary: What their tokens are.
+        scores: Whether they are written in Moses' form, ``number ||| text ||| score``.
+    """
+    for hypothesis in hypotheses:
+        text = vocabulary.decode(hypothesis.tokens)
+        yield f"{number} ||| {text} ||| {hypothesis.score:.4f}" if scores else text
+
+
+def check_drawing(path: Path, decoder: Decoder) -> None:
+    """Whether where a decoder looks can be drawn in a file.
+
+    Raises:
+        UsageError: it has no attention, or there is no such folder.
+    """
+    if decoder.attention is None:
+        raise UsageError("attention: the model was trained with task.attention=none, so it looks nowhere")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"attention: expected a file in a folder that exists, got {path}")
