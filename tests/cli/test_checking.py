@@ -159,7 +159,7 @@ def test_an_unknown_name_is_a_suggestion_and_exits_with_2():
     done = check("socal")
     assert (done.exit_code, done.stdout) == (2, "")
     assert "no such cell or task 'socal'; did you mean 'social'? (cells: clockwork, " in done.stderr
-    assert "; tasks: bare, leaky, lm, mean, memory, " in done.stderr
+    assert "; tasks: bare, captioning, leaky, lm, mean, memory, " in done.stderr
     with pytest.raises(UsageError, match="did you mean 'mean'"):
         next(outcomes("meann"))
 

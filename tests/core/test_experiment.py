@@ -457,7 +457,10 @@ def test_a_run_whose_gradient_flow_cannot_be_measured_stands(
             def __init__(self, input_size: int, *, hidden_size: int = 8) -> None:
                 super().__init__()
                 self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
-                self.project = nn.Linear(input_size, hidden_size)
+                self.input = nn.Linear(input_size, hidden_size)
+
+            def project(self, x):
+                return self.input(x)
 
             def step(self, z, state):
                 if len(z) > 4:
