@@ -13,8 +13,6 @@ from rnnx.core.registry import plugins
 
 PROGRAM = """
 import json, os, sys, torch
-rank = 1 if os.fork() == 0 else 0
-torch.distributed.init_process_group("gloo", init_method="file://" + sys.argv[1], rank=rank, world_size=2)
 from torch.nn.parallel import DistributedDataParallel
 from rnnx.core.layers import Layer
 from rnnx.core.registry import plugins
@@ -26,22 +24,12 @@ from rnnx.core.testing.tasks.check import numbers
 from rnnx.core.testing.tasks.probe import installed
 from rnnx.core.testing.tasks.subject import subjects as tasks
 
-MINE = [[0], [1, 2, 3]][rank]
-
-def distance(model, loss):
-    one = torch.autograd.grad(loss(model, [0, 1, 2, 3]) / 2, list(model.parameters()))
-    together = DistributedDataParallel(model)
-    for _ in range(2):  # only the second pass knows of parameters that got no gradient in the first
-        model.zero_grad()
-        loss(together, MINE).backward()
-    return max(float((p.grad - g).abs().max()) for p, g in zip(model.parameters(), one))
-
 def of_a_cell(plugin):
     subject = next(cells(*subject_of(plugin)))
     def loss(model, chosen):
         y, _ = model(subject.x[chosen], FORTH.structure[chosen])
         return y.square().sum()
-    return distance(Layer(subject.cell), loss)
+    return Layer(subject.cell), loss
 
 def of_a_task(plugin):
     task_class, data = subject_of(plugin)
@@ -51,11 +39,24 @@ def of_a_task(plugin):
     def loss(model, chosen):
         part = rows(batch, chosen)
         return task.loss(model(part), part).total
-    return distance(task, loss)
+    return task, loss
+
+def distance(model, loss):
+    one = torch.autograd.grad(loss(model, [0, 1, 2, 3]) / 2, list(model.parameters()))
+    together = DistributedDataParallel(model)
+    for _ in range(2):  # only the second pass knows of parameters that got no gradient in the first
+        model.zero_grad()
+        loss(together, MINE).backward()
+    return max(float((p.grad - g).abs().max()) for p, g in zip(model.parameters(), one))
 
 with numbers(torch.double), installed():
-    found = {plugin.name: of_a_cell(plugin) for plugin in plugins("cell") if plugin.name != "probe"}
-    found |= {f"task {plugin.name}": of_a_task(plugin) for plugin in plugins("task")}
+    made = {plugin.name: of_a_cell(plugin) for plugin in plugins("cell") if plugin.name != "probe"}
+    made |= {f"task {plugin.name}": of_a_task(plugin) for plugin in plugins("task")}
+    rank = 1 if os.fork() == 0 else 0  # both have the same models and the same batches
+    MINE = [[0], [1, 2, 3]][rank]
+    meeting = "file://" + sys.argv[1]
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    found = {name: distance(model, loss) for name, (model, loss) in made.items()}
 if rank == 0:
     print(json.dumps(found))
     os.wait()
