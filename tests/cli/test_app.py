@@ -5,8 +5,10 @@ import json
 import pickle
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from functools import partial
 from importlib.metadata import distribution, entry_points
 from io import BytesIO
 from pathlib import Path
@@ -351,9 +353,10 @@ def test_an_interruption_has_exit_code_130(rnnx):
         cwd=rnnx.folder,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
     ) as process:
         assert process.stderr.readline().startswith("epoch 1 ")
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in rest
