@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from rnnx.core.errors import InputError
-from rnnx.tasks.parts.picture import measured, read_picture
+from rnnx.tasks.parts.picture import ENDINGS, is_image, measured, read_picture
 
 RED = np.array([[200, 0, 10], [20, 30, 40]], np.uint8)
 GREEN = np.array([[0, 150, 10], [21, 31, 41]], np.uint8)
@@ -108,3 +108,11 @@ def test_a_file_cut_off_is_refused_or_read(form: str) -> None:
 
 def test_a_size_in_words_is_width_first() -> None:
     assert measured(COLOURS) == "3 x 2 pixels"
+
+
+def test_an_image_is_known_by_its_name() -> None:
+    """Pillow's ending for every one of them, in either case."""
+    Image.init()
+    assert all(ending in Image.EXTENSION for ending in ENDINGS)
+    assert all(is_image(Path(f"a/1{ending}")) for ending in (*ENDINGS, *map(str.upper, ENDINGS)))
+    assert not any(is_image(Path(f"a/{name}")) for name in (".1.png", "png", "1.txt", "1.png.gz"))

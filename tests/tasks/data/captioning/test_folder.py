@@ -100,8 +100,8 @@ def test_a_wrong_row_of_a_table_is_named(row: str, expected: str, root: Path) ->
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        ("{", "expected JSON, and it cannot be read: Expecting property name"),
-        ("", "expected JSON, and it cannot be read: "),
+        ("{", "not JSON: Expecting property name"),
+        ("", "not JSON: Expecting value at column 1"),
         ("[1]", "expected a text under 'file_name' and under 'text', got [1]"),
         ({"text": "a"}, "expected a text under 'file_name' and under 'text', got {'text': 'a'}"),
         ({"file_name": "1.png"}, "expected a text under 'file_name' and under 'text', got "),

@@ -117,6 +117,7 @@ def test_all_missing_files_are_named_with_what_there_is(tmp_path: Path) -> None:
         ("a.tsv", "ein Hund", "expected two columns separated by a tab, got 1"),
         ("a.tsv", "ein\tHund\ta dog", "expected two columns separated by a tab, got 3"),
         ("a.jsonl", "{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
+        ("a.jsonl", '{"de": "x", "en": "\\ud83d"}', "expected whole characters, got half of one, '\\ud83d'"),
         ("a.jsonl", '{"de": "x"}', "expected an object with a text under 'en', got the keys de"),
         ("a.jsonl", '{"de": 1, "en": "x"}', "expected an object with a text under 'de', got the keys de, en"),
         ("a.jsonl", '["x", "y"]', "expected an object with a text under 'de', got a list"),

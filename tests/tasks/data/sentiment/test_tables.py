@@ -86,6 +86,8 @@ def test_json_lines(tmp_path: Path) -> None:
         ("a.jsonl", ['{"text": "x", "label": "1"}', "{"], Columns(),
          "not JSON: Expecting property name enclosed in double quotes at column 2"),
         ("a.jsonl", ['{"text": "x", "label": "1"}', '["x", 1]'], Columns(), "expected an object, got list"),
+        ("a.jsonl", ['{"text": "x", "label": "1"}', '{"text": "\\ud83d", "label": "1"}'], Columns(),
+         "expected whole characters, got half of one, '\\ud83d'"),
         ("a.jsonl", ['{"text": "x", "label": "1"}', '{"text": " ", "label": 1}'], Columns(),
          "expected a text, got an empty one"),
         ("a.jsonl", ['{"text": "x", "label": "1"}', '{"text": "x", "label": true}'], Columns(),

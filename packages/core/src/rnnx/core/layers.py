@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from rnnx.core import engine
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
+from rnnx.core.padding import real_steps
 from rnnx.core.skips import Skip
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
@@ -203,7 +204,7 @@ class Stack(Recurrent):
         trees: Trees | None = None,
     ) -> tuple[Tensor, State]:
         if lengths is not None:  # a skip carries the input on, and padding may hold anything
-            real = torch.arange(x.shape[1], device=x.device) < lengths.to(x.device).unsqueeze(1)  # (N, T)
+            real = real_steps(x, lengths)  # (N, T)
             x = x.where(real.unsqueeze(-1), 0)
         before = [None] * len(self.layers) if state is None else states.split(state, self.counts)
         after: State = ()

@@ -16,6 +16,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.attention import Memory, Score
@@ -183,7 +184,7 @@ class Captioning(Task):
         if not self.training or not self.doubly_stochastic or attention is None:
             return loss
         assert batch.target_lengths is not None
-        real = _real(attention, batch.target_lengths)  # (N, U)
+        real = real_steps(attention, batch.target_lengths)  # (N, U)
         seen = attention.to(loss.total.dtype).where(real.unsqueeze(-1), 0).sum(1)  # (N, S)
         return Loss(loss.total + self.doubly_stochastic * (1 - seen)[output.mask].square().sum(), loss.count)
 
@@ -292,7 +293,7 @@ class Captioning(Task):
         """What the decoder looks at and starts from."""
         inputs = inputs.to(self.decoder.output.weight.dtype)
         if self.eye is None:
-            mask = _real(inputs, lengths)  # (N, S)
+            mask = real_steps(inputs, lengths)  # (N, S)
             values = inputs.where(mask.unsqueeze(-1), 0)
         else:
             values = self.eye(inputs[:, 0])  # (N, S, E)
@@ -328,9 +329,3 @@ class Captioning(Task):
             return to_tensor(read_film_strip(line, self.shape)[:1])
         channels, height, width = self.shape
         return to_tensor(read_photograph(line, channels, (height, width))).unsqueeze(0)
-
-
-def _real(tensor: Tensor, lengths: Tensor) -> Tensor:
-    """Which steps of rows ``(N, T, ...)`` are no padding, ``(N, T)``."""
-    steps = torch.arange(tensor.shape[1], device=tensor.device)
-    return steps < lengths.to(tensor.device).unsqueeze(1)

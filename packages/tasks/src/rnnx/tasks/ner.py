@@ -14,6 +14,7 @@ from torchmetrics import Metric
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Positive, Rate
 from rnnx.core.data import Meta, Split
+from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.characters import CharacterEncoder
 from rnnx.tasks.parts.confusion import Confusion, drawn
@@ -133,7 +134,7 @@ class Entities(Task):
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
         """Which type each word of the batch was taken for."""
-        real = torch.arange(batch.inputs.shape[1], device=self.device) < batch.lengths.unsqueeze(1)  # (N, T)
+        real = real_steps(batch.inputs, batch.lengths)  # (N, T)
         types = ["none", *dict.fromkeys(tag.type for tag in self.tags if tag.type)]
         type_of = torch.tensor([types.index(tag.type or "none") for tag in self.tags], device=self.device)
         answers = self.tagging.decode(self(batch), batch.lengths)
@@ -182,7 +183,7 @@ class Entities(Task):
             words = words.masked_fill(dropped & (words >= self.lexicon.rare), self.lexicon.words.unk)
         x = self.embedding(words)  # (N, T, E)
         if self.characters is not None:
-            real = torch.arange(words.shape[1], device=words.device) < lengths.to(words.device).unsqueeze(1)
+            real = real_steps(words, lengths)  # (N, T)
             read = self.characters(inputs[real][:, 1:])  # (M, C), the words that are no padding
             spelt = read.new_zeros(*words.shape, read.shape[1])
             spelt[real] = read

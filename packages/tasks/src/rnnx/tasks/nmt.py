@@ -16,6 +16,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
+from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.attention import Memory, Score
@@ -227,7 +228,7 @@ class Translation(Task):
 
     def _encode(self, tokens: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         values, state = self.encoder(self.dropout(self.embedding(tokens)), lengths)  # (N, S, E)
-        mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths.unsqueeze(1)  # (N, S)
+        mask = real_steps(tokens, lengths)  # (N, S)
         return self.decoder.memory(self.dropout(values), mask), self.decoder.start(state)
 
     @torch.no_grad()

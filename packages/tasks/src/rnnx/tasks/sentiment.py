@@ -15,6 +15,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Positive, Rate
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.confusion import Confusion, drawn
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
@@ -112,10 +113,8 @@ class Sentiment(Task):
         x = x * (batch.inputs != self.reader.vocabulary.pad).unsqueeze(-1)
         y, _ = self.encoder(x, batch.lengths, trees=batch.trees)  # (N, T, H)
         if batch.parents is None:
-            real = torch.arange(y.shape[1], device=y.device) < batch.lengths.to(y.device).unsqueeze(
-                1
-            )  # (N, T)
-            return Scores(self.output(self.dropout(self.pool(y, real))), None)
+            pooled = self.pool(y, real_steps(y, batch.lengths))
+            return Scores(self.output(self.dropout(pooled)), None)
         nodes = self.output(self.dropout(y))  # (N, T, C)
         return Scores(nodes[batch.parents == -1], nodes)
 

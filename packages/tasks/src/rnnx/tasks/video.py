@@ -16,6 +16,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import NonNegative, Positive, Rate
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.feature_file import read_features
 from rnnx.tasks.parts.film_strip import SCHEME, film_strip, read_film_strip
@@ -81,7 +82,7 @@ class FrameLabels(Task):
 
     def forward(self, batch: Batch) -> Tensor:
         """The scores of the classes at each frame, ``(N, T, C)``."""
-        frames = batch.inputs[_real(batch.inputs, batch.lengths)]  # (M, ...), those of all videos
+        frames = batch.inputs[real_steps(batch.inputs, batch.lengths)]  # (M, ...), those of all videos
         vectors = self.dropout(self.eye(frames.to(self.output.weight.dtype)))  # (M, E)
         rows = pad_sequence(vectors.split(batch.lengths.tolist()), batch_first=True)  # (N, T, E)
         y, _ = self.recurrent(rows, batch.lengths)
@@ -94,8 +95,8 @@ class FrameLabels(Task):
         ``min(|log y_t - log y_{t-1}|, 4)^2``, where ``y_{t-1}`` gets no gradient.
         """
         scores = output.to(torch.promote_types(output.dtype, torch.float32)).log_softmax(-1)
-        real = _real(scores, batch.lengths)  # (N, T)
-        targets = batch.targets[_real(batch.targets, batch.lengths)]  # (M,)
+        real = real_steps(scores, batch.lengths)  # (N, T)
+        targets = batch.targets[real_steps(batch.targets, batch.lengths)]  # (M,)
         total = F.nll_loss(scores[real], targets, reduction="sum")
         if self.training and self.smoothing:
             changes = (scores[:, 1:] - scores[:, :-1].detach()).clamp(-LARGEST, LARGEST)
@@ -190,12 +191,6 @@ class FrameLabels(Task):
         if frames.shape[1:] != self.shape:
             raise InputError(line, f"expected {self.shape[0]} features a frame, got {frames.shape[1]}")
         return frames
-
-
-def _real(tensor: Tensor, lengths: Tensor) -> Tensor:
-    """Which steps of rows ``(N, T, ...)`` are no padding, ``(N, T)``."""
-    steps = torch.arange(tensor.shape[1], device=tensor.device)
-    return steps < lengths.to(tensor.device).unsqueeze(1)
 
 
 def _pairs(output: Tensor, batch: Batch) -> Iterator[tuple[list[int], list[int]]]:

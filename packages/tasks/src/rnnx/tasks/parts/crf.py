@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.core.padding import real_steps
+
 
 class Tagging(nn.Module, ABC):
     """From scores of each of ``K`` tags at each place to sequences of tags.
@@ -46,11 +48,11 @@ class Softmax(Tagging):
 
     def log_likelihood(self, scores: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         logs = -F.cross_entropy(_widened(scores).transpose(1, 2), tags, reduction="none")  # (N, T)
-        return logs.where(_real(tags, lengths), 0).sum(1)
+        return logs.where(real_steps(tags, lengths), 0).sum(1)
 
     def decode(self, scores: Tensor, lengths: Tensor) -> Tensor:
         best = scores.argmax(2)
-        return best.where(_real(best, lengths), 0)
+        return best.where(real_steps(best, lengths), 0)
 
 
 @final
@@ -103,7 +105,7 @@ class CRF(Tagging):
         """``s(y)``, ``(N,)``, of what :meth:`log_likelihood` takes."""
         scores = _widened(scores)
         start, transition, end = self._weights(scores.dtype)
-        real = _real(tags, lengths)
+        real = real_steps(tags, lengths)
         emitted = scores.gather(2, tags.unsqueeze(2)).squeeze(2).where(real, 0).sum(1)
         moved = transition[tags[:, :-1], tags[:, 1:]].where(real[:, 1:], 0).sum(1)
         last = tags.gather(1, lengths.to(tags.device).unsqueeze(1) - 1).squeeze(1)
@@ -114,7 +116,7 @@ class CRF(Tagging):
         scores = _widened(scores)
         start, transition, end = self._weights(scores.dtype)
         first, *others = scores.unbind(1)  # (N, K)
-        running = _real(scores[..., 0], lengths).unsqueeze(2).unbind(1)  # (N, 1)
+        running = real_steps(scores[..., 0], lengths).unsqueeze(2).unbind(1)  # (N, 1)
         alpha = start + first
         for score, goes_on in zip(others, running[1:], strict=True):
             after = (alpha.unsqueeze(2) + transition).logsumexp(1) + score
@@ -126,7 +128,7 @@ class CRF(Tagging):
         scores = _widened(scores)
         start, transition, end = self._weights(scores.dtype)
         first, *others = scores.unbind(1)  # (N, K)
-        real = _real(scores[..., 0], lengths)
+        real = real_steps(scores[..., 0], lengths)
         best, stay = start + first, torch.arange(scores.shape[2], device=scores.device)
         back: list[Tensor] = []
         for score, goes_on in zip(others, real.unsqueeze(2).unbind(1)[1:], strict=True):
@@ -153,8 +155,3 @@ class CRF(Tagging):
 
 def _widened(scores: Tensor) -> Tensor:
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
-
-
-def _real(like: Tensor, lengths: Tensor) -> Tensor:
-    """Which places of ``(N, T)`` are no padding."""
-    return torch.arange(like.shape[1], device=like.device) < lengths.to(like.device).unsqueeze(1)

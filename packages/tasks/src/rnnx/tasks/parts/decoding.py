@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError, UsageError
+from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss
 from rnnx.tasks.parts.attention import Memory
@@ -82,7 +83,7 @@ def read(decoder: Decoder, vocabulary: Vocabulary, batch: Batch, memory: Memory,
     assert lengths is not None
     before = F.pad(batch.targets[:, :-1], (1, 0), value=vocabulary.bos)  # (N, U)
     vectors, weights = decoder(before, lengths, memory, start)
-    real = torch.arange(before.shape[1], device=before.device) < lengths.unsqueeze(1)  # (N, U)
+    real = real_steps(before, lengths)  # (N, U)
     return Reading(decoder.logits(vectors[real]), batch.targets[real], weights)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from rnnx.core.padding import real_steps
 from rnnx.tasks.parts.tags import OUTSIDE, Tag, continues
 
 
@@ -73,8 +74,7 @@ class EntityScores(Metric):
             expected: ``(N, T)``, those that are right.
             lengths: ``(N,)``, the words of each sentence, on any device.
         """
-        places = torch.arange(expected.shape[1], device=expected.device)
-        real = places < lengths.to(expected.device).unsqueeze(1)  # (N, T)
+        real = real_steps(expected, lengths)
         ours, gold = self.spans(predicted, real), self.spans(expected, real)
         right = (ours.type == gold.type) & (ours.stop == gold.stop)
         self.predicted += self._count(ours.type)

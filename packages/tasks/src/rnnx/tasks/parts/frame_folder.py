@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnx.core.errors import InputError
-from rnnx.tasks.parts.picture import measured, read_picture
+from rnnx.tasks.parts.picture import ENDINGS, is_image, measured, read_picture
 
-ENDINGS: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 NUMBER: Final = re.compile(r"([0-9]+)")
 
 
@@ -46,8 +45,6 @@ def read_frames(folder: str | Path, channels: int, size: tuple[int, int] | None 
 def image_files(folder: Path) -> list[Path]:
     """The image files of a folder, in natural order: ``2.png`` before ``10.png``.
 
-    They are known by the ending of the name; other files and hidden ones are not looked at.
-
     Raises:
         InputError: there is no such folder, or no image in it.
 
@@ -61,9 +58,7 @@ def image_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(folder, "expected a folder of images, and there is no such folder; check the path")
-    files = [
-        file for file in folder.iterdir() if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
-    ]
+    files = [file for file in folder.iterdir() if is_image(file)]
     if not files:
         raise InputError(folder, f"expected image files ({', '.join(ENDINGS)}), and there is none")
     return sorted(files, key=lambda file: (_natural(file.name), file.name))

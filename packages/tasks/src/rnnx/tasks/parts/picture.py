@@ -12,7 +12,18 @@ from PIL import Image
 from rnnx.core.errors import InputError
 
 MODES: Final = {1: "L", 3: "RGB"}  # Pillow's, by the number of channels
+ENDINGS: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 DEEP: Final = ("I", "F")  # what its modes of more than 8 bits a channel begin with
+
+
+def is_image(file: Path) -> bool:
+    """Whether the name says that a file is an image, by its ending; a hidden file never is.
+
+    Example:
+        >>> [is_image(Path(name)) for name in ("1.PNG", ".1.png", "labels.txt")]
+        [True, False, False]
+    """
+    return file.suffix.lower() in ENDINGS and not file.name.startswith(".")
 
 
 def read_picture(

@@ -9,6 +9,7 @@ from typing import Protocol, final
 import torch
 from torch import Tensor
 
+from rnnx.core.padding import real_steps
 from rnnx.core.state import State, select
 
 IMPOSSIBLE = -torch.inf
@@ -79,9 +80,8 @@ def coverage_penalty(coverage: Tensor, lengths: Tensor) -> Tensor:
         >>> coverage_penalty(torch.tensor([[2.0, 0.5, 0.0]]), torch.tensor([2]))
         tensor([-0.6931])
     """
-    source = torch.arange(coverage.size(1), device=coverage.device) < lengths[:, None]
     cost = coverage.clamp(torch.finfo(coverage.dtype).tiny, 1.0).log()
-    return cost.masked_fill(~source, 0.0).sum(1)
+    return cost.masked_fill(~real_steps(coverage, lengths), 0.0).sum(1)
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from rnnx.tasks.data.captioning.photographs import Photographs
 from rnnx.tasks.data.captioning.stored import folder
 from rnnx.tasks.parts.faults import Faults
 from rnnx.tasks.parts.inside import inside
+from rnnx.tasks.parts.json_text import parsed
 from rnnx.tasks.parts.text import read_text
 
 SHOWN: Final = 60  # characters of an entry that is refused
@@ -84,10 +85,7 @@ class Coco(Photographs):
 
 def _content(path: Path) -> tuple[list[Any], list[Any]]:
     """The images and the annotations of a file."""
-    try:
-        content: Any = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(path, f"expected JSON, and it cannot be read: {error}") from None
+    content: Any = parsed(read_text(path), path)
     keys = content if isinstance(content, dict) else {}
     images, annotations = keys.get("images"), keys.get("annotations")
     if not isinstance(images, list) or not isinstance(annotations, list):

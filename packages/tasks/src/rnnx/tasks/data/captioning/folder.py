@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -14,10 +12,12 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.captioning.listing import Listed, Listing, checked
 from rnnx.tasks.data.captioning.photographs import Photographs
 from rnnx.tasks.data.captioning.stored import folder
+from rnnx.tasks.parts.comma_separated import read_rows
 from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.frame_folder import ENDINGS
 from rnnx.tasks.parts.inside import inside
-from rnnx.tasks.parts.text import read_lines, read_text
+from rnnx.tasks.parts.json_text import parsed
+from rnnx.tasks.parts.picture import is_image
+from rnnx.tasks.parts.text import read_lines
 
 FOLDERS: Final[dict[Split, tuple[str, ...]]] = {
     "train": ("train", "training"),
@@ -63,7 +63,7 @@ class Folder(Photographs):
                 listed[place].captions.extend(captions)
         faults.report(len(rows), "rows")
         faults = Faults(path, self.skip)
-        bare = [file for file in sorted(root.rglob("*")) if _is_image(file) and file not in listed]
+        bare = [file for file in sorted(root.rglob("*")) if is_image(file) and file not in listed]
         for file in bare:
             with faults:
                 raise InputError(path, f"expected a row for '{file}', and there is none")
@@ -82,10 +82,7 @@ class Folder(Photographs):
     def _parsed(self, root: Path, path: Path, line: int, row: Any) -> tuple[Path, list[str]]:
         """Where the image of a row is, and its captions."""
         if isinstance(row, str):
-            try:
-                row = json.loads(row)
-            except (ValueError, RecursionError) as error:
-                raise InputError(path, f"expected JSON, and it cannot be read: {error}", line) from None
+            row = parsed(row, path, line)
         columns = row if isinstance(row, dict) else {}
         name, found = columns.get("file_name"), columns.get(self.caption)
         captions: Any = [found] if isinstance(found, str) else found
@@ -107,15 +104,8 @@ def _metadata(root: Path) -> Path:
 
 def _table(path: Path) -> list[tuple[int, Any]]:
     """The rows of a comma-separated file, by the names in its first line, and the line each begins in."""
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
-    rows, line = list[tuple[int, Any]](), 2
-    try:
-        for row in reader:
-            rows.append((line, row))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(path, f"not comma-separated text: {error}", line) from None
-    return rows
+    (_, names), *rows = read_rows(path)
+    return [(line, dict(zip_longest(names, fields))) for line, fields in rows if fields]
 
 
 def _lines(path: Path) -> list[tuple[int, Any]]:
@@ -124,7 +114,3 @@ def _lines(path: Path) -> list[tuple[int, Any]]:
 
 def _are_texts(captions: Any) -> bool:
     return isinstance(captions, list) and all(isinstance(caption, str) for caption in captions)
-
-
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in ENDINGS and not file.name.startswith(".")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, final
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
+from rnnx.tasks.parts.json_text import parsed
 from rnnx.tasks.parts.text import read_lines
 
 log = logging.getLogger(__name__)
@@ -79,10 +79,7 @@ class Files(Parallel):
         return _aligned(*(_existing(_side(prefix, language)) for language in self.languages))
 
     def _keys(self, path: Path, number: int, line: str) -> tuple[str, str]:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(path, f"not JSON: {error.msg} at column {error.colno}", number) from None
+        row = parsed(line, path, number)
         return _text(path, number, row, self.source), _text(path, number, row, self.target)
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias, final
 
 from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.sentiment.texts import Found, checked
+from rnnx.tasks.parts.comma_separated import read_rows
 from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.text import read_lines, read_text
+from rnnx.tasks.parts.json_text import parsed
+from rnnx.tasks.parts.text import read_lines
 
 Column: TypeAlias = int | str
 Row: TypeAlias = tuple[int, list[str]]  # the line that it begins in, and its fields
@@ -66,7 +65,7 @@ def read(path: Path, columns: Columns, skip: bool) -> list[Found]:
                 found.append(_object(path, number, text, *keys))
         faults.report(len(lines), "lines")
         return found
-    rows = list(_tabs(path) if format_of(path) == ".tsv" else _commas(path))
+    rows = list(_tabs(path) if format_of(path) == ".tsv" else read_rows(path))
     place, place_of_label, width, header = _places(path, columns, rows[0][1])
     body = rows[header:]
     for line, fields in body:
@@ -85,17 +84,6 @@ def read(path: Path, columns: Columns, skip: bool) -> list[Found]:
 def _tabs(path: Path) -> Iterator[Row]:
     for number, line in enumerate(read_lines(path), 1):
         yield number, line.split("\t")
-
-
-def _commas(path: Path) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    line = 1
-    try:
-        for fields in reader:
-            yield line, fields
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(path, f"not comma-separated text: {error}", line) from error
 
 
 def _places(path: Path, columns: Columns, first: list[str]) -> tuple[int, int, int, bool]:
@@ -143,10 +131,7 @@ def _keys(columns: Columns) -> tuple[str, str]:
 
 def _object(path: Path, number: int, line: str, text: str, label: str) -> Found:
     """The text and the label of a line; a whole number will do as a label."""
-    try:
-        row: Any = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(path, f"not JSON: {error.msg} at column {error.colno}", number) from None
+    row: Any = parsed(line, path, number)
     if not isinstance(row, dict):
         raise InputError(path, f"expected an object, got {type(row).__name__}", number)
     if not isinstance(row.get(text), str) or type(row.get(label)) not in (str, int):
