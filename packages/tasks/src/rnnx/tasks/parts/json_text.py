@@ -9,9 +9,7 @@ from typing import Any, Final
 
 from rnnx.core.errors import InputError
 
-HALF: Final = re.compile(
-    r"\\u[dD][89a-fA-F]"
-)  # of a character, also where the other half follows
+HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")  # of a character, also where the other half follows
 
 
 def parsed(text: str, path: str | Path, line: int | None = None) -> Any:
