@@ -18,7 +18,7 @@ PIP      = $(VENV)/bin/python -m pip --disable-pip-version-check install -qq --c
 
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: install run test test-slow lint format
+.PHONY: install run test test-slow fuzz lint format
 
 install: $(STAMP)
 
@@ -40,6 +40,9 @@ test: install
 
 test-slow: install
 	@$(VENV)/bin/python -m pytest -m slow $(ARGS)
+
+fuzz: install
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz $(ARGS)
 
 lint: install
 	@$(VENV)/bin/ruff check --quiet

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.image import imread
 from typer.testing import CliRunner
 
 from rnnx.cli.app import _lines, app
@@ -329,25 +330,24 @@ def test_a_checkpoint_of_something_else_is_refused(checkpoint):
     )
 
 
-def test_an_unforeseen_error_is_one_sentence_and_a_traceback_on_request(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs").touch()  # a file where the folder of runs should be
-    words = ("run", "data.train=200", "data.valid=2", "data.test=2", "logger=none")
-    done = invoke(*words)
+def test_an_unforeseen_error_is_one_sentence_and_a_traceback_on_request(monkeypatch):
+    def broken(run, out):
+        raise ZeroDivisionError(f"not with {run}")
+
+    monkeypatch.setattr("rnnx.cli.app.find_run", broken)
+    done = invoke("test", "mine")
     assert (done.exit_code, done.stdout) == (1, "")
-    assert re.fullmatch(
-        r"rnnx: internal error: \w+: .*runs.* \(use --debug for the traceback\)\n", done.stderr
-    )
-    for debugging in (("--debug", *words), (*words, "--debug")):
+    expected = "rnnx: internal error: ZeroDivisionError: not with mine (use --debug for the traceback)\n"
+    assert done.stderr == expected
+    for debugging in (("--debug", "test", "mine"), ("test", "mine", "--debug")):
         done = invoke(*debugging)
         assert done.exit_code == 1
         assert done.stderr.startswith("Traceback (most recent call last):\n")
 
 
-def test_an_interruption_has_exit_code_130(rnnx):
-    words = (
-        "run data.train=200 data.valid=2 data.test=2 trainer.max_epochs=9999 cell.hidden_size=4 logger=none"
-    )
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_says_how_to_go_on(signum, code, rnnx):
+    words = "run data.train=99 data.valid=2 data.test=2 trainer.max_epochs=9999 cell.hidden_size=4 logger=csv"
     with subprocess.Popen(
         [sys.executable, "-m", "rnnx.cli", *words.split()],
         cwd=rnnx.folder,
@@ -356,10 +356,39 @@ def test_an_interruption_has_exit_code_130(rnnx):
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
     ) as process:
         assert process.stderr.readline().startswith("epoch 1 ")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signum)
         _, rest = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
+    said = rest.splitlines()[-1]
+    assert said == f"rnnx: stopped by {signum.name}; go on with: rnnx resume runs/nmt-gru"
     assert "Traceback" not in rest
+
+    rows = (rnnx.folder / "runs/nmt-gru/metrics.csv").read_text().splitlines()
+    epochs = int(rows[-1].partition(",")[0])
+    gone_on = rnnx("resume", "runs/nmt-gru", f"trainer.max_epochs={epochs + 1}")
+    assert gone_on.returncode == 0
+    assert (rnnx.folder / "runs/nmt-gru/result.json").exists()
+    again = (rnnx.folder / "runs/nmt-gru/metrics.csv").read_text().splitlines()
+    assert again[1].startswith(rows[1])
+    assert int(again[-1].partition(",")[0]) == epochs + 1
+
+
+def test_a_learning_rate_is_found(rnnx):
+    words = "find-lr data.train=99 data.valid=2 data.test=2 cell.hidden_size=8 --steps 30 --plot rates.png"
+    done = rnnx(*words.split())
+    assert re.fullmatch(r"optimizer.lr=\S+\n", done.stdout)
+    assert 1e-6 <= float(done.stdout.partition("=")[2]) <= 1
+    assert imread(rnnx.folder / "rates.png").ndim == 3
+    assert [path.name for path in rnnx.folder.iterdir()] == ["rates.png"]
+
+
+def test_a_run_that_has_ended_is_not_resumed(rnnx):
+    words = "run data.train=20 data.valid=2 data.test=2 trainer.max_epochs=1 cell.hidden_size=4 logger=none"
+    assert rnnx(*words.split()).returncode == 0
+    done = rnnx("resume", "nmt-gru")
+    assert done.returncode == 2
+    assert done.stderr.startswith("rnnx: runs/nmt-gru: the run has ended")
+    assert rnnx("resume", "nmt-gruu").stderr.startswith("rnnx: no run 'nmt-gruu'")
 
 
 @pytest.mark.parametrize("words", ["--help", "list", "show cell gru", "run --help", "run cell=gruu"])

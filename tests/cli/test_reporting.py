@@ -7,7 +7,7 @@ from torch import nn
 
 from rnnx.cli.reporting import metrics, outcome, size
 from rnnx.cli.screen import display
-from rnnx.core.experiment import Result
+from rnnx.core.result import Result
 
 
 class Tied(nn.Module):

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 import torch
 
 from rnnx.core.batch import Batch
-from rnnx.core.data import Data, Meta, Split
+from rnnx.core.data import Data, Loader, Meta, Split
 
 
 class Numbers(Data):
@@ -19,7 +17,7 @@ class Numbers(Data):
     def meta(self) -> Meta:
         return {"largest": int(self.numbers.max())}
 
-    def loader(self, split: Split) -> Iterable[Batch]:
+    def loader(self, split: Split) -> Loader:
         return [Batch(self.numbers.unsqueeze(1), torch.ones(3).long(), self.numbers, self.numbers)]
 
 

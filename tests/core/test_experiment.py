@@ -18,9 +18,12 @@ import pytest
 import torch
 from matplotlib.image import imread
 
+from rnnx.core.checkpoints import read_checkpoint
 from rnnx.core.errors import InputError, RunError, UsageError
-from rnnx.core.experiment import Experiment, Result, Run, count_parameters, read_checkpoint
+from rnnx.core.experiment import Experiment, Run
+from rnnx.core.result import Result
 from rnnx.core.spec import resolve
+from rnnx.core.training import count_parameters
 
 NMT = (
     "cell=gru",
@@ -120,6 +123,7 @@ def test_the_folder_holds_the_run_and_nothing_else(done: Result) -> None:
         "result.json",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
+        "checkpoints/previous.ckpt",
         "samples/test.tsv",
         "plots/attention.png",
         "plots/curves.png",
@@ -221,11 +225,12 @@ def test_what_is_tested_is_the_best_checkpoint(tmp_path: Path) -> None:
     best = losses.index(min(losses))
     assert best < len(losses) - 1, "the last is the best: this run cannot tell them apart"
     assert result.values["valid"]["loss"] == losses[best]
-    epochs = {
-        name: torch.load(result.folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["epoch"]
-        for name in ("best", "last")
+    steps = {
+        name: torch.load(result.folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["global_step"]
+        for name in ("best", "previous", "last")
     }
-    assert epochs == {"best": best, "last": len(losses) - 1}
+    assert len({steps["last"] // len(losses) * (best + 1), steps["best"]}) == 1
+    assert steps["previous"] == steps["last"]
 
 
 def test_samples_are_what_the_loaded_model_predicts(done: Result) -> None:

@@ -108,6 +108,22 @@ def test_a_matched_run_is_found_again(tmp_path: Path) -> None:
     assert first.failure == again.failure == ""
 
 
+def test_a_run_of_many_has_one_process() -> None:
+    with pytest.raises(
+        UsageError, match=r"trainer.devices: expected 1, as each of many runs has one process"
+    ):
+        configurations(["cell=gru,elman", "task=nmt", "trainer.devices=2"])
+
+
+def test_a_matrix_may_move(tmp_path: Path) -> None:
+    words = ["cell=elman", *SMALL]
+    (first,) = run(configurations([*words, f"out={tmp_path / 'here'}"]))
+    (tmp_path / "here").rename(tmp_path / "there")
+    (again,) = run(configurations([*words, f"out={tmp_path / 'there'}"]))
+    assert again.values == first.values
+    assert again.failure == ""
+
+
 def test_seeds_come_together() -> None:
     some = [
         entry("gru", 1, 2.0),

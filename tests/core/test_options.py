@@ -578,7 +578,7 @@ def test_the_schema_describes_every_option() -> None:
 TEXT = st.text(st.characters(codec="utf-8"))
 
 
-@example(["\x85", "a\u2028b", "\u2029", "\ufeff", "\n", "2024-01-01", "=", "1e3", "#", ""])
+@example(["\x85", "a\u2028b", "\u2029", "\ufeff", "\n", "2024-01-01", "=", "1e3", "#", "?0", ""])
 @given(
     st.one_of(*(st.lists(kind) for kind in (st.integers(), st.floats(allow_nan=False), st.booleans(), TEXT)))
 )

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.image import imread
 
 from rnnx.core.analysis import Flow
-from rnnx.core.plots import curves, gradient_flow
+from rnnx.core.errors import RunError
+from rnnx.core.plots import curves, gradient_flow, save
 
 
 def panels(path: Path) -> dict[str, Axes]:
@@ -103,3 +104,18 @@ def test_one_step_is_seen(tmp_path: Path) -> None:
     for axes in gradient_flow([flow("a", [1.0], [1.0])]).axes:
         assert axes.lines[0].get_marker() == "."
     assert gradient_flow([flow("a", [1.0] * 20, [1.0] * 20)]).axes[0].lines[0].get_marker() == "None"
+
+
+def test_a_picture_is_written_whole_with_its_folder(tmp_path: Path) -> None:
+    figure = gradient_flow([])
+    for name, beginning in (("a.png", b"\x89PNG"), ("a.pdf", b"%PDF"), ("a", b"\x89PNG")):
+        path = tmp_path / "plots" / name
+        save(figure, path, dpi=30)
+        assert path.read_bytes().startswith(beginning)
+    assert sorted(file.name for file in (tmp_path / "plots").iterdir()) == ["a", "a.pdf", "a.png"]
+
+
+def test_a_picture_that_finds_no_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "plots").write_text("a file")
+    with pytest.raises(RunError, match="plots: the folder could not be made: "):
+        save(gradient_flow([]), tmp_path / "plots" / "a.png")

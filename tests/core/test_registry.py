@@ -25,6 +25,19 @@ def test_listing_tells_where_from_and_imports_nothing(install: Install) -> None:
     assert plugins("task") == []
 
 
+STRANGE = {"../x": "os:mkdir", "a b": "x y", "c": "cells_a", "d": "cells_a:", "e": ":E", "f": "cells_a:F:F"}
+
+
+def test_what_a_distribution_says_is_never_run_by_listing(install: Install, tmp_path: Path) -> None:
+    install("cells-a", {"cells": STRANGE}, cells_a=f"open({str(tmp_path / 'sprung')!r}, 'w')")
+    for plugin in plugins("cell"):
+        trouble(plugin)
+        with pytest.raises(UsageError):
+            find("cell", plugin.name + "'")
+    assert not (tmp_path / "sprung").exists()
+    assert "cells_a" not in sys.modules
+
+
 def test_other_groups_are_not_listed(install: Install) -> None:
     install("cells-a", {"cells": {"gru": "a:GRU"}, "cellar": {"wine": "a:Wine"}})
     assert [plugin.name for plugin in plugins("cell")] == ["gru"]

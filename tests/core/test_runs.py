@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from rnnx.core.errors import UsageError
-from rnnx.core.runs import find_run, names
+from rnnx.core.errors import InputError, UsageError
+from rnnx.core.runs import find_run, names, read_result
 
 
 @pytest.fixture
@@ -32,3 +34,44 @@ def test_there_may_be_none(tmp_path):
         find_run("a", tmp_path / "none")
     expected = f"no run 'a': expected a run's folder or the name of one (none yet in {tmp_path / 'none'})"
     assert str(raised.value) == expected
+
+
+WHOLE = {
+    "test": {"loss": 1.5},
+    "valid": {},
+    "seconds": {"fit": 3},
+    "throughput": {},
+    "parameters": 7,
+    "command": "rnnx run",
+}
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path):
+    (tmp_path / "result.json").write_text(json.dumps(WHOLE))
+    assert read_result(tmp_path) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b'{"test": ', "not JSON: Expecting value: line 1 column 10 (char 9)"),
+        (b"\xff", "not JSON: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+        (b"[" * 100_000, "not JSON: maximum recursion depth exceeded"),
+        (b"[]", "expected an object with numbers by name under seconds, test, throughput, valid"),
+        (json.dumps(WHOLE | {"valid": {"loss": "1"}}).encode(), "expected an object with numbers by name"),
+        (json.dumps(WHOLE | {"test": [1]}).encode(), "expected an object with numbers by name"),
+        (json.dumps(WHOLE | {"parameters": True}).encode(), "expected an integer under parameters"),
+    ],
+    ids=range(7),
+)
+def test_what_is_no_result_is_told(tmp_path, text, problem):
+    (tmp_path / "result.json").write_bytes(text)
+    with pytest.raises(InputError) as raised:
+        read_result(tmp_path)
+    assert str(raised.value).startswith(f"{tmp_path / 'result.json'}: {problem}")
+
+
+def test_a_run_that_has_not_ended_has_no_result(tmp_path):
+    with pytest.raises(UsageError) as raised:
+        read_result(tmp_path)
+    assert str(raised.value) == f"{tmp_path}: there is no result.json; did the run end?"

@@ -104,7 +104,10 @@ GROUPS = {
     "loggers": {"wandb": "zoo:Nothing", "none": "zoo:Nothing"},
     "baselines": {"lm.ngram": "zoo:NGram"},
 }
-KEYS = "keys: task, cell, data, optimizer, schedule, logger, baseline, net, trainer, seed, name, out"
+KEYS = (
+    "keys: task, cell, data, optimizer, schedule, logger, baseline, net, trainer, checkpoint, stopping, "
+    "seed, name, out"
+)
 DEFAULT = """\
 task:
   name: nmt
@@ -304,6 +307,8 @@ def test_a_problem_in_a_file_is_told_with_its_line() -> None:
 
 
 NOT_PLAIN = "Object of type bytes is not JSON serializable"
+NO_ALIAS = "aliases such as *a are not read; repeat it"
+NO_TAG = "could not determine a constructor for the tag 'tag:yaml.org,2002:python/object/apply:os.mkdir'"
 DUPLICATE = 'found duplicate key "seed" with value "2" (original value: "1")'
 
 
@@ -317,6 +322,8 @@ DUPLICATE = 'found duplicate key "seed" with value "2" (original value: "1")'
         (b"seed: 1\nname: \xff\n", "x.yaml:2: not UTF-8: byte 0xff"),
         (b"a: !!binary aGk=\n", f"x.yaml: not YAML 1.2 in plain data: {NOT_PLAIN}"),
         (b"a: 1\n---\nb: 1\n", "x.yaml:2: not YAML 1.2: but found another document"),
+        (b"cell: &a {rate: 1}\nnet: *a\n", f"x.yaml:2: not YAML 1.2: {NO_ALIAS}"),
+        (b"seed: 1\nout: !!python/object/apply:os.mkdir [sprung]\n", f"x.yaml:2: not YAML 1.2: {NO_TAG}"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_not_yaml_is_told_with_its_line(text: bytes, problem: str) -> None:
@@ -324,6 +331,20 @@ def test_a_file_that_is_not_yaml_is_told_with_its_line(text: bytes, problem: str
     with pytest.raises(InputError) as refused:
         resolve(["x.yaml"])
     assert str(refused.value) == problem
+    assert not Path("sprung").exists()
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
+def test_nesting_without_end_is_refused(opening: str) -> None:
+    with pytest.raises(InputError, match=r"^x\.yaml.*: not YAML 1\.2"):
+        resolve([write("x.yaml", opening * 5000)])
+    assert problems(f"cell.hidden_size={opening * 5000}")
+
+
+def test_no_file_can_have_any_name() -> None:
+    word = "x" * 300
+    expected = "expected KEY=VALUE or the path of a YAML file, and there is no such file"
+    assert problems(word) == (f"{word!r}: {expected}",)
 
 
 def test_a_saved_configuration_runs_again_as_it_is() -> None:

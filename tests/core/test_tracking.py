@@ -16,7 +16,8 @@ import torch
 from matplotlib.image import imread
 
 from rnnx.core.errors import UsageError
-from rnnx.core.experiment import Experiment, Result
+from rnnx.core.experiment import Experiment
+from rnnx.core.result import Result
 from rnnx.core.tracking import Meter, WeightsAndBiases
 
 SMALL = (
@@ -241,6 +242,19 @@ def test_an_unreachable_server_is_not_waited_for_longer_than_a_user_would(tmp_pa
     assert 5 <= settings.finish_timeout <= 120
     assert (settings.project, settings.entity) == ("parrots", "us")
     tracker.finish({}, [], {})
+
+
+def test_a_training_that_ends_before_its_time_is_tracked_as_that(tmp_path: Path) -> None:
+    """Lightning tells its loggers so, after an error and after a signal."""
+    tracker = WeightsAndBiases()
+    history, logger = tracker.begin(tmp_path, Experiment.from_words().config.to_plain())
+    for follower in (history, logger):
+        follower.log_metrics({"loss": 2.5}, step=1)
+    logger.finalize("failed")
+    logger.log_metrics({"loss": 1.5}, step=2)
+    assert json.loads(inspect(tmp_path, "--summary"))["summary"]["loss"] == 2.5
+    exits = [json.loads(line) for line in inspect(tmp_path).splitlines()]
+    assert [record["exit"].get("exit_code") for record in exits if record["type"] == "exit"] == [1]
 
 
 @pytest.mark.parametrize("mode", [pytest.param("disabled", marks=pytest.mark.slow), "offline"])

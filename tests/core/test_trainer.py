@@ -16,6 +16,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from rnnx.core.errors import UsageError
 from rnnx.core.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings(
@@ -142,3 +143,13 @@ def test_the_progress_bar_is_shown_where_it_is_asked_for(tmp_path: Path, progres
     trainer = Trainer(accelerator="cpu").build(tmp_path, [], [], progress)
     assert (trainer.progress_bar_callback is not None) == progress
     assert trainer.loggers == []
+
+
+def test_what_a_cpu_cannot_do_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"precision: .* got 16-mixed, which needs a GPU; bf16-mixed"):
+        Trainer(accelerator="cpu", precision="16-mixed").check()
+
+
+@pytest.mark.parametrize("precision", ["32-true", "64-true", "bf16-mixed", "bf16-true"])
+def test_what_a_cpu_can_do_is_not(precision: str) -> None:
+    Trainer(accelerator="cpu", precision=precision).check()

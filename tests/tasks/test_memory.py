@@ -18,8 +18,9 @@ from torch import Tensor
 from rnnx.core.batch import Batch
 from rnnx.core.data import Data
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.experiment import Experiment, Result
+from rnnx.core.experiment import Experiment
 from rnnx.core.optimizers import Adam
+from rnnx.core.result import Result
 from rnnx.tasks.data.memory.adding import Adding
 from rnnx.tasks.data.memory.copying import Copying
 from rnnx.tasks.data.memory.digits import Digits

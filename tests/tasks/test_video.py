@@ -19,8 +19,9 @@ from torch.utils.data import DataLoader
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.experiment import Experiment, Result
+from rnnx.core.experiment import Experiment
 from rnnx.core.optimizers import Adam
+from rnnx.core.result import Result
 from rnnx.tasks.data.video.toy import Toy
 from rnnx.tasks.video import FrameLabels
 

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from rnnx.tasks.parts.confusion import Confusion, drawn
+
+TWO = """
+import os, sys, torch
+from rnnx.tasks.parts.confusion import Confusion
+rank = 1 if os.fork() == 0 else 0
+torch.distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=rank, world_size=2)
+metric = Confusion(2)
+metric.update(*[(torch.tensor([0, 1]), torch.tensor([0, 0])), (torch.tensor([1]), torch.tensor([1]))][rank])
+accuracy = metric.compute()["accuracy"].item()
+if rank == 0:
+    os.wait()
+    sys.stdout.write(f"{metric.whole.tolist()} {accuracy:.2f}")
+"""
 
 
 @pytest.mark.parametrize("present", [range(5), (1, 3), (2,)], ids=["all", "two", "one"])
@@ -20,10 +37,17 @@ def test_it_agrees_with_scikit_learn(present: range | tuple[int, ...]) -> None:
         metric.update(truth[part : part + 30], answers[part : part + 30])
     assert metric.counts.tolist() == confusion_matrix(truth, answers, labels=range(5)).tolist()
     values = {name: float(value) for name, value in metric.compute().items()}
+    assert metric.whole.tolist() == metric.counts.tolist()
     assert values == {
         "accuracy": pytest.approx(100 * accuracy_score(truth, answers)),
         "f1": pytest.approx(100 * f1_score(truth, answers, average="macro")),
     }
+
+
+def test_it_is_that_of_all_processes(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TWO, str(tmp_path / "meeting")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("[[1, 0], [1, 1]] 66.67", 0), done.stderr
 
 
 def test_the_picture_has_a_row_for_each_true_class() -> None:

@@ -3,6 +3,9 @@ from __future__ import annotations
 import csv
 import json
 import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -134,6 +137,35 @@ def test_a_dead_proxy_is_no_network_either(closed_port: None, monkeypatch: pytes
         RunError, match=r"'owner/name' is a data set of hub\.example, which cannot be reached"
     ):
         read_columns("owner/name", None, ("train_split", "train"), {"column": "text"})
+
+
+class Broken(BaseHTTPRequestHandler):
+    """A server that has trouble of its own, hangs up, or says nothing for a long time."""
+
+    def do_HEAD(self) -> None:
+        match self.path.strip("/"):
+            case "trouble":
+                self.send_error(500)
+            case "silence":
+                time.sleep(60)
+
+    def log_message(self, format: str, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("way", ["trouble", "nothing", "silence"])
+def test_a_hub_that_is_not_itself_is_not_waited_for(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library alone tries for half a minute, and says that there is no such data set."""
+    monkeypatch.setattr("rnnx.tasks.parts.hub.PATIENCE", 0.5)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}/{way}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        with pytest.raises(RunError, match=r"is a data set of 127\.0\.0\.1, which cannot be reached"):
+            read_columns("owner/name", None, ("train_split", "train"), {"column": "text"})
+        server.shutdown()
 
 
 def sentences(tmp_path: Path, features: datasets.Features | None = None) -> str:

@@ -72,6 +72,14 @@ def test_rows_are_padded_to_the_longest_word() -> None:
     ]
 
 
+def test_of_a_word_without_end_the_beginning_is_read() -> None:
+    """Else one such word would make each of its neighbours as long."""
+    lexicon = trained()
+    assert lexicon.encode(["dog" * 1000, "cat"]).shape == (2, 1 + 100)
+    assert characters_of(lexicon, "dog" * 1000) == ("dog" * 1000)[:100]
+    assert words_of(lexicon, ["dog" * 1000, "cat"]) == ["<unk>", "cat"]
+
+
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_singletons_are_the_words_from_rare_on(lowercase: bool) -> None:
     lexicon = trained(lowercase=lowercase, zero_digits=False)

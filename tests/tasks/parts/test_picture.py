@@ -106,6 +106,15 @@ def test_a_file_cut_off_is_refused_or_read(form: str) -> None:
         assert picture.shape == (3, 9, 9)
 
 
+def test_more_pixels_than_are_safe_are_refused() -> None:
+    """Ten thousand by ten thousand black pixels are 12 kB as a PNG."""
+    bomb = packed(Image.new("1", (10_000, 10_000)))
+    assert len(bomb.getvalue()) < 20_000
+    assert problem(bomb).startswith(
+        "expected an image, and it does not decode (Image size (100000000 pixels) exceeds limit"
+    )
+
+
 def test_a_size_in_words_is_width_first() -> None:
     assert measured(COLOURS) == "3 x 2 pixels"
 

@@ -64,6 +64,9 @@ def test_a_first_line_of_a_word_and_one_number_is_a_word(tmp_path: Path) -> None
     assert known(file, "1", "the") == {"1": [0.5], "the": [2.0]}
 
 
+NO_NUMBER = "expected a word and 1 numbers separated by blanks"
+
+
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
@@ -72,6 +75,8 @@ def test_a_first_line_of_a_word_and_one_number_is_a_word(tmp_path: Path) -> None
         (b"2 3\nthe 1 2\n", "2: expected a word and 3 numbers separated by blanks, got 2"),
         (b"the\t1\t2\n", "1: expected a word and its numbers separated by blanks, got 0"),
         (b"5 0\nthe\n", "1: expected a word and its numbers separated by blanks, got 1"),
+        (b"9" * 30 + b" " + b"9" * 5000 + b"\nchat\n", f"2: {NO_NUMBER}, got 0"),
+        (b" 7\ncat\n", f"2: {NO_NUMBER}, got 0"),
         (b"the 1 2\ncat 1 x\n", "2: expected a word and 2 finite numbers, got something else"),
         (b"the 1 2\ncat nan 1\n", "2: expected a word and 2 finite numbers, got something else"),
         (b"the 1 2\ncat 1 inf\n", "2: expected a word and 2 finite numbers, got something else"),

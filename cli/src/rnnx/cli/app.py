@@ -8,16 +8,17 @@ import shlex
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Annotated, Any, final
+from typing import Annotated, Any, Literal, final
 
 import typer
 from typer.core import TyperGroup
 
 from rnnx.cli import completion
 from rnnx.cli.listing import SIZE
-from rnnx.core.errors import InputError, RnnxError, UsageError
+from rnnx.core.errors import InputError, Interrupted, RnnxError, UsageError
 from rnnx.core.options import Word, options_of, validate
 from rnnx.core.registry import find
 from rnnx.core.runs import CONFIG, OUT, find_run
@@ -39,6 +40,13 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except (typer.TyperException, typer.Exit, typer.Abort, BrokenPipeError):
             raise
+        except Interrupted as stop:
+            from rnnx.core.processes import leads
+
+            if leads():
+                how = f"; go on with: rnnx resume {shlex.quote(str(stop.folder))}" if stop.folder else ""
+                typer.echo(f"rnnx: stopped by {stop}{how}", err=True)
+            raise typer.Exit(stop.exit_code) from None
         except Exception as error:
             if ctx.params["debug"]:
                 traceback.print_exc()
@@ -57,12 +65,29 @@ Words = Annotated[
         autocompletion=completion.run_words,
     ),
 ]
+SweepWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="WORDS...",
+        help="As of rnnx run, and what is searched: KEY=a,b,c or KEY=KIND:LOWEST..HIGHEST, where KIND is "
+        "uniform, loguniform, int or logint.",
+        autocompletion=completion.run_words,
+    ),
+]
 PredictWords = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="OPTION=VALUE...",
         help="Options of the task; `rnnx show task NAME` lists them.",
         autocompletion=completion.predict_words,
+    ),
+]
+ResumeWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OPTION=VALUE...",
+        help="What is to be different from now on, such as trainer.max_epochs=20.",
+        autocompletion=completion.run_words,
     ),
 ]
 RunName = Annotated[
@@ -104,14 +129,16 @@ def run(
     rnnx run cell=gru task=nmt
     """
     config = resolve(words or ())
-    for note in config.notes:
-        typer.echo(f"rnnx: {note}", err=True)
 
     from rnnx.cli import reporting
     from rnnx.cli.screen import display
     from rnnx.core.experiment import Experiment
+    from rnnx.core.processes import leads
     from rnnx.core.task import Task
 
+    if leads():
+        for note in config.notes:
+            typer.echo(f"rnnx: {note}", err=True)
     experiment = Experiment(config)
     if dry_run:
         _, model = experiment.prepare()
@@ -119,19 +146,16 @@ def run(
         if isinstance(model, Task):
             typer.echo(reporting.size(model))
         return
-    progress = sys.stderr.isatty() and sys.stdout.isatty()
-    result = experiment.run(
-        command=shlex.join(["rnnx", *sys.argv[1:]]),
-        progress=progress,
-        say=(lambda line: None) if progress else (lambda line: typer.echo(line, err=True)),
-    )
-    display(reporting.outcome(result))
+    result = experiment.run(_command(), _has_screen(), _say)
+    if leads():
+        display(reporting.outcome(result))
 
 
 @app.command()
 def matrix(
     words: Words = None,
     jobs: Annotated[int, typer.Option(min=1, help="How many runs at once.")] = 1,
+    as_grid: Annotated[bool, typer.Option("--grid", help="Write a row a cell, and a column a task.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Write a table in Markdown.")] = False,
 ) -> None:
     """Train each cell on each task, over seeds, and compare them; what is done already is not done again.
@@ -144,15 +168,128 @@ def matrix(
 
     configs = configurations(words or ())
     entries = []
-    for entry in run(configs, jobs, shlex.join(["rnnx", *sys.argv[1:]])):
+    for entry in run(configs, jobs, _command()):
         entries.append(entry)
         typer.echo(f"{len(entries)} of {len(configs)}: {comparing.line(entry)}", err=True)
     if as_markdown:
-        typer.echo(comparing.markdown(lines(entries)))
+        typer.echo(comparing.markdown(lines(entries), as_grid))
     else:
-        display(comparing.compared(lines(entries)))
+        display(comparing.compared(lines(entries), as_grid))
     if any(entry.failure for entry in entries):
         raise typer.Exit(1)
+
+
+@app.command()
+def sweep(
+    words: SweepWords = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="How many in all.", show_default="20, or the whole grid")
+    ] = None,
+    sampler: Annotated[
+        Literal["tpe", "random", "grid"], typer.Option(help="How values are chosen; tpe is Bayesian.")
+    ] = "tpe",
+    pruner: Annotated[
+        Literal["median", "hyperband", "none"], typer.Option(help="Which trials are stopped early.")
+    ] = "median",
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL_OR_FILE",
+            help="A database, as Optuna knows it, or a file.",
+            show_default="OUT/STUDY/journal.log",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="STUDY", help="Name of the study.", show_default="TASK-sweep")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many trials at once.")] = 1,
+    launcher: Annotated[
+        str, typer.Option(help="Where they run: local, ray, slurm; `rnnx show launcher NAME` lists options.")
+    ] = "local",
+    as_json: Json = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Write a table in Markdown.")] = False,
+) -> None:
+    """Search for the best options, over seeds; the same command goes on where it was stopped.
+
+    rnnx sweep task=lm cell=gru,lstm optimizer.lr=loguniform:1e-4..1e-2 net.layers=int:1..3 seed=1,2,3
+    """
+    from rnnx.cli import sweeping
+    from rnnx.cli.screen import display
+    from rnnx.core.sweep import Sweep, run
+
+    plan = Sweep.parse(
+        words or (),
+        trials=trials,
+        sampler=sampler,
+        pruner=pruner,
+        storage=storage,
+        name=name,
+        launcher=launcher,
+        command=_command(),
+    )
+    outcomes = []
+    with redirect_stdout(sys.stderr):  # Ray says there that a worker died
+        for outcome in run(plan, jobs):
+            outcomes.append(outcome)
+            typer.echo(f"{len(outcomes)} of {plan.trials}: {sweeping.line(plan, outcome)}", err=True)
+    if as_json:
+        typer.echo(json.dumps(sweeping.plain(plan, outcomes), indent=2, ensure_ascii=False))
+    elif as_markdown:
+        typer.echo(sweeping.markdown(plan, outcomes))
+    else:
+        display(sweeping.told(plan, outcomes))
+    if not any(outcome.state == "complete" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command("find-lr")
+def find_lr(
+    words: Words = None,
+    lowest: Annotated[float, typer.Option(min=0, help="The learning rate at the first step.")] = 1e-6,
+    highest: Annotated[float, typer.Option(min=0, help="That at the last step.")] = 1.0,
+    steps: Annotated[int, typer.Option(min=20, help="How many.")] = 100,
+    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the losses there.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find a learning rate: train some steps, each with a higher one; nothing is kept.
+
+    rnnx find-lr cell=gru task=nmt
+    """
+    config = resolve(words or ())
+
+    from rnnx.core.experiment import Experiment
+    from rnnx.core.learning_rates import learning_rates
+
+    found = learning_rates(Experiment(config), lowest, highest, steps)
+    if plot is not None:
+        from rnnx.core.paths import typed
+        from rnnx.core.plots import rate_test, save
+
+        save(rate_test(found.rates, found.losses, found.suggestion), typed(plot))
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+    elif found.suggestion is None:
+        typer.echo(f"the loss falls at no learning rate from {lowest:g} to {highest:g}")
+    else:
+        typer.echo(f"optimizer.lr={found.suggestion:.2g}")
+
+
+@app.command()
+def resume(run: RunName, words: ResumeWords = None, out: Out = OUT) -> None:
+    """Go on with a run that was stopped, from its last checkpoint, as if it had never been.
+
+    rnnx resume nmt-gru
+    """
+    folder = find_run(run, out)
+
+    from rnnx.cli import reporting
+    from rnnx.cli.screen import display
+    from rnnx.core.experiment import Experiment
+    from rnnx.core.processes import leads
+
+    result = Experiment.resume(folder, *(words or ()), command=_command(), progress=_has_screen(), say=_say)
+    if leads():
+        display(reporting.outcome(result))
 
 
 @app.command("list")
@@ -302,6 +439,22 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     app(prog_name="rnnx")
+
+
+def _command() -> str:
+    """What the user typed."""
+    return shlex.join(["rnnx", *sys.argv[1:]])
+
+
+def _has_screen() -> bool:
+    """Whether somebody watches, so that a progress bar is of use."""
+    return sys.stderr.isatty() and sys.stdout.isatty()
+
+
+def _say(line: str) -> None:
+    """A line of how a run goes, where no progress bar shows it."""
+    if not _has_screen():
+        typer.echo(line, err=True)
 
 
 def _complain(error: Exception) -> None:

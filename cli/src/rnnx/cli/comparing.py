@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rnnx.cli.screen import table
@@ -22,15 +22,26 @@ def line(entry: Entry) -> str:
     return f"{entry.folder}: test {entry.metric} {entry.values['test'][entry.metric]:.4g}"
 
 
-def compared(lines: Sequence[Line]) -> RenderableType:
-    """The table, for the terminal."""
-    return table(COLUMNS, _rows(lines))
+def compared(lines: Sequence[Line], as_grid: bool = False) -> RenderableType:
+    """The table, for the terminal; as a grid with a row a cell and a column a task."""
+    return table(*(_grid(lines) if as_grid else (COLUMNS, _rows(lines))))
 
 
-def markdown(lines: Sequence[Line]) -> str:
+def markdown(lines: Sequence[Line], as_grid: bool = False) -> str:
     """The table, in Markdown."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *_rows(lines)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return in_markdown(*(_grid(lines) if as_grid else (COLUMNS, _rows(lines))))
+
+
+def in_markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Any table, in Markdown.
+
+    Example:
+        >>> print(in_markdown(["a", "b"], [["1", "2"]]))
+        | a | b |
+        | --- | --- |
+        | 1 | 2 |
+    """
+    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows))
 
 
 def _rows(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
@@ -43,3 +54,18 @@ def _rows(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
             f"{one.parameters:,}" if one.scores else "",
             f"{one.seconds / 60:.1f}" if one.scores else "",
         )
+
+
+def _grid(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+    """The test scores, and the minutes of training; what failed says so."""
+    found = {(one.cell, one.task): one for one in lines}
+    tasks = {one.task: one.metric for one in lines}
+    rows = [
+        [cell, *(_square(found[cell, task]) if (cell, task) in found else "" for task in tasks)]
+        for cell in dict.fromkeys(one.cell for one in lines)
+    ]
+    return ["cell", *(f"{task}: {metric} (minutes)" for task, metric in tasks.items())], rows
+
+
+def _square(line: Line) -> str:
+    return f"{line.score} ({line.seconds / 60:.1f})" if line.scores else "failed"

@@ -12,6 +12,7 @@ from rich.console import Group
 
 from rnnx.cli.screen import table
 from rnnx.core.errors import UsageError
+from rnnx.core.files import write_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -77,7 +78,7 @@ def measure(folders: Mapping[str, Path]) -> Flows:
                 "layer that does; ask for another run"
             )
         text = json.dumps([flow.to_plain() for flow in flows], indent=2, ensure_ascii=False)
-        (folder / DATA).write_text(text + "\n", encoding="utf-8")
+        write_text(folder / DATA, text + "\n")
         pictures.append(_draw(flows, folder / "plots"))
     if len(folders) > 1:
         pictures.append(_draw(_named(runs), next(iter(folders.values())).parent))
@@ -85,10 +86,9 @@ def measure(folders: Mapping[str, Path]) -> Flows:
 
 
 def _draw(flows: Sequence[Flow], folder: Path) -> Path:
-    from rnnx.core.plots import gradient_flow
+    from rnnx.core.plots import gradient_flow, save
 
-    folder.mkdir(exist_ok=True)
-    gradient_flow(flows).savefig(folder / PICTURE, dpi=120)
+    save(gradient_flow(flows), folder / PICTURE)
     return folder / PICTURE
 
 

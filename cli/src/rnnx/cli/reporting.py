@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rnnx.cli.screen import table
 
 if TYPE_CHECKING:
-    from rnnx.core.experiment import Result
+    from rnnx.core.result import Result
     from rnnx.core.task import Task
 
 LONGEST: Final = 200  # characters of an example that is shown whole

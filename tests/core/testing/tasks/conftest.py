@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 
 from rnnx.core.batch import Batch
-from rnnx.core.data import Data, Meta, Split
+from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.core.state import State, detach
 from rnnx.core.task import Loss, Task
@@ -34,8 +34,8 @@ class Sequences(Data):
     def meta(self) -> Meta:
         return {"symbols": [str(number) for number in range(SYMBOLS)], "rate": 0.5, "nothing": None}
 
-    def loader(self, split: Split) -> Iterable[Batch]:
-        return Loader(self, split)
+    def loader(self, split: Split) -> Loader:
+        return Batches(self, split)
 
     def order(self, split: Split) -> list[int]:
         """The positions of an epoch."""
@@ -54,7 +54,7 @@ class Sequences(Data):
         return Batch(inputs.where(real, 0), lengths, inputs[:, 0], torch.tensor(positions))
 
 
-class Loader:
+class Batches:
     """Batches, anew each time they are asked for."""
 
     def __init__(self, data: Sequences, split: Split) -> None:
@@ -150,7 +150,7 @@ class Texts(Data):
     def meta(self) -> Meta:
         return {"symbols": SYMBOLS}
 
-    def loader(self, split: Split) -> Iterable[Batch]:
+    def loader(self, split: Split) -> Loader:
         return [self.batch(split, number) for number in range(self.batches)]
 
     def batch(self, split: Split, number: int) -> Batch:

@@ -24,6 +24,7 @@ c.jpg#0\tA red car .
 d.jpg#0\tTwo men stand .
 unlisted.jpg#0\tNobody asks .
 """
+NINES = "9" * 5000  # more digits than Python turns into a number
 
 
 @final
@@ -106,6 +107,7 @@ def test_captions_are_in_the_order_of_their_numbers(root: Path) -> None:
         ("a.jpg#\tOne dog .", "expected NAME.jpg#0, a tab and a caption, got 'a.jpg#\\tOne dog .'"),
         ("a.jpg#x\tOne", "expected NAME.jpg#0, a tab and a caption, got 'a.jpg#x\\tOne'"),
         ("a.jpg#²\tOne", "expected NAME.jpg#0, a tab and a caption, got 'a.jpg#²\\tOne'"),
+        (f"a.jpg#{NINES}\tOne", f"expected NAME.jpg#0, a tab and a caption, got 'a.jpg#{NINES}\\tOne'"),
         ("#2\tOne", "expected NAME.jpg#0, a tab and a caption, got '#2\\tOne'"),
         ("a.jpg#2\t", "expected a caption with a word in it, got ''"),
         ("a.jpg#2\t .", "expected a caption with a word in it, got ' .'"),

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from itertools import chain
 
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnx.tasks.data.lm.streams import IGNORED, streamed
+from rnnx.tasks.data.lm.streams import IGNORED, Streams, streamed
 
 texts = st.lists(st.integers(1, 50), min_size=1, max_size=80)
 
@@ -41,3 +42,42 @@ def test_a_second_epoch_is_the_same() -> None:
     first, second = ([batch.targets.tolist() for batch in loader] for _ in range(2))
     assert first == second
     assert len(loader) == 2
+
+
+@given(texts, st.integers(1, 6), st.integers(1, 9), st.integers(1, 4), st.booleans())
+def test_processes_share_the_streams_of_one(
+    text: list[int], streams: int, length: int, ranks: int, each: bool
+) -> None:
+    """A process that has no stream reads padding, as many batches as the others."""
+    together = streams * ranks if each else streams
+    one = list(streamed(text, together, length, start=99))
+    parts = [Streams(torch.tensor(text), streams, length, 99, each, (rank, ranks)) for rank in range(ranks)]
+    assert {len(part) for part in parts} == {len(one)}
+    for number, batch in enumerate(one):
+        rows = {}
+        for part in parts:
+            share = part[number]
+            assert len(share) >= 1
+            assert share.continues == batch.continues
+            for row, stream in enumerate(share.index.tolist()):
+                if share.targets[row].eq(IGNORED).all():
+                    assert share.lengths[row] == 0
+                    continue
+                assert stream not in rows
+                rows[stream] = [
+                    tensor[row].tolist() for tensor in (share.inputs, share.targets, share.lengths)
+                ]
+        expected = {
+            stream: [tensor[stream].tolist() for tensor in (batch.inputs, batch.targets, batch.lengths)]
+            for stream in range(len(batch))
+            if batch.lengths[stream]
+        }
+        assert rows == expected
+
+
+def test_two_processes_read_two_streams_of_two_each() -> None:
+    parts = [Streams(torch.arange(1, 9), 2, 2, 0, each=True, place=(rank, 2)) for rank in (0, 1)]
+    assert [part[0].targets.tolist() for part in parts] == [[[1, 2], [5, 6]], [[3, 4], [7, 8]]]
+    shared = [Streams(torch.arange(1, 9), 1, 4, 0, place=(rank, 2)) for rank in (0, 1)]
+    assert [part[1].targets.tolist() for part in shared] == [[[5, 6, 7, 8]], [[IGNORED] * 4]]
+    assert [part[1].lengths.tolist() for part in shared] == [[4], [0]]

@@ -98,6 +98,7 @@ def test_each_split_has_its_file(tmp_path: Path) -> None:
         ),
         ("EU NNP I-ORG\nNew York NNP I-LOC\n", 2, "expected 3 columns, as in the first line, got 4"),
         ("EU\tO\n\tB-PER\n", 2, "expected a word in column 1, got nothing"),
+        ("EU\tO\n\r\tB-PER\n", 2, "expected a word in column 1, got nothing"),
         (
             "EU NNP\nran VBD\n",
             1,

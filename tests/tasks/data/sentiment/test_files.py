@@ -57,6 +57,19 @@ def test_one_text_at_least_is_held_out(tmp_path: Path) -> None:
     assert len(Files(train=train, test=train, held_out=0.01).texts()["valid"]) == 1
 
 
+def test_one_text_at_least_is_left_to_train_on(tmp_path: Path) -> None:
+    (tmp_path / "two.tsv").write_text("good\tpos\nbad\tneg\n")
+    (tmp_path / "one.tsv").write_text("good\tpos\n")
+    test = str(tmp_path / "two.tsv")
+    found = Files(train=test, test=test, held_out=0.99).texts()
+    assert (len(found["train"]), len(found["valid"])) == (1, 1)
+    with pytest.raises(InputError) as caught:
+        Files(train=str(tmp_path / "one.tsv"), test=test).texts()
+    assert str(caught.value) == (
+        f"{tmp_path / 'one.tsv'}: expected two texts at least, of which one is held out; got one"
+    )
+
+
 def test_faults_stop_the_run_or_are_left_out(tmp_path: Path) -> None:
     train = table(tmp_path)
     bad = tmp_path / "bad.tsv"

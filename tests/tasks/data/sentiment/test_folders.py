@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import tarfile
 from pathlib import Path
@@ -100,6 +101,25 @@ def test_a_folder_without_texts_is_an_error(folder: Path) -> None:
         assert str(caught.value) == (
             f"{place}: expected a folder for each label with a file *.txt for each text in it"
         )
+
+
+def test_only_files_in_an_archive_are_texts_and_nothing_leads_out_of_it(folder: Path) -> None:
+    """A link out of it, one to a text, a device, a pipe, and names that climb."""
+    archive = packed(folder, "a.tar", "imdb")
+    secret = folder / "secret.txt"
+    secret.write_text("secret")
+    with tarfile.open(archive, "a") as file:
+        for number, kind in enumerate((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE)):
+            member = tarfile.TarInfo(f"imdb/train/pos/{number}.txt")
+            member.type, member.linkname = kind, str(secret)
+            file.addfile(member)
+        for name in ("imdb/train/pos/../../../up.txt", "/imdb/train/pos/a.txt", "../imdb/train/pos/a.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = 1
+            file.addfile(member, io.BytesIO(b"x"))
+    before = sorted(folder.rglob("*"))
+    assert rows(read(archive / "imdb/train", skip=False)) == TRAIN
+    assert sorted(folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rnnx.core.errors import InputError, UsageError
-from rnnx.tasks.data.video.layout import Layout
+from rnnx.tasks.data.video.layout import Entry, Layout
 
 NAMES = {"train": ["P1_tea", "P1_soup", "P2_tea", "P2_soup", "P3_tea"], "test": ["P4_tea"]}
 LABELS = ["background", "pour", "pour", "stir"]
@@ -21,8 +21,8 @@ LABELS = ["background", "pour", "pour", "stir"]
 class Given(Layout):
     """A text file says how many frames a video has, and how many numbers each of them."""
 
-    def place(self, name: str) -> Path:
-        return self.root / "given" / name
+    def place(self, entry: Entry) -> Path:
+        return entry.file(self.root / "given")
 
     def read(self, place: Path) -> NDArray[Any]:
         frames, numbers = map(int, place.read_text().split())
@@ -125,6 +125,11 @@ def test_a_path_from_home_or_from_here(root: Path, monkeypatch: pytest.MonkeyPat
             "0 a\n1 a\n",
             "mapping.txt:2: the number or the name of '1 a' stands in a line above",
         ),
+        (
+            "mapping.txt",
+            f"{10**20} a\n",
+            f"mapping.txt:1: expected a number and a name, such as '3 pour', got '{10**20} a'",
+        ),
         ("mapping.txt", "1 a\n2 b\n", "mapping.txt: expected the numbers 0 to 1, got 1, 2"),
         ("mapping.txt", "", "mapping.txt: the file is empty; expected UTF-8 text"),
         (
@@ -153,6 +158,18 @@ def test_a_path_from_home_or_from_here(root: Path, monkeypatch: pytest.MonkeyPat
             "splits/test.split1.bundle",
             "P4_tea.txt\nP5_tea.txt\n",
             "splits/test.split1.bundle:2: there is no 'groundTruth/P5_tea.txt' for 'P5_tea'",
+        ),
+        (
+            "splits/test.split1.bundle",
+            "../../etc/passwd.txt\n",
+            "splits/test.split1.bundle:1: expected the name of a file in 'groundTruth', "
+            "got '../../etc/passwd.txt'",
+        ),
+        (
+            "splits/test.split1.bundle",
+            f"{'x' * 300}.txt\n",
+            "splits/test.split1.bundle:1: expected the name of a file in 'groundTruth', "
+            f"got '{'x' * 300}.txt'",
         ),
         (
             "splits/train.split1.bundle",

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from rnnx.core.batch import Batch
 
 Split: TypeAlias = Literal["train", "valid", "test"]
 Meta: TypeAlias = dict[str, Any]
+
+
+class Loader(Protocol):
+    """Batches: so many, and each time one goes through them anew.
+
+    Where epochs differ, they follow from torch's, NumPy's and Python's random numbers at their beginning, or
+    from the number that ``sampler.set_epoch`` is told; so they can be made again.
+    """
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def __len__(self) -> int: ...
 
 
 class Data(ABC):
@@ -38,8 +50,11 @@ class Data(ABC):
         """
 
     @abstractmethod
-    def loader(self, split: Split) -> Iterable[Batch]:
+    def loader(self, split: Split) -> Loader:
         """The batches of a split: ``train`` shuffled anew each epoch, the others in order.
+
+        Of several processes (:func:`rnnx.core.processes.place`) each gets its share of every batch, none of
+        them nothing: in training all have equally many batches, elsewhere each example is in one of them.
 
         Args:
             split: ``train``, ``valid`` or ``test``.

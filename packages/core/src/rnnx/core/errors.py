@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from typing import final
 
 
 class RnnxError(Exception):
@@ -52,3 +54,30 @@ class InputError(RnnxError):
 
 class RunError(RnnxError):
     """Anything else that failed while running, said in one sentence; exit code 1."""
+
+
+@final
+class Interrupted(BaseException):
+    """A signal stopped the run; no ``except Exception`` on the way is to swallow it; exit code 128 + signal.
+
+    Args:
+        signum: The signal.
+
+    Attributes:
+        folder: That of the run, if it goes on from there.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+        self.folder: Path | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell has it.
+
+        Example:
+            >>> Interrupted(signal.SIGINT).exit_code, Interrupted(signal.SIGTERM).exit_code
+            (130, 143)
+        """
+        return 128 + self.signum

@@ -2,63 +2,35 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import logging
-import platform
-import shutil
 import time
-import warnings
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from importlib.metadata import version
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from textwrap import shorten
+from typing import Any, final
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
-from torch import nn
+from lightning.pytorch.utilities import rank_zero_only
 
-from rnnx.core import analysis
+from rnnx.core import analysis, history, processes
 from rnnx.core.baseline import Baseline
-from rnnx.core.batch import Batch
-from rnnx.core.data import Data, Meta, Split
-from rnnx.core.errors import RunError, UsageError
+from rnnx.core.checkpoints import BEST, latest, read_checkpoint
+from rnnx.core.data import Data, Meta
+from rnnx.core.errors import RnnxError, RunError, UsageError
+from rnnx.core.files import make_folder
+from rnnx.core.interruption import Interruption, is_requeued, job
 from rnnx.core.matching import matching_size
-from rnnx.core.plots import curves, gradient_flow
-from rnnx.core.runs import RESULT, find_run
+from rnnx.core.quiet import quiet
+from rnnx.core.result import Result, values_of
+from rnnx.core.runs import CONFIG, OUT, RESULT, find_run
 from rnnx.core.spec import Config, resolve
 from rnnx.core.task import Task
-from rnnx.core.tracking import METRICS, Meter, Tracker
 from rnnx.core.trainer import Trainer
+from rnnx.core.training import Training, count_parameters, metrics_of
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-SAMPLES = 5
-
-
-@final
-@dataclass(frozen=True)
-class Result:
-    """What a run came to.
-
-    Attributes:
-        folder: The run's folder.
-        values: What ``result.json`` holds: ``test`` and ``valid`` metrics, ``seconds``, ``throughput``,
-            ``parameters``, ``seed``, ``versions``, ``command``.
-        samples: Sample outputs on the test split, a row each.
-        plots: The pictures in ``plots/``.
-    """
-
-    folder: Path
-    values: Mapping[str, Any]
-    samples: Sequence[Mapping[str, str]]
-    plots: Sequence[Path]
+CHANGEABLE = ("trainer.", "checkpoint.", "stopping.", "logger=", "logger.")  # when a run goes on
 
 
 @final
@@ -92,6 +64,7 @@ class Experiment:
         Raises:
             UsageError, InputError: an option or a file is wrong.
         """
+        Trainer(**self.config.trainer).check()
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         data: Data = self.config.data.build()
         data.prepare()
@@ -109,27 +82,100 @@ class Experiment:
         return task
 
     def run(
-        self, command: str = "", progress: bool = False, say: Callable[[str], None] = lambda line: None
+        self,
+        command: str = "",
+        progress: bool = False,
+        say: Callable[[str], None] = lambda line: None,
+        callbacks: Sequence[L.Callback] = (),
     ) -> Result:
         """Trains, tests the best checkpoint, and writes the run's folder.
+
+        A job that SLURM has started again goes on with the run that it began.
 
         Args:
             command: What the user typed, for ``result.json``.
             progress: Whether a progress bar is shown.
             say: Gets a line after each epoch.
+            callbacks: What else happens in the training.
 
         Raises:
             UsageError: the run's folder exists.
             RunError: the training failed.
         """
-        with _quiet():
-            folder = self._folder()
-            data, model = self.prepare()
-            folder.mkdir(parents=True)
-            self.config.dump(folder / "config.yaml")
+        begun = Path(self.config.out) / self._name()
+        if is_requeued() and (begun / CONFIG).exists() and not (begun / RESULT).exists():
+            return self.resume(begun, command=command, progress=progress, say=say, callbacks=callbacks)
+        alone = self.config.baseline is not None
+        with (
+            quiet(),
+            Interruption() as interruption,
+            nullcontext() if alone else processes.joined(self.config.trainer),
+        ):
+            folder = processes.from_leader(self._folder)
+            with processes.together():
+                data, model = self.prepare()
+            processes.from_leader(lambda: self._settle(folder))
             if isinstance(model, Baseline):
                 return self._fit_baseline(folder, data, model, command)
-            return self._fit(folder, data, model, command, progress, say)
+            training = Training(folder, self.config, command, progress, say, callbacks, interruption)
+            return training.carry_out(data, model)
+
+    @classmethod
+    def resume(
+        cls,
+        run: str | Path,
+        *words: str,
+        out: str | Path = OUT,
+        command: str = "",
+        progress: bool = False,
+        say: Callable[[str], None] = lambda line: None,
+        callbacks: Sequence[L.Callback] = (),
+    ) -> Result:
+        """Goes on with a run that was stopped, from its last checkpoint, as if it had never been.
+
+        Args:
+            run: A run's folder, or its name.
+            *words: What is to be different from now on, such as ``trainer.max_epochs=20``: options of the
+                sections trainer, checkpoint, stopping and logger; with them a run that has ended goes on too.
+            out: The folder that holds runs.
+            command: As for :meth:`run`.
+            progress: As for :meth:`run`.
+            say: As for :meth:`run`.
+            callbacks: As for :meth:`run`.
+
+        Raises:
+            UsageError: there is no such run, it has ended, or a word would make another run of it.
+            RunError: its checkpoints are damaged, or the training failed.
+        """
+        folder = find_run(run, out)
+        strange = [word for word in words if not word.startswith(CHANGEABLE)]
+        if strange:
+            rule = (
+                "expected an option of trainer, checkpoint, stopping or logger, as all else of a run stays "
+                "when it goes on; start another with rnnx run"
+            )
+            raise UsageError(*(f"{word!r}: {rule}" for word in strange))
+        if (folder / RESULT).exists() and not words:
+            raise UsageError(
+                f"{folder}: the run has ended, and there is nothing to go on with; for more epochs say "
+                "trainer.max_epochs=NUMBER"
+            )
+        experiment = cls(resolve([str(folder / CONFIG), *words]))
+        if experiment.config.baseline is not None:
+            raise UsageError(f"{folder}: expected a run of a net, as a baseline has no steps to go on from")
+        with (
+            quiet(),
+            Interruption() as interruption,
+            processes.joined(experiment.config.trainer),
+        ):
+            with processes.together():
+                checkpoint = latest(folder, rank_zero_only(say))
+                rows = read_checkpoint(checkpoint)["rnnx"]["rows"] if checkpoint else 0
+                data, model = experiment.prepare()
+                assert isinstance(model, Task)
+            processes.from_leader(lambda: experiment._go_on(folder, rows))
+            training = Training(folder, experiment.config, command, progress, say, callbacks, interruption)
+            return training.carry_out(data, model, checkpoint)
 
     def _match(self, meta: Meta) -> None:
         """Sets the hidden size so that the model has as many parameters as ``net.match`` says."""
@@ -150,66 +196,6 @@ class Experiment:
 
         self.config = sized(matching_size(count, int(config.net["match"])))
 
-    def _fit(
-        self, folder: Path, data: Data, task: Task, command: str, progress: bool, say: Callable[[str], None]
-    ) -> Result:
-        tracker: Tracker = self.config.logger.build()
-        meter = Meter(self.config.trainer["log_every_n_steps"])
-        best = ModelCheckpoint(
-            folder / "checkpoints",
-            filename="best",
-            monitor=f"valid/{task.monitor}",
-            mode=task.mode,
-            enable_version_counter=False,
-        )
-        last = ModelCheckpoint(folder / "checkpoints", filename="last", enable_version_counter=False)
-        callbacks: list[L.Callback] = [meter, best, last, _Origin(self.config.to_plain()), _Lines(say)]
-        if progress:
-            callbacks.append(TQDMProgressBar())
-        try:
-            loggers = tracker.begin(folder, self.config.to_plain())
-        except UsageError:
-            shutil.rmtree(folder)
-            raise
-        trainer = Trainer(**self.config.trainer).build(folder, loggers, callbacks, progress)
-        start = time.perf_counter()
-        try:
-            trainer.fit(task, data.loader("train"), data.loader("valid"))
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            raise KeyboardInterrupt from None
-        fitted = time.perf_counter()
-        task.load_state_dict(read_checkpoint(Path(best.best_model_path))["state_dict"])
-        untracked = Trainer(**self.config.trainer).build(folder, [], [], progress=False)
-        valid = _metrics(untracked.validate(task, data.loader("valid"), verbose=False))
-        tested = time.perf_counter()
-        test = _metrics(trainer.test(task, data.loader("test"), verbose=False))
-        done = time.perf_counter()
-        values = self._values(
-            command,
-            {"test": test, "valid": valid},
-            {"fit": fitted - start, "test": done - tested},
-            {"train_tokens_per_second": meter.rate},
-            count_parameters(task),
-        )
-        task.eval()
-        batch = _middle(data, "test").to(task.device)
-        with torch.no_grad():
-            samples, figures = task.samples(batch)[:SAMPLES], task.figures(batch)
-        if (folder / METRICS).exists():
-            figures["curves"] = curves(folder / METRICS)
-        figures |= _flow(data, task)
-        plots = []
-        for name, figure in figures.items():
-            plots.append(folder / "plots" / f"{name}.png")
-            plots[-1].parent.mkdir(exist_ok=True)
-            figure.savefig(plots[-1], dpi=120)
-        result = _write(Result(folder, values, samples, plots))
-        try:
-            tracker.finish(values, samples, figures)
-        except Exception as error:  # whatever tracking may do at the end, the run stands
-            say(f"the tracking of the run did not end well, but its folder is whole: {error}")
-        return result
-
     def _fit_baseline(self, folder: Path, data: Data, baseline: Baseline, command: str) -> Result:
         start = time.perf_counter()
         baseline.fit(data.loader("train"))
@@ -218,44 +204,36 @@ class Experiment:
         tested = time.perf_counter()
         test = baseline.evaluate(data.loader("test"), "test")
         seconds = {"fit": fitted - start, "test": time.perf_counter() - tested}
-        values = self._values(command, {"test": test, "valid": valid}, seconds, {}, baseline.parameters)
-        return _write(Result(folder, values, [], []))
+        metrics = {"test": test, "valid": valid}
+        values = values_of(metrics, seconds, {}, baseline.parameters, self.config.seed, command)
+        result = Result(folder, values, [], [])
+        result.write()
+        return result
 
-    def _values(
-        self,
-        command: str,
-        metrics: Mapping[str, Mapping[str, float]],
-        seconds: Mapping[str, float],
-        throughput: Mapping[str, float],
-        parameters: int,
-    ) -> dict[str, Any]:
-        return {
-            **metrics,
-            "seconds": {name: round(value, 3) for name, value in seconds.items()},
-            "throughput": {name: round(value, 1) for name, value in throughput.items()},
-            "parameters": parameters,
-            "seed": self.config.seed,
-            "versions": {
-                "rnnx": version("rnnx-core"),
-                "torch": torch.__version__,
-                "lightning": L.__version__,
-                "python": platform.python_version(),
-            },
-            "command": command,
-        }
+    def _settle(self, folder: Path) -> None:
+        make_folder(folder, new=True)
+        self.config.dump(folder / CONFIG)
+
+    def _go_on(self, folder: Path, rows: int) -> None:
+        self.config.dump(folder / CONFIG)
+        history.cut(folder, rows)
+
+    def _name(self) -> str:
+        """The run's name as it was given, or one made from the task, the model, and a job of SLURM's."""
+        model = self.config.cell if self.config.baseline is None else self.config.baseline
+        parts = [self.config.task.name, model.short, job()]
+        return self.config.name or "-".join(part for part in parts if part)
 
     def _folder(self) -> Path:
-        out = Path(self.config.out)
+        out, stem = Path(self.config.out), self._name()
         if self.config.name is not None:
-            folder = out / self.config.name
+            folder = out / stem
             if folder.exists():
                 raise UsageError(
                     f"name: the run folder {folder} exists already, and nothing in it is overwritten; "
                     "give another name, or remove it"
                 )
             return folder
-        model = self.config.cell if self.config.baseline is None else self.config.baseline
-        stem = f"{self.config.task.name}-{model.short}"
         names = [stem, *(f"{stem}-{number}" for number in range(2, 2 + len(list(out.glob(f"{stem}*")))))]
         return next(out / name for name in names if not (out / name).exists())
 
@@ -286,14 +264,24 @@ class Run:
             RunError: its checkpoint is damaged, or is none.
         """
         folder = find_run(run, out)
-        config = resolve([str(folder / "config.yaml")])
+        config = resolve([str(folder / CONFIG)])
         if config.baseline is not None:
             name = config.baseline.short
             raise UsageError(f"{folder}: expected a run of a net, but its model is the baseline {name!r}")
-        checkpoint = read_checkpoint(folder / "checkpoints" / "best.ckpt")
-        hyper_parameters = checkpoint["hyper_parameters"]
-        task: Task = config.task.build(hyper_parameters["net"], hyper_parameters["meta"])
-        task.load_state_dict(checkpoint["state_dict"])
+        path = folder / BEST
+        checkpoint = read_checkpoint(path)
+        try:
+            hyper_parameters = checkpoint["hyper_parameters"]
+            task: Task = config.task.build(hyper_parameters["net"], hyper_parameters["meta"])
+            task.load_state_dict(checkpoint["state_dict"])
+        except RnnxError:
+            raise
+        except Exception as error:  # whatever a model says to what is not its own
+            reason = shorten(f"{type(error).__name__}: {error}", 200)
+            raise RunError(
+                f"{path}: expected the model of the run's configuration, and it cannot be made ({reason}); "
+                "use the files of one run"
+            ) from error
         return cls(folder, config, task.eval())
 
     def predict(self, lines: Iterable[str], **options: Any) -> Iterator[str]:
@@ -301,18 +289,19 @@ class Run:
         return self.task.predict(lines, **options)
 
     def test(self) -> dict[str, float]:
-        """The metrics on the test split, measured anew."""
-        with _quiet():
+        """The metrics on the test split, measured anew, in one process."""
+        with quiet():
             data = self._data()
-            trainer = Trainer(**self.config.trainer).build(self.folder, [], [], progress=False)
-            return _metrics(trainer.test(self.task, data.loader("test"), verbose=False))
+            alone = self.config.trainer | processes.ALONE
+            trainer = Trainer(**alone).build(self.folder, [], [], progress=False)
+            return metrics_of(trainer.test(self.task, data.loader("test"), verbose=False))
 
     def flow(self) -> list[analysis.Flow]:
         """How gradients flow through the model on its longest test data.
 
         As :func:`rnnx.core.analysis.gradient_flow`.
         """
-        with _quiet():
+        with quiet():
             return analysis.gradient_flow(self.task, analysis.longest(self._data().loader("test")))
 
     def _data(self) -> Data:
@@ -321,125 +310,3 @@ class Run:
         data: Data = self.config.data.build()
         data.prepare()
         return data
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint's content; nothing in the file is executed.
-
-    Raises:
-        UsageError: there is no such file.
-        RunError: the file is cut off, or is no checkpoint of rnnx's.
-    """
-    if not path.is_file():
-        raise UsageError(
-            f"{path}: expected a checkpoint, and there is no such file; did the run finish an epoch?"
-        )
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        whole = zipfile.is_zipfile(path)
-        reason = (
-            "it holds something other than tensors and plain data"
-            if whole
-            else "it is cut off or no checkpoint"
-        )
-        raise RunError(
-            f"{path}: expected a checkpoint, but {reason}; use another one, or train again"
-        ) from error
-    if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= checkpoint.keys():
-        raise RunError(
-            f"{path}: expected a checkpoint of rnnx's, but it holds no model; use a file that rnnx wrote"
-        )
-    return checkpoint
-
-
-def count_parameters(model: nn.Module) -> int:
-    """How many numbers are trained."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-@final
-class _Origin(L.Callback):
-    """Writes the configuration into every checkpoint."""
-
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        self.config = config
-
-    def on_save_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        checkpoint["rnnx"] = {"version": version("rnnx-core"), "config": self.config}
-
-
-@final
-class _Lines(L.Callback):
-    """Says a line after each validation."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
-        self.start = time.perf_counter()
-
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.state.fn != "fit":
-            return
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        shown = [f"train loss {metrics['train/loss']:.4g}"] if "train/loss" in metrics else []
-        shown += [
-            f"{name.replace('/', ' ')} {value:.4g}" for name, value in metrics.items() if name[:6] == "valid/"
-        ]
-        seconds = time.perf_counter() - self.start
-        self.say(f"epoch {trainer.current_epoch + 1} ({seconds:.0f} s): {', '.join(shown)}")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's tips and without warnings that a user can do nothing about."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        warnings.filterwarnings("ignore", ".*exists and is not empty.*")
-        warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
-        warnings.filterwarnings("ignore", ".*Experiment logs directory.*")
-        warnings.filterwarnings("ignore", ".*LeafSpec.*")
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
-
-
-def _metrics(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name.split("/", 1)[1]: value for name, value in results[0].items()}
-
-
-def _middle(data: Data, split: Split) -> Batch:
-    """The batch in the middle of a split: where they go by length, examples of a usual one."""
-    count = sum(1 for _ in data.loader(split))
-    return next(islice(data.loader(split), count // 2, None))
-
-
-def _flow(data: Data, task: Task) -> dict[str, Figure]:
-    """The picture of the gradient flow, if the net reads sequences; a run that cannot have one stands."""
-    try:
-        flows = analysis.gradient_flow(task, analysis.longest(data.loader("test")))
-    except Exception as error:
-        warnings.warn(f"there is no picture of the run's gradient flow: {error}", stacklevel=2)
-        return {}
-    return {"gradient_flow": gradient_flow(flows)} if flows else {}
-
-
-def _write(result: Result) -> Result:
-    """``result.json`` and ``samples/test.tsv``."""
-    if result.samples:
-        path = result.folder / "samples" / "test.tsv"
-        path.parent.mkdir(exist_ok=True)
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(result.samples[0]), dialect="excel-tab")
-            writer.writeheader()
-            writer.writerows(result.samples)
-    text = json.dumps(result.values, indent=2, ensure_ascii=False)
-    (result.folder / RESULT).write_text(text + "\n", encoding="utf-8")
-    return result

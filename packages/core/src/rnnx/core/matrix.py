@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import count, product
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any, final
 
+from rnnx.core.commas import between_commas
+from rnnx.core.cores import share_cores
 from rnnx.core.errors import UsageError
+from rnnx.core.once import many_processes, once
 from rnnx.core.registry import find, plugins
-from rnnx.core.runs import CONFIG, RESULT
+from rnnx.core.scores import mean_and_spread
 from rnnx.core.spec import Config, resolve
 
 SWEPT = ("task=", "cell=", "seed=")
@@ -78,8 +79,7 @@ class Line:
         """
         if not self.scores:
             return "; ".join(self.failures)
-        spread = f" ± {stdev(self.scores):.3g}" if len(self.scores) > 1 else ""
-        return f"{mean(self.scores):.4g}{spread}"
+        return mean_and_spread(self.scores)
 
 
 def configurations(words: Sequence[str]) -> list[Config]:
@@ -106,19 +106,21 @@ def configurations(words: Sequence[str]) -> list[Config]:
         chosen = [f"{key}={value}" for key, value in zip(said, combination, strict=True)]
         config = resolve([*others, *chosen])
         configs.append(replace(config, name=f"{config.task.name}-{config.cell.name}-{config.seed}"))
+    if problems := [problem for config in configs for problem in many_processes(config)]:
+        raise UsageError(*dict.fromkeys(problems))
     return configs
 
 
 def _values(key: str, text: str) -> list[str]:
     if text == "all" and key != "seed":
         return [plugin.name for plugin in plugins(key)]
-    return [value.strip() for value in text.split(",")]
+    return between_commas(text)
 
 
 def run(configs: Sequence[Config], jobs: int = 1, command: str = "") -> Iterator[Entry]:
     """Runs what is not yet done, each in its folder; a run that fails is an entry, not the end.
 
-    A folder that an interrupted run left is set aside under another name.
+    A run that was interrupted goes on, as :func:`rnnx.core.once.once`.
 
     Args:
         configs: From :func:`configurations`.
@@ -131,7 +133,7 @@ def run(configs: Sequence[Config], jobs: int = 1, command: str = "") -> Iterator
     if jobs == 1:
         yield from (_entry(config, command) for config in configs)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _share, (jobs,)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), share_cores, (jobs,)) as pool:
         yield from pool.map(_entry, configs, [command] * len(configs))
 
 
@@ -143,44 +145,14 @@ def lines(entries: Sequence[Entry]) -> list[Line]:
     return [_line(group) for group in groups.values()]
 
 
-def _share(jobs: int) -> None:
-    """Leaves each process its share of the cores."""
-    import torch
-
-    torch.set_num_threads(max((os.cpu_count() or 1) // jobs, 1))
-
-
 def _entry(config: Config, command: str) -> Entry:
     folder = Path(config.out) / str(config.name)
     entry = Entry(config.task.name, config.cell.name, config.seed, folder, "", None)
     try:
         metric = find("task", entry.task).load().monitor
-        return replace(entry, metric=metric, values=_values_of(folder, config, command))
+        return replace(entry, metric=metric, values=once(config, command))
     except Exception as error:  # whatever it is: a row of the table
         return replace(entry, failure=" ".join(str(error).split()) or type(error).__name__)
-
-
-def _values_of(folder: Path, config: Config, command: str) -> Mapping[str, Any]:
-    """What ``result.json`` holds, once there is one."""
-    from rnnx.core.experiment import Experiment
-
-    if (folder / RESULT).is_file():
-        if _comparable(resolve([str(folder / CONFIG)])) != _comparable(config):
-            raise UsageError(f"{folder} holds a run of another configuration; give another out=FOLDER")
-        values: Mapping[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        return values
-    if folder.exists():
-        aside = (folder.with_name(f"{folder.name}.interrupted-{number}") for number in count(1))
-        folder.rename(next(path for path in aside if not path.exists()))
-    return Experiment(config).run(command).values
-
-
-def _comparable(config: Config) -> Config:
-    """Without the hidden size where ``net.match`` solves for it."""
-    if not config.net["match"]:
-        return config
-    options = {name: value for name, value in config.cell.options.items() if name != "hidden_size"}
-    return replace(config, cell=replace(config.cell, options=options))
 
 
 def _line(entries: Sequence[Entry]) -> Line:

@@ -22,8 +22,9 @@ from rnnx.core.source import Source, Unreadable, defined
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from ruamel.yaml import YAML
+    from ruamel.yaml.composer import Composer
     from ruamel.yaml.constructor import SafeConstructor
-    from ruamel.yaml.nodes import ScalarNode
+    from ruamel.yaml.nodes import Node, ScalarNode
     from ruamel.yaml.representer import SafeRepresenter
 
 REQUIRED: Final = ...  # the default of an option that has none
@@ -107,7 +108,7 @@ class Word:
 
         try:
             value = yaml().load(self.text)
-        except (YAMLError, ValueError):
+        except (YAMLError, ValueError, RecursionError):
             return self.text
         if self.text.startswith(("[", "{", '"', "'")):
             return value
@@ -115,11 +116,14 @@ class Word:
 
 
 def yaml() -> YAML:
-    """A reader and writer of YAML 1.2 in plain data: a date is text, and keys keep their order."""
+    """A reader and writer of YAML 1.2 in plain data: a date is text, and keys keep their order.
+
+    It reads no aliases, by which a few lines can stand for more data than there is memory.
+    """
     from ruamel.yaml import YAML
 
     made: Any = YAML(typ="safe", pure=True)
-    made.Constructor, made.Representer = _dialect()
+    made.Composer, made.Constructor, made.Representer = _dialect()
     made.default_flow_style = False
     made.allow_unicode = True
     made.width = 2**16
@@ -534,10 +538,22 @@ def _problem(section: str, label: str, options: Options, name: str, given: Any) 
 
 
 @cache
-def _dialect() -> tuple[type[SafeConstructor], type[SafeRepresenter]]:
-    """ruamel's, without YAML 1.1: its dates, its ``=``, and its line breaks, which are written escaped."""
+def _dialect() -> tuple[type[Composer], type[SafeConstructor], type[SafeRepresenter]]:
+    """ruamel's, without aliases, and without YAML 1.1: its dates, its ``=``; its line breaks are escaped."""
+    from ruamel.yaml.composer import Composer as AnyComposer
+    from ruamel.yaml.composer import ComposerError
     from ruamel.yaml.constructor import SafeConstructor
+    from ruamel.yaml.events import AliasEvent
     from ruamel.yaml.representer import SafeRepresenter
+
+    class Composer(AnyComposer):
+        def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+            if self.parser.check_event(AliasEvent):
+                alias = self.parser.peek_event()
+                raise ComposerError(
+                    None, None, f"aliases such as *{alias.anchor} are not read; repeat it", alias.start_mark
+                )
+            return super().compose_node(parent, index)
 
     class Constructor(SafeConstructor):
         pass
@@ -546,10 +562,10 @@ def _dialect() -> tuple[type[SafeConstructor], type[SafeRepresenter]]:
         pass
 
     def text(representer: SafeRepresenter, value: str) -> ScalarNode:
-        style = '"' if set(value) & set("\x85\u2028\u2029") else None
+        style = '"' if set(value) & set("\x85\u2028\u2029") or value.startswith("?") else None
         return representer.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     for tag in ("timestamp", "value"):
         Constructor.add_constructor(f"tag:yaml.org,2002:{tag}", SafeConstructor.construct_yaml_str)
     Representer.add_representer(str, text)
-    return Constructor, Representer
+    return Composer, Constructor, Representer

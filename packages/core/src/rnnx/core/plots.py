@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
+
+from rnnx.core.files import make_folder, replacing
+from rnnx.core.history import read
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,15 +32,17 @@ def curves(path: Path) -> Figure:
 
     Returns:
         A figure of its own, bound to no window.
+
+    Raises:
+        InputError: the file is none of rnnx's.
     """
     panels: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            for name, value in row.items():
-                if value and name not in ("step", "epoch"):
-                    split, _, metric = name.rpartition("/")
-                    if split != "test":
-                        panels[metric.replace("_", " ")][split].append((float(row["step"]), float(value)))
+    for row in read(path):
+        for name, value in row.items():
+            if value and name not in ("step", "epoch"):
+                split, _, metric = name.rpartition("/")
+                if split != "test":
+                    panels[metric.replace("_", " ")][split].append((float(row["step"]), float(value)))
     columns = 3
     rows = -(-len(panels) // columns) or 1
     figure = Figure(figsize=(4 * columns, 2.8 * rows), layout="constrained")
@@ -51,6 +55,27 @@ def curves(path: Path) -> Figure:
         axes.set(title=metric, xlabel="step")
         if any(lines):
             axes.legend()
+    return figure
+
+
+def rate_test(rates: Sequence[float], losses: Sequence[float], suggestion: float | None) -> Figure:
+    """The loss while the learning rate grows, and the rate to begin with.
+
+    Args:
+        rates: Learning rates, rising.
+        losses: The training loss at each.
+        suggestion: A rate to be marked, if there is one.
+
+    Returns:
+        A figure of its own, bound to no window.
+    """
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(rates, losses)
+    if suggestion is not None:
+        axes.axvline(suggestion, color="black", linestyle=":", label=f"optimizer.lr={suggestion:.2g}")
+        axes.legend()
+    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
     return figure
 
 
@@ -89,6 +114,22 @@ def gradient_flow(flows: Sequence[Flow]) -> Figure:
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure
+
+
+def save(figure: Figure, path: Path, dpi: int = 120) -> None:
+    """Writes a picture, and makes its folder; see :func:`rnnx.core.files.replacing`.
+
+    Args:
+        figure: It.
+        path: The file; its ending says the format, by default a PNG.
+        dpi: Pixels for each inch of the figure's size.
+
+    Raises:
+        RunError: the disk does not take it.
+    """
+    make_folder(path.parent)
+    with replacing(path) as file:
+        figure.savefig(file, format=path.suffix.removeprefix(".") or "png", dpi=dpi)
 
 
 def _scale(axes: Axes, values: Sequence[float]) -> None:

@@ -23,6 +23,7 @@ GROUPS = {
     "schedule": "rnnx.schedules",
     "logger": "rnnx.loggers",
     "baseline": "rnnx.baselines",
+    "launcher": "rnnx.launchers",
 }
 PER_TASK = ("data", "baseline")  # kinds whose entry points are named TASK.NAME
 
@@ -32,7 +33,8 @@ class Plugin:
     """One entry point.
 
     Args:
-        kind: ``cell``, ``task``, ``data``, ``optimizer``, ``schedule``, ``logger`` or ``baseline``.
+        kind: ``cell``, ``task``, ``data``, ``optimizer``, ``schedule``, ``logger``, ``baseline`` or
+            ``launcher``.
         name: Name of the entry point; of data and baselines ``TASK.NAME``.
         target: ``module:attribute``.
         distribution: Name of the distribution that declares it.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any, Final
 
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import InputError, UsageError
 
 CONFIG = "config.yaml"
 RESULT = "result.json"
 OUT = "runs"  # the folder that holds runs, if not said
+NUMBERS: Final = {"test", "valid", "seconds", "throughput"}  # what a result has as maps of numbers
 
 
 def names(out: str | Path = OUT) -> list[str]:
@@ -39,3 +42,33 @@ def find_run(run: str | Path, out: str | Path = OUT) -> Path:
             return folder
     known = ", ".join(names(out)) or f"none yet in {out}"
     raise UsageError(f"no run {str(run)!r}: expected a run's folder or the name of one ({known})")
+
+
+def read_result(folder: str | Path) -> dict[str, Any]:
+    """What a run came to: the content of its ``result.json``.
+
+    Args:
+        folder: The run's folder.
+
+    Raises:
+        UsageError: the run has not ended.
+        InputError: the file is not what :meth:`rnnx.core.experiment.Experiment.run` writes.
+    """
+    path = Path(folder) / RESULT
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{folder}: there is no {RESULT}; did the run end?") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, f"not JSON: {error}") from None
+    if not isinstance(values, dict) or not all(_are_numbers(values.get(key)) for key in NUMBERS):
+        raise InputError(path, f"expected an object with numbers by name under {', '.join(sorted(NUMBERS))}")
+    if type(values.get("parameters")) is not int:
+        raise InputError(path, "expected an integer under parameters")
+    return values
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(type(number) in (int, float) for number in value.values())

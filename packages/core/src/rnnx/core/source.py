@@ -40,6 +40,8 @@ def locate(name: str) -> ModuleSpec | None:
 @lru_cache(maxsize=4096)
 def _located(name: str, _path: tuple[str, ...]) -> ModuleSpec | None:
     parts, path = name.split("."), None
+    if not all(map(str.isidentifier, parts)):
+        return None
     for end in range(1, len(parts) + 1):
         try:
             found = (finder.find_spec(".".join(parts[:end]), path) for finder in sys.meta_path)

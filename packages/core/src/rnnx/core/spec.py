@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 from rnnx.core.bounds import Seed
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.files import write_text
 from rnnx.core.options import Option, Options, Word, options_of, validate, yaml
 from rnnx.core.registry import PER_TASK, find, split, suggestion
 
@@ -24,7 +26,12 @@ DEFAULTS: dict[str, str | None] = {  # of the sections that name a component, in
     "logger": "wandb",
     "baseline": None,
 }
-UNNAMED = {"net": "rnnx.core.net:Net", "trainer": "rnnx.core.trainer:Trainer"}
+UNNAMED = {
+    "net": "rnnx.core.net:Net",
+    "trainer": "rnnx.core.trainer:Trainer",
+    "checkpoint": "rnnx.core.checkpoints:Checkpoint",
+    "stopping": "rnnx.core.stopping:Stopping",
+}
 KEYS: Options = {
     "seed": Option("seed", Seed, 1, "The seed of every random number."),
     "name": Option("name", str | None, None, "Name of the run; without it, one is made."),
@@ -110,6 +117,8 @@ class Config:
         seed: The seed of every random number.
         name: Name of the run, or None.
         out: The folder that holds runs.
+        checkpoint: When a run writes what it can go on from.
+        stopping: What ends the training early.
         notes: What the user should know of how it was resolved, one sentence each.
     """
 
@@ -125,6 +134,8 @@ class Config:
     seed: int
     name: str | None
     out: str
+    checkpoint: dict[str, Any] = field(default_factory=dict)
+    stopping: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -148,8 +159,8 @@ class Config:
         return text.getvalue()
 
     def dump(self, path: Path) -> None:
-        """Writes :meth:`yaml` to a file."""
-        path.write_text(self.yaml(), encoding="utf-8")
+        """Writes :meth:`yaml` to a file, as :func:`rnnx.core.files.write_text`."""
+        write_text(path, self.yaml())
 
 
 def resolve(words: Sequence[str]) -> Config:
@@ -180,7 +191,7 @@ def resolve(words: Sequence[str]) -> Config:
 def _is_assignment(word: str) -> bool:
     """Whether a word is ``key=value``; a path may have the same form."""
     key, equals, _ = word.partition("=")
-    file = word.endswith((".yaml", ".yml")) and Path(word).is_file()
+    file = word.endswith((".yaml", ".yml")) and os.path.isfile(word)  # noqa: PTH113
     return bool(equals and KEY.fullmatch(key)) and not file
 
 
@@ -216,11 +227,11 @@ class _Resolution:
 
     def file(self, word: str, source: int) -> Iterator[_Given]:
         """The keys and values of a YAML file."""
-        path = Path(word)
-        if not path.is_file():
-            what = "that is a folder" if path.is_dir() else "there is no such file"
+        if not os.path.isfile(word):  # noqa: PTH113 - False for what no file can be called
+            what = "that is a folder" if os.path.isdir(word) else "there is no such file"  # noqa: PTH112
             self.problems.append(f"{word!r}: expected KEY=VALUE or the path of a YAML file, and {what}")
             return
+        path = Path(word)
         content, lines = _read(path)
         for key, value in _flat(content):
             yield _Given(key, value, source, f" ({path}:{lines[key]})" if key in lines else f" ({path})")
@@ -340,7 +351,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         raise InputError(
             path, f"not YAML 1.2: {error.problem or error.context}", mark and mark.line + 1
         ) from error
-    except (YAMLError, TypeError, ValueError) as error:
+    except (YAMLError, TypeError, ValueError, RecursionError) as error:
         raise InputError(path, f"not YAML 1.2 in plain data: {error}") from error
     if not isinstance(content, dict):
         raise InputError(path, f"expected KEY: VALUE lines, got {json.dumps(content)}", 1)

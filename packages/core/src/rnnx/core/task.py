@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from torchmetrics import Metric, SumMetric
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
+from rnnx.core.errors import UsageError
 from rnnx.core.net import Net
 from rnnx.core.optimizers import Adam, Optimizer
+from rnnx.core.processes import place, summed, using
 from rnnx.core.schedules import Constant, Schedule
+from rnnx.core.state import State
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,6 +56,7 @@ class Task(L.LightningModule, ABC):
         mode: Whether it is to fall or to rise.
         net: How cells are stacked.
         meta: What the data is.
+        carried: States that the task carries from one batch to the next, by any name; a resumed run has them.
 
     Args:
         net: ``{"cell": {"name": ..., options}, options of the section net}``.
@@ -67,6 +72,7 @@ class Task(L.LightningModule, ABC):
         self.net, self.meta = Net.from_plain(net), meta
         self.optimizer: Optimizer = Adam()
         self.schedule: Schedule = Constant()
+        self.carried: dict[str, State] = {}
         self._sums: dict[Split, dict[str, Metric]] = {}
         self._scores: dict[Split, dict[str, Metric]] = {}
 
@@ -76,7 +82,10 @@ class Task(L.LightningModule, ABC):
 
     @abstractmethod
     def loss(self, output: Any, batch: Batch) -> Loss:
-        """The loss of a batch; while training, what is minimised is ``total / count``."""
+        """The loss of a batch; while training, what is minimised is ``total / count``.
+
+        Of several processes each has its share of a batch, and both are added up over all of them.
+        """
 
     @abstractmethod
     def metrics(self, split: Split) -> Mapping[str, Metric]:
@@ -105,11 +114,20 @@ class Task(L.LightningModule, ABC):
 
     @final
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Lightning's hook: the mean loss of a batch, and how many things were predicted."""
+        """Lightning's hook: the mean loss of a batch, and how many things all processes predicted."""
         loss = self.loss(self(batch), batch)
-        mean = loss.total / loss.count
-        self.log("train/loss", mean, prog_bar=True, batch_size=len(batch))
-        return {"loss": mean, "count": loss.count.detach()}
+        total, count = summed(loss.total.detach(), loss.count)
+        self.log("train/loss", total / count, prog_bar=True, batch_size=len(batch))
+        _, ranks = place()  # whose gradients are averaged, each of its own share of the sum
+        mine = loss.total if ranks == 1 else using(loss.total, self.parameters())
+        return {"loss": mine / (count / ranks), "count": count}
+
+    @final
+    def on_fit_start(self) -> None:
+        """Lightning's hook: each process drops other units out."""
+        rank, _ = place()
+        if rank:
+            torch.manual_seed(torch.initial_seed() + rank)
 
     @final
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -145,8 +163,12 @@ class Task(L.LightningModule, ABC):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Lightning's hook: the section ``optimizer`` and the section ``schedule``."""
         optimizer = self.optimizer.build(self.parameters())
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler, interval = self.schedule.build(optimizer, steps, self.mode)
+        steps = self.trainer.estimated_stepping_batches
+        if math.isinf(steps):
+            raise UsageError(
+                "trainer.max_epochs: expected a limit of epochs or of steps (trainer.max_steps), got neither"
+            )
+        scheduler, interval = self.schedule.build(optimizer, int(steps), self.mode)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {

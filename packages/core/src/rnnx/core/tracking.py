@@ -6,23 +6,26 @@ import os
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import lightning as L
 import torch
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from pydantic import ValidationError
 
 from rnnx.core.batch import Batch
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import RunError, UsageError
+from rnnx.core.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METRICS = "metrics.csv"
 STEP = "trainer/global_step"  # what W&B draws every metric against
+HURRY = 10.0  # seconds that it is waited for where a run ends before its time
 TIMEOUTS = {"init_timeout": 15.0, "finish_timeout": 60.0}  # seconds that a W&B server is waited for
 
 
@@ -72,7 +75,7 @@ class CSV(Tracker):
     """Writes ``metrics.csv`` in the run's folder."""
 
     def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
-        return [_csv(folder)]
+        return [History(folder)]
 
     def finish(
         self, summary: Mapping[str, Any], samples: Sequence[Mapping[str, str]], figures: Mapping[str, Figure]
@@ -96,24 +99,27 @@ class WeightsAndBiases(Tracker):
 
     def __init__(self, *, project: str = "rnnx", entity: str | None = None) -> None:
         self.project, self.entity = project, entity
-        self._logger: WandbLogger | None = None
+        self._logger: _Follower | None = None
 
     def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
         import wandb
 
+        known = _identity(folder)
         try:
             mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
-            self._logger = self._start(folder, config, mode)
-        except wandb.errors.CommError as error:
-            reason = str(error).partition("\n")[0]
-            warnings.warn(f"the run is tracked offline, as Weights & Biases says: {reason}", stacklevel=2)
-            self._logger = self._start(folder, config, "offline")
+            self._logger = self._start(folder, config, mode, known)
         except wandb.errors.UsageError as error:
             raise UsageError(f"logger: Weights & Biases says: {error} Or set WANDB_MODE=offline") from error
         except ValidationError as error:
             problems = (f"WANDB_{fault['loc'][0]}".upper() + f": {fault['msg']}" for fault in error.errors())
             raise UsageError(*problems) from error
-        return [_csv(folder), self._logger]
+        except Exception as error:  # whatever a server or its client may do
+            warnings.warn(
+                f"the run is tracked offline, as Weights & Biases says: {_reason(error)}", stacklevel=2
+            )
+            _let_go(None)
+            self._logger = self._start(folder, config, "offline", known)
+        return [History(folder), self._logger]
 
     def finish(
         self, summary: Mapping[str, Any], samples: Sequence[Mapping[str, str]], figures: Mapping[str, Figure]
@@ -121,15 +127,21 @@ class WeightsAndBiases(Tracker):
         import wandb
 
         assert self._logger is not None
+        if self._logger.lost:
+            return
         run = self._logger.experiment
-        if samples:
-            rows = [list(row.values()) for row in samples]
-            self._logger.log_table("samples", columns=list(samples[0]), data=rows)
-        run.log({name: wandb.Image(figure) for name, figure in figures.items()})
-        run.summary.update(dict(summary))
-        run.finish()
 
-    def _start(self, folder: Path, config: Mapping[str, Any], mode: Any) -> WandbLogger:
+        def send() -> None:
+            run.summary.update(dict(summary))
+            run.log({name: wandb.Image(figure) for name, figure in figures.items()})
+            if samples:
+                rows = [list(row.values()) for row in samples]
+                run.log({"samples": wandb.Table(columns=list(samples[0]), data=rows)})
+            run.finish()
+
+        _within(run, run.settings.finish_timeout, send)
+
+    def _start(self, folder: Path, config: Mapping[str, Any], mode: Any, known: str | None) -> _Follower:
         import wandb
 
         timeouts: dict[str, Any] = {
@@ -143,11 +155,44 @@ class WeightsAndBiases(Tracker):
             tags=[config[section]["name"] for section in ("cell", "task", "data")],
             config=dict(config),
             dir=folder,
+            id=known,
+            resume="allow" if known else None,
             settings=wandb.Settings(mode=mode, silent=True, console="off", reinit="create_new", **timeouts),
         )
         run.define_metric(STEP)
         run.define_metric("*", step_metric=STEP, step_sync=True)
-        return WandbLogger(experiment=run)
+        return _Follower(experiment=run)
+
+
+@final
+class _Follower(WandbLogger):
+    """Lightning's logger to a run of W&B; where that fails, the training goes on without.
+
+    Attributes:
+        lost: Whether it has failed.
+    """
+
+    lost = False
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Sends a row."""
+        if self.lost:
+            return
+        try:
+            super().log_metrics(metrics, step)
+        except Exception as error:
+            self.lost = True
+            _let_go(self.experiment)
+            warnings.warn(
+                f"the run is no longer tracked, as Weights & Biases says: {_reason(error)}", stacklevel=2
+            )
+
+    def finalize(self, status: str) -> None:
+        """Ends the run where the training ends with an error or a signal."""
+        if status == "failed" and not self.lost:
+            self.lost = True
+            with suppress(Exception):
+                _within(self.experiment, HURRY, lambda: self.experiment.finish(exit_code=1))
 
 
 @final
@@ -162,6 +207,14 @@ class Meter(L.Callback):
         self.every = every
         self.count, self.seconds = 0, 0.0
         self._since, self._pending, self._mark = 0.0, 0, 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was counted so far."""
+        return {"count": self.count, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """What :meth:`state_dict` gave."""
+        self.count, self.seconds = state_dict["count"], state_dict["seconds"]
 
     @property
     def rate(self) -> float:
@@ -198,8 +251,53 @@ class Meter(L.Callback):
             pl_module.log("learning_rate", optimizer.param_groups[0]["lr"], batch_size=1)
 
 
-def _csv(folder: Path) -> CSVLogger:
-    return CSVLogger(folder, name="", version="")
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _within(run: Any, seconds: float, act: Callable[[], None]) -> None:
+    """Does what may wait for W&B for ever, which has a limit of its own and does not always keep it.
+
+    Args:
+        run: W&B's own run.
+        seconds: How long it may take; 0 for ever.
+        act: What is done.
+
+    Raises:
+        RunError: it took longer, and W&B was ended by force.
+    """
+    with ThreadPoolExecutor(1) as helper:
+        done = helper.submit(act)
+        try:
+            done.result(seconds or None)
+        except TimeoutError:
+            _let_go(run)
+            raise RunError(
+                f"no answer in {seconds:g} s; `wandb sync` sends what is missing from the run's folder"
+            ) from None
+        except Exception:
+            _let_go(run)
+            raise
+
+
+def _let_go(run: Any) -> None:
+    """Ends W&B's own process by force; the interpreter would else wait for it at its end, or complain."""
+    import wandb
+
+    service: Any = wandb.setup()._connection
+    for act in (
+        lambda: service._proc._process.kill(),
+        lambda: run._run_status_checker.join(),  # its threads see that the process is gone
+        wandb.teardown,
+    ):
+        with suppress(Exception, SystemExit):
+            act()
+
+
+def _identity(folder: Path) -> str | None:
+    """W&B's name of the run, where it was tracked before; it is the end of the name of its folder."""
+    tracked = [path.name.removeprefix("offline-") for path in (folder / "wandb").glob("*run-*-*")]
+    return max(tracked).rpartition("-")[2] if tracked else None
 
 
 def _has_key() -> bool:

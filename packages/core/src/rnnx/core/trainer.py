@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
 
 from rnnx.core.bounds import Count, Fraction, Limit, NonNegative, Positive, Share
+from rnnx.core.errors import UsageError
 
 if TYPE_CHECKING:
     import lightning as L
@@ -66,6 +67,27 @@ class Trainer:
     ) -> None:
         self._arguments = {name: value for name, value in locals().items() if name != "self"}
 
+    def check(self) -> None:
+        """Sees to it that the machine can do what is asked for; Lightning would do something else in silence.
+
+        Raises:
+            UsageError: it cannot.
+        """
+        import torch
+
+        precision, accelerator = self._arguments["precision"], self._arguments["accelerator"]
+        on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
+        if precision == "16-mixed" and (accelerator == "cpu" or (accelerator == "auto" and not on_gpu)):
+            raise UsageError(
+                "trainer.precision: expected one that a CPU has, got 16-mixed, which needs a GPU; bf16-mixed "
+                "and 32-true work here"
+            )
+        if precision.startswith("bf16") and on_gpu and not torch.cuda.is_bf16_supported():
+            raise UsageError(
+                f"trainer.precision: expected one that this GPU has, got {precision}; 16-mixed and 32-true "
+                "work here"
+            )
+
     def build(
         self, root: Path, loggers: Sequence[Logger], callbacks: Sequence[L.Callback], progress: bool
     ) -> L.Trainer:
@@ -79,11 +101,15 @@ class Trainer:
         """
         import lightning as L
 
+        from rnnx.core.checkpoints import WholeFiles
+
         return L.Trainer(
             **self._arguments,
             default_root_dir=root,
             logger=list(loggers),
             callbacks=list(callbacks),
+            plugins=[WholeFiles()],
+            enable_checkpointing=False,
             enable_progress_bar=progress,
             enable_model_summary=False,
             num_sanity_val_steps=0,

@@ -16,6 +16,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.files import replacing
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
@@ -285,7 +286,8 @@ class Captioning(Task):
             if attention is not None and chunk[0][0] == 0:
                 figure = self._figure(inputs[0], found[0][0])
                 if figure is not None:
-                    figure.savefig(attention, format="png", dpi=150)
+                    with replacing(Path(attention)) as file:
+                        figure.savefig(file, format="png", dpi=150)
             for (number, _), hypotheses in zip(chunk, found, strict=True):
                 yield from answers(number, hypotheses, self.vocabulary, scores or n_best > 1)
 

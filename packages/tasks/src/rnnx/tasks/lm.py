@@ -89,13 +89,13 @@ class LanguageModel(Task):
             self.output.weight = tieable(self.embedding)
         else:
             nn.init.uniform_(self.output.weight, -initial_range, initial_range)
-        self._carried: dict[bool, State] = {}
 
     def forward(self, batch: Batch) -> Tensor:
         """The scores of the next token at each place, ``(N, T, V)``, after the batch before."""
-        state = self._carried[self.training] if batch.continues else None
+        stream = "train" if self.training else "evaluation"
+        state = self.carried[stream] if batch.continues else None
         logits, state = self._read(batch.inputs, batch.lengths, state)
-        self._carried[self.training] = states.detach(state)
+        self.carried[stream] = states.detach(state)
         return logits
 
     def loss(self, output: Tensor, batch: Batch) -> Loss:

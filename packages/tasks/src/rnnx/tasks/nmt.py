@@ -16,6 +16,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
+from rnnx.core.files import replacing
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
@@ -252,4 +253,5 @@ class Translation(Task):
     def _draw(self, source: Sequence[int], hypotheses: Sequence[Hypothesis], path: Path) -> None:
         figure = self._figure(source, hypotheses[0])
         if figure is not None:
-            figure.savefig(path, format="png", dpi=150)
+            with replacing(path) as file:
+                figure.savefig(file, format="png", dpi=150)

@@ -161,7 +161,8 @@ class Sentiment(Task):
         if confusion is None:
             confusion = Confusion(len(self.reader.classes)).to(self.device)
             confusion.update(_whole(batch), self(batch).wholes.argmax(-1))
-        return {"confusion": drawn(confusion.counts, self.reader.classes)}
+            confusion.compute()
+        return {"confusion": drawn(confusion.whole, self.reader.classes)}
 
     def predict(self, lines: Iterable[str], *, batch_size: Positive = 64) -> Iterator[str]:
         """Tells the class of each line.

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, final
 
 import torch
-from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rnnx.core.batch import Batch
+from rnnx.core.processes import place, shareable
 
 POOL = 50
 
@@ -22,7 +22,7 @@ def bucketed(
     Args:
         batches: Gives the batch of a list of positions.
         lengths: The sort key of each example: its length, or the lengths of its sides.
-        batch_size: Examples in a batch; the last may be smaller.
+        batch_size: Examples in a batch of each process; the last may be smaller.
         shuffle: Whether each epoch has an order of its own.
         workers: Processes that make batches beside this one.
 
@@ -62,7 +62,11 @@ class LengthBuckets(Sampler[list[int]]):
         lengths: The sort key of each example.
         batch_size: Examples in a batch of each process; the last may be smaller.
         shuffle: Whether each epoch has an order of its own; otherwise all are sorted by length.
-        place: The number of this process and how many there are; those of torch's process group if not said.
+        place: The number of this process and how many there are; as :func:`rnnx.core.processes.place` if not
+            said.
+
+    Raises:
+        UsageError: there are fewer examples than processes.
 
     Example:
         >>> [list(LengthBuckets([5, 1, 4, 2, 3], 2, shuffle=False, place=(rank, 2))) for rank in (0, 1)]
@@ -76,6 +80,7 @@ class LengthBuckets(Sampler[list[int]]):
         shuffle: bool,
         place: tuple[int, int] | None = None,
     ) -> None:
+        shareable(len(lengths))
         self.lengths, self.batch_size, self.shuffle, self.place = lengths, batch_size, shuffle, place
         self.seed, self.epoch = torch.initial_seed(), 0
 
@@ -97,11 +102,7 @@ class LengthBuckets(Sampler[list[int]]):
                 yield batch[rank::ranks]
 
     def _place(self) -> tuple[int, int]:
-        if self.place is not None:
-            return self.place
-        if not (distributed.is_available() and distributed.is_initialized()):
-            return 0, 1
-        return distributed.get_rank(), distributed.get_world_size()
+        return self.place or place()
 
     def _shuffled(self, ranks: int) -> Iterator[list[int]]:
         """An epoch's batches, of all processes together."""

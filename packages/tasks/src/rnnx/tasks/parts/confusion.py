@@ -23,7 +23,8 @@ class Confusion(Metric):
         classes: How many there are.
 
     Attributes:
-        counts: ``(C, C)``, a row for each true class, a column for each answer.
+        counts: ``(C, C)``, a row for each true class, a column for each answer; those of this process.
+        whole: The same of all processes, as they were when the metric was last computed.
 
     Example:
         >>> metric = Confusion(3)
@@ -34,6 +35,7 @@ class Confusion(Metric):
 
     full_state_update = False
     counts: Tensor
+    whole: Tensor
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -47,6 +49,7 @@ class Confusion(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """``accuracy`` and ``f1``, from 0 to 100."""
+        self.whole = self.counts
         counts = self.counts.double()
         right, both = counts.diag(), counts.sum(0) + counts.sum(1)
         f1 = 2 * right[both > 0] / both[both > 0]

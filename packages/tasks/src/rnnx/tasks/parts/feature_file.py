@@ -10,6 +10,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from rnnx.core.errors import InputError
+from rnnx.core.paths import typed
 
 
 def read_features(path: str | Path) -> NDArray[np.floating[Any]]:
@@ -30,7 +31,7 @@ def read_features(path: str | Path) -> NDArray[np.floating[Any]]:
         >>> read_features(file).shape
         (30, 128)
     """
-    features = _opened(Path(path).expanduser(), "(features, frames)", 2)
+    features = _opened(typed(path), "(features, frames)", 2)
     return _finite(path, features.T, "frame")
 
 
@@ -53,7 +54,7 @@ def read_grid(path: str | Path) -> NDArray[np.floating[Any]]:
         >>> read_grid(file).shape
         (196, 512)
     """
-    features = _opened(Path(path).expanduser(), "(places, features) or (features, height, width)", 2, 3)
+    features = _opened(typed(path), "(places, features) or (features, height, width)", 2, 3)
     if features.ndim == 3:
         features = features.reshape(len(features), -1).T  # (S, D)
     return _finite(path, features, "place")
@@ -64,7 +65,7 @@ def _opened(path: Path, shape: str, *dimensions: int) -> NDArray[np.floating[Any
         raise InputError(path, "expected a NumPy file of features, and there is no such file; check the path")
     try:
         features = open_memmap(path, mode="r")
-    except (ValueError, OSError) as error:
+    except Exception as error:  # a header is read as Python, by whose parts it may be refused
         raise InputError(
             path,
             f"expected a NumPy file (.npy) of plain numbers, and it cannot be read: {error}; "

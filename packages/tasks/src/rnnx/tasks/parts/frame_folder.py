@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnx.core.errors import InputError
+from rnnx.core.paths import typed
 from rnnx.tasks.parts.picture import ENDINGS, is_image, measured, read_picture
 
 NUMBER: Final = re.compile(r"([0-9]+)")
@@ -27,7 +28,7 @@ def read_frames(folder: str | Path, channels: int, size: tuple[int, int] | None 
         InputError: there is no such folder, or no image in it; or an image does not decode, has more than 8
             bits a channel, or another size than the first.
     """
-    files = image_files(Path(folder).expanduser())
+    files = image_files(typed(folder))
     first = read_picture(files[0], files[0], channels, size)
     frames = np.empty((len(files), *first.shape), first.dtype)
     for number, file in enumerate(files):

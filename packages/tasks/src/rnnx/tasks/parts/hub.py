@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
-import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
+from http.client import HTTPException
 from io import BytesIO
 from pathlib import Path
+from ssl import SSLError
 from textwrap import shorten
 from typing import IO, Any
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
+from urllib.request import Request, build_opener
 
 from rnnx.core.errors import InputError, RunError, UsageError
+from rnnx.core.paths import typed
 
 FORMATS = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".csv": "csv"}
 PATIENCE = 3.0  # seconds
@@ -142,7 +145,7 @@ def image_file(image: Any, path: str, name: str) -> Path | IO[bytes]:
     if image["bytes"] is not None:
         return BytesIO(image["bytes"])
     file = Path(image["path"])
-    roots = (Path(path).expanduser(), datasets.config.HF_CACHE_HOME, datasets.config.HF_DATASETS_CACHE)
+    roots = (typed(path), datasets.config.HF_CACHE_HOME, datasets.config.HF_DATASETS_CACHE)
     if not any(file.resolve().is_relative_to(Path(root).resolve()) for root in roots):
         raise InputError(name, f"the image is said to be '{file}', which is no file of the data set")
     return file
@@ -166,7 +169,7 @@ def _table(
         ) from None
     except ValueError as error:
         raise UsageError(f"data.{option}: '{name}' of '{path}' cannot be had: {_first_line(error)}") from None
-    except (OSError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+    except Exception as error:  # the library's, its formats' and its network's have nothing in common
         raise RunError(f"'{path}' cannot be loaded: {_first_line(error)}") from None
     unknown = [
         f"data.{option}: '{path}' has no column '{column}'; its columns are {', '.join(table.column_names)}"
@@ -180,7 +183,7 @@ def _table(
 
 def _location(path: str) -> tuple[str, str | None]:
     """What the library calls the loader and the files; a hub's id is checked for a way to the hub."""
-    local = Path(path).expanduser().absolute()
+    local = typed(path).absolute()
     if local.is_dir():
         return str(local), None
     if local.is_file():
@@ -195,18 +198,26 @@ def _location(path: str) -> tuple[str, str | None]:
 
 
 def _refuse_without_network(path: str) -> None:
-    hub = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
-    host = str(hub.hostname)
-    proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(hub.scheme)
-    server = urlsplit(proxy) if proxy else hub
-    try:
-        address = (str(server.hostname), server.port or (443 if server.scheme == "https" else 80))
-        socket.create_connection(address, timeout=PATIENCE).close()
-    except OSError:
+    """Asks first, as the library tries for half a minute, and longer where a server never answers."""
+    hub = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    if not _answers(hub):
         raise RunError(
-            f"'{path}' is a data set of {host}, which cannot be reached; connect to the network, give a "
-            "local file or folder as data.path, or set HF_HUB_OFFLINE=1 if it was downloaded before"
-        ) from None
+            f"'{path}' is a data set of {urlsplit(hub).hostname}, which cannot be reached; connect to the "
+            "network, give a local file or folder as data.path, or set HF_HUB_OFFLINE=1 if it was downloaded "
+            "before"
+        )
+
+
+def _answers(hub: str) -> bool:
+    try:
+        build_opener().open(Request(hub, method="HEAD"), timeout=PATIENCE).close()
+    except HTTPError as error:
+        return error.code < 500
+    except URLError as error:
+        return isinstance(error.reason, SSLError)  # the library has certificates of its own
+    except (OSError, HTTPException):
+        return False
+    return True
 
 
 def _texts(path: str, split: str, column: str, values: list[object]) -> list[str]:

@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from rnnx.tasks.parts.vocabulary import PAD, UNK, Vocabulary
 
 DIGIT: Final = re.compile(r"\d")
+LONGEST: Final = 100  # characters of a word that are read: every word of a sentence is padded to its longest
 
 
 @final
@@ -72,13 +73,16 @@ class Lexicon:
             words: ``T`` of them.
 
         Returns:
-            ``(T, 1 + C)``: the number of each word, then those of its characters, padded with 0.
+            ``(T, 1 + C)``: the number of each word, then those of its characters, the first hundred, padded
+            with 0.
         """
         spelt = [_spelt(word, self.zero_digits) for word in words]
         rows = [
             torch.tensor([number if not more else self.words.unk, *characters])
             for (number, *more), characters in zip(
-                self.words.encode(spelt), self.characters.encode(spelt), strict=True
+                self.words.encode(spelt),
+                self.characters.encode(word[:LONGEST] for word in spelt),
+                strict=True,
             )
         ]
         return pad_sequence(rows, batch_first=True, padding_value=self.characters.pad)

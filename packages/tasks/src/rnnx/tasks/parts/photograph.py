@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from rnnx.core.errors import InputError
+from rnnx.core.paths import typed
 from rnnx.tasks.parts.picture import MODES, as_array, decoded
 
 
@@ -24,7 +25,7 @@ def read_photograph(path: str | Path, channels: int, size: tuple[int, int]) -> N
     Raises:
         InputError: there is no such file, it does not decode, or has more than 8 bits a channel.
     """
-    path = Path(path).expanduser()
+    path = typed(path)
     if not path.is_file():
         raise InputError(path, "expected an image, and there is no such file; check the path")
     return photograph(path, path, channels, size)

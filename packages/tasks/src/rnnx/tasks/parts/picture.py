@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import IO, Final
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,11 +62,14 @@ def decoded(file: Path | IO[bytes], name: str | Path) -> Image.Image:
         name: What an error calls it.
 
     Raises:
-        InputError: it does not decode, or has more than 8 bits a channel.
+        InputError: it does not decode, has more than 8 bits a channel, or more pixels than Pillow deems safe
+            (89 million).
     """
     try:
-        with Image.open(file) as image:
-            image.load()
+        with catch_warnings():
+            simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                image.load()
     except Exception as error:  # decoders raise whatever they stumble over
         raise InputError(name, f"expected an image, and it does not decode ({error})") from None
     if image.mode.startswith(DEEP):

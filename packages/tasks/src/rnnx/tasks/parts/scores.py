@@ -13,6 +13,7 @@ from sacrebleu.metrics.chrf import CHRF
 from torch import Tensor
 from torchmetrics import Metric
 
+from rnnx.core.processes import gather
 from rnnx.tasks.parts.cider import cider_d
 from rnnx.tasks.parts.rouge import rouge_l
 
@@ -109,11 +110,7 @@ class Texts(Metric, ABC):
     @final
     def compute(self) -> dict[str, float]:
         """The values over all processes, by name."""
-        texts = self.texts
-        if torch.distributed.is_initialized():
-            everyone: list[Outputs] = [{}] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(everyone, texts)
-            texts = {index: text for part in everyone for index, text in part.items()}
+        texts = {index: text for part in gather(self.texts) for index, text in part.items()}
         outputs, references = zip(*(texts[index] for index in sorted(texts)), strict=True)
         scores = self.score(list(outputs), list(references))
         return {name: round(value, 10) for name, value in scores.items()}

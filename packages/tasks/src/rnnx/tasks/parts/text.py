@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import re
 import zlib
 from pathlib import Path
+from typing import Final
 
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.paths import typed
+from rnnx.tasks.parts.packed import open_packed
+
+DIGITS: Final = re.compile(r"[0-9]{1,18}")
 
 
 def read_lines(path: str | Path) -> list[str]:
@@ -39,7 +45,7 @@ def read_text(path: str | Path) -> str:
     Args:
         path: As for :func:`read_lines`, whose errors are raised here too.
     """
-    path = Path(path).expanduser()
+    path = typed(path)
     raw = _read_bytes(path)
     if not raw:
         raise InputError(path, "the file is empty; expected UTF-8 text")
@@ -65,14 +71,22 @@ def split_lines(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
+def whole_number(text: str) -> int | None:
+    """The number that a text of digits says; None where it is something else, or longer than any count.
+
+    Example:
+        >>> whole_number("07"), whole_number("-7"), whole_number("7" * 99)
+        (7, None, None)
+    """
+    return int(text) if DIGITS.fullmatch(text) else None
+
+
 def _read_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise InputError(path, "this is a folder; expected a text file")
     try:
-        if path.suffix != ".gz":
-            return path.read_bytes()
-        with gzip.open(path) as packed:
-            return packed.read()
+        with open_packed(path) as file:
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path}: no such file; {_what_there_is(path)}") from None
     except EOFError:

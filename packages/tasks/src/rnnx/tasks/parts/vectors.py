@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
 import math
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple, final
 
 import torch
@@ -16,6 +14,9 @@ from torch import Tensor
 
 from rnnx.core.data import Meta
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.paths import typed
+from rnnx.tasks.parts.packed import open_packed
+from rnnx.tasks.parts.text import whole_number
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def described(path: str | None, vocabulary: Vocabulary, option: str = "vectors")
     """
     if path is None:
         return None
-    if not Path(path).expanduser().is_file():
+    if not typed(path).is_file():
         raise UsageError(f"data.{option}: there is no file '{path}'; check the path")
     places, values = read_vectors(path, tuple(vocabulary.tokens))
     found, words = len(places), len(vocabulary)
@@ -81,6 +82,7 @@ def read_vectors(path: str, words: tuple[str, ...]) -> Vectors:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> file = Path(tempfile.mkdtemp(), "glove.txt")
         >>> _ = file.write_text("the 1 2\ncat 3 4\n")
         >>> places, values = read_vectors(str(file), ("dog", "cat", "The"))
@@ -94,10 +96,12 @@ def read_vectors(path: str, words: tuple[str, ...]) -> Vectors:
     for number, line in enumerate(_lines(path), 1):
         blanks = line.count(b" ")
         if number == 1:
-            header = blanks == 1 and all(field.isdigit() for field in line.split())
-            size = int(line.split()[1]) if header else blanks
-            if header and size:
-                continue
+            match [whole_number(field.decode("latin1")) for field in line.split(b" ")]:
+                case [int(), int(size)]:
+                    if size:
+                        continue
+                case _:
+                    size = blanks
         if not 0 < size <= blanks:
             expected = f"{size} numbers" if size else "its numbers"
             raise InputError(
@@ -120,9 +124,8 @@ def read_vectors(path: str, words: tuple[str, ...]) -> Vectors:
 
 def _lines(path: str) -> Iterator[bytes]:
     """The lines of a file without their ends and the blank that word2vec leaves there."""
-    file = Path(path).expanduser()
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+        with open_packed(typed(path)) as lines:
             for line in lines:
                 yield line.rstrip(b" \r\n")
     except (EOFError, zlib.error) as error:

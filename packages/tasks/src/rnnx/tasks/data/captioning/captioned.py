@@ -6,18 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from rnnx.core.bounds import Count, Positive
-from rnnx.core.data import Data, Meta, Split
+from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.captioning.example import Example
 from rnnx.tasks.data.captioning.image import CaptionedImage
 from rnnx.tasks.parts.caption_text import words
 from rnnx.tasks.parts.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from rnnx.core.batch import Batch
 
 
 @dataclass(kw_only=True, eq=False)
@@ -84,7 +81,7 @@ class Captioned(Data, ABC):
         }
 
     @final
-    def loader(self, split: Split) -> Iterable["Batch"]:
+    def loader(self, split: Split) -> Loader:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
         from rnnx.tasks.data.captioning.padded import PaddedCaptions
         from rnnx.tasks.parts.bucketing import bucketed

@@ -10,6 +10,7 @@ from typing import Any, Final, final
 
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError
+from rnnx.core.paths import typed
 from rnnx.tasks.data.captioning.listing import Listed, Listing, checked
 from rnnx.tasks.data.captioning.photographs import Photographs
 from rnnx.tasks.data.captioning.stored import folder
@@ -58,7 +59,7 @@ class Coco(Photographs):
             "valid": (self.valid, self.valid_images),
             "test": (self.test, self.test_images),
         }[split]
-        return self._listing(Path(path).expanduser(), folder(f"{split}_images", root))
+        return self._listing(typed(path), folder(f"{split}_images", root))
 
     def _listing(self, path: Path, root: Path) -> Listing:
         images, annotations = _content(path)

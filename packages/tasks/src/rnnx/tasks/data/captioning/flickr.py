@@ -10,10 +10,11 @@ from typing import final
 
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError
+from rnnx.core.paths import typed
 from rnnx.tasks.data.captioning.listing import Listed, Listing, checked
 from rnnx.tasks.data.captioning.stored import Stored
 from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.text import read_lines
+from rnnx.tasks.parts.text import read_lines, whole_number
 
 
 @dataclass(kw_only=True, eq=False)
@@ -52,7 +53,7 @@ class Flickr(Stored, ABC):
 
     @final
     def listing(self, split: Split) -> Listing:
-        path = Path({"train": self.train, "valid": self.valid, "test": self.test}[split]).expanduser()
+        path = typed({"train": self.train, "valid": self.valid, "test": self.test}[split])
         faults, names, images = Faults(path, self.skip), _lines(path), list[Listed]()
         for line, text in names:
             with faults:
@@ -65,7 +66,7 @@ class Flickr(Stored, ABC):
     @cached_property
     def _captions(self) -> dict[str, list[str]]:
         """The captions of each image, in the order of their numbers."""
-        path = Path(self.captions).expanduser()
+        path = typed(self.captions)
         faults, lines = Faults(path, self.skip), _lines(path)
         found: dict[str, dict[int, str]] = {}
         for line, text in lines:
@@ -84,7 +85,8 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 
 def _parsed(path: Path, line: int, text: str) -> tuple[str, int, str]:
     head, tab, caption = text.partition("\t")
-    name, _, number = head.rpartition("#")
-    if not tab or not name or not (number.isascii() and number.isdecimal()):
+    name, _, last = head.rpartition("#")
+    number = whole_number(last)
+    if not tab or not name or number is None:
         raise InputError(path, f"expected NAME.jpg#0, a tab and a caption, got {text!r}", line)
-    return name, int(number), checked(caption, path, line)
+    return name, number, checked(caption, path, line)

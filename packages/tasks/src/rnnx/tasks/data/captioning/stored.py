@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.paths import typed
 from rnnx.tasks.data.captioning.captioned import Captioned
 from rnnx.tasks.data.captioning.image import CaptionedImage
 from rnnx.tasks.data.captioning.listing import Listed, Listing
@@ -81,7 +82,7 @@ def folder(option: str, path: str) -> Path:
             ...
         rnnx.core.errors.UsageError: data.images: there is no folder 'no/such/place'; check the path
     """
-    root = Path(path).expanduser()
+    root = typed(path)
     if not root.is_dir():
         raise UsageError(f"data.{option}: there is no folder '{path}'; check the path")
     return root

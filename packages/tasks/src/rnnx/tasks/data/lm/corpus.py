@@ -4,22 +4,18 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Literal, final
+from typing import Annotated, Literal, final
 
 from annotated_types import Ge
 
 from rnnx.core.bounds import Positive
-from rnnx.core.data import Data, Meta, Split
+from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.parts.text import split_lines
 from rnnx.tasks.parts.vocabulary import EOS, UNK, Vocabulary
-
-if TYPE_CHECKING:
-    from rnnx.core.batch import Batch
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,7 +37,8 @@ class RunningText(Data, ABC):
         vocabulary_size: The most tokens; by default all words or characters, and 8,000 sub-words.
         vectors: A word2vec or GloVe text file (plain or .gz) that embeddings start with.
         batch_size: Parallel streams of the training text, in each process.
-        eval_batch_size: Parallel streams of the validation and test text; 1 reads each in one piece.
+        eval_batch_size: Parallel streams of the validation and test text, of all processes together; 1 reads
+            each in one piece.
         bptt: Tokens of each stream in a batch: how far back the gradient goes.
     """
 
@@ -85,12 +82,13 @@ class RunningText(Data, ABC):
         return self._numbers[split]
 
     @final
-    def loader(self, split: Split) -> Iterable["Batch"]:
+    def loader(self, split: Split) -> Loader:
         """The batches of a split, in reading order."""
         from rnnx.tasks.data.lm.streams import streamed
 
-        streams = self.batch_size if split == "train" else self.eval_batch_size
-        return streamed(self._numbers[split], streams, self.bptt, self._start)
+        training = split == "train"
+        streams = self.batch_size if training else self.eval_batch_size
+        return streamed(self._numbers[split], streams, self.bptt, self._start, each=training)
 
     @cached_property
     def _texts(self) -> dict[Split, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import final
+from functools import cached_property
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -10,11 +11,14 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from rnnx.core.batch import Batch
+from rnnx.core.processes import place
 
 IGNORED = -100
 
 
-def streamed(tokens: list[int], streams: int, length: int, start: int) -> DataLoader[Batch]:
+def streamed(
+    tokens: list[int], streams: int, length: int, start: int, each: bool = False
+) -> DataLoader[Batch]:
     """A loader of the chunks of a text, in reading order.
 
     Args:
@@ -22,6 +26,7 @@ def streamed(tokens: list[int], streams: int, length: int, start: int) -> DataLo
         streams: How many contiguous streams it is cut into.
         length: Tokens of each stream in a batch.
         start: The token before the first.
+        each: Whether each process has so many streams; else they are shared by all.
 
     Example:
         >>> first, second = streamed([1, 2, 3, 4, 5], streams=2, length=2, start=0)
@@ -30,8 +35,25 @@ def streamed(tokens: list[int], streams: int, length: int, start: int) -> DataLo
         >>> second.inputs.tolist(), second.targets.tolist(), second.lengths.tolist()
         ([[2], [0]], [[3], [-100]], [1, 0])
     """
-    chunks = Streams(torch.tensor(tokens), streams, length, start)
+    chunks = Streams(torch.tensor(tokens), streams, length, start, each)
     return DataLoader(chunks, batch_size=None, pin_memory=torch.cuda.is_available())
+
+
+@final
+class Rows(NamedTuple):
+    """The streams of one process, padded to the longest of all processes.
+
+    Attributes:
+        numbers: Those of the streams among all, ``(N,)``.
+        sizes: The tokens of each, ``(N,)``.
+        inputs: ``(N, tokens)``, padded with 0.
+        targets: ``(N, tokens)``, padded with -100.
+    """
+
+    numbers: Tensor
+    sizes: Tensor
+    inputs: Tensor
+    targets: Tensor
 
 
 @final
@@ -41,37 +63,61 @@ class Streams(Dataset[Batch]):
     Where the streams do not divide the text, the first ones are one token longer, and ``lengths`` says so: in
     the last batch it may be 0. Padding is 0 in ``inputs`` and -100 in ``targets``.
 
+    Several processes share the streams: two with 8 of their own read what one reads with 16. All have equally
+    many batches; a process for which there is no stream has a row of padding alone. What is read in one piece
+    stays so, and one process reads it, so that a score does not change with their number.
+
     Args:
         tokens: ``(tokens,)``.
         streams: How many contiguous streams; never more than there are tokens.
         length: Tokens of each stream in a batch.
         start: The token before the first.
+        each: Whether each process has so many streams; else they are shared by all.
+        place: The number of this process and how many there are; as :func:`rnnx.core.processes.place` if not
+            said.
     """
 
-    def __init__(self, tokens: Tensor, streams: int, length: int, start: int) -> None:
-        shifted = torch.cat([tokens.new_tensor([start]), tokens[:-1]])
-        streams = min(streams, len(tokens))
-        self.length = length
-        self.sizes = torch.tensor([len(row) for row in tokens.tensor_split(streams)])
-        self.inputs = _rows(shifted, streams, fill=0)
-        self.targets = _rows(tokens, streams, fill=IGNORED)
+    def __init__(
+        self,
+        tokens: Tensor,
+        streams: int,
+        length: int,
+        start: int,
+        each: bool = False,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        self.tokens, self.streams, self.length, self.start, self.each = tokens, streams, length, start, each
+        self.place = place
 
     def __len__(self) -> int:
-        return -(-self.inputs.shape[1] // self.length)
+        return -(-self._rows.inputs.shape[1] // self.length)
 
     def __getitem__(self, chunk: int) -> Batch:
         if not 0 <= chunk < len(self):
             raise IndexError(chunk)
         start = chunk * self.length
-        inputs, targets = (rows[:, start : start + self.length] for rows in (self.inputs, self.targets))
+        numbers, sizes, *rows = self._rows
+        inputs, targets = (row[:, start : start + self.length] for row in rows)
         return Batch(
             inputs=inputs,
-            lengths=(self.sizes - start).clamp(0, inputs.shape[1]),
+            lengths=(sizes - start).clamp(0, inputs.shape[1]),
             targets=targets,
-            index=torch.arange(len(self.sizes)),
+            index=numbers,
             continues=chunk > 0,
         )
 
-
-def _rows(tokens: Tensor, streams: int, fill: int) -> Tensor:
-    return pad_sequence(list(tokens.tensor_split(streams)), batch_first=True, padding_value=fill)
+    @cached_property
+    def _rows(self) -> Rows:
+        """Cut when they are first asked for, as the processes may be joined after this was made."""
+        rank, ranks = self.place or place()
+        count = min(self.streams * (ranks if self.each else 1), len(self.tokens))
+        shifted = torch.cat([self.tokens.new_tensor([self.start]), self.tokens[:-1]])
+        inputs, targets = (
+            pad_sequence(list(text.tensor_split(count)), batch_first=True, padding_value=fill)
+            for text, fill in ((shifted, 0), (self.tokens, IGNORED))
+        )
+        numbers, sizes = torch.arange(count), (targets != IGNORED).sum(1)
+        if rank >= count:
+            padding = torch.zeros_like(inputs[:1])
+            return Rows(numbers[:1], sizes[:1] * 0, padding, padding + IGNORED)
+        return Rows(*(rows[rank::ranks] for rows in (numbers, sizes, inputs, targets)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal, final
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import Positive, Seed
-from rnnx.core.data import Data, Meta, Split
+from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.tasks.data.memory.draws import loader, rows, whole
 
 SIDE: Final = 8  # pixels
@@ -33,7 +32,7 @@ class Digits(Data):
 
     Args:
         by: What is read at a step: one pixel (64 steps) or a row of 8 (8 steps).
-        batch_size: Digits in a batch.
+        batch_size: Digits in a batch, in each process.
         seed: The seed of the split.
     """
 
@@ -56,11 +55,16 @@ class Digits(Data):
             "scale": WHITE,
         }
 
-    def loader(self, split: Split) -> Iterable[Batch]:
+    def loader(self, split: Split) -> Loader:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
         examples = self._splits[split]
+        training = split == "train"
         return loader(
-            lambda draw: rows(examples, draw.positions), len(examples), self.batch_size, split == "train"
+            lambda draw: rows(examples, draw.positions),
+            len(examples),
+            self.batch_size,
+            shuffle=training,
+            training=training,
         )
 
     @property

@@ -11,38 +11,46 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rnnx.core.batch import Batch
+from rnnx.core.processes import place, shareable
 
 
 class Draw(NamedTuple):
     """What a batch is made from.
 
     Attributes:
-        positions: Those of its examples in their split, ``(N,)``.
+        positions: Those of its examples in their split, ``(N,)``, of all processes together.
         seed: Of its random numbers.
+        share: Which of its examples this process keeps.
     """
 
     positions: Tensor
     seed: int
+    share: slice = slice(None)
 
 
-def loader(make: Callable[[Draw], Batch], count: int, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
+def loader(
+    make: Callable[[Draw], Batch], count: int, batch_size: int, *, shuffle: bool, training: bool
+) -> DataLoader[Batch]:
     """A loader of batches.
 
     Args:
         make: Makes a batch.
         count: Examples of the split.
-        batch_size: Examples in a batch; the last may be smaller.
+        batch_size: Examples in a batch of each process; the last may be smaller.
         shuffle: Whether each epoch has an order of its own.
+        training: Whether all processes have equally many batches.
 
     Example:
         >>> split = whole(torch.zeros(5, 3), torch.zeros(5, 1))
-        >>> batches = loader(lambda draw: rows(split, draw.positions), 5, batch_size=2, shuffle=False)
+        >>> batches = loader(
+        ...     lambda draw: rows(split, draw.positions), 5, batch_size=2, shuffle=False, training=False
+        ... )
         >>> [batch.index.tolist() for batch in batches]
         [[0, 1], [2, 3], [4]]
     """
     return DataLoader(
         Made(make),
-        sampler=Draws(count, batch_size, shuffle),
+        sampler=Draws(count, batch_size, shuffle=shuffle, training=training),
         batch_size=None,
         pin_memory=torch.cuda.is_available(),
     )
@@ -89,7 +97,8 @@ class Made(Dataset[Batch]):
         self.make = make
 
     def __getitem__(self, draw: Draw) -> Batch:
-        return self.make(draw)
+        batch = self.make(draw)
+        return rows(batch, torch.arange(len(batch))[draw.share])
 
 
 @final
@@ -97,16 +106,35 @@ class Draws(Sampler[Draw]):
     """What the batches of an epoch are made from: each position once, and a seed for each batch.
 
     Epoch ``e`` depends on torch's seed (read when this is made) and ``e`` alone, so a resumed run sees what
-    it would have seen.
+    it would have seen. What one process draws with batches of 16, two draw with batches of 8.
+
+    A batch with fewer examples than there are processes is left out of training, where all must have equally
+    many; elsewhere those that would have none leave it out.
 
     Args:
         count: Examples of the split.
-        batch_size: Examples in a batch; the last may be smaller.
+        batch_size: Examples in a batch of each process; the last may be smaller.
         shuffle: Whether each epoch has an order of its own.
+        training: Whether all processes have equally many batches.
+        place: The number of this process and how many there are; as :func:`rnnx.core.processes.place` if not
+            said.
+
+    Raises:
+        UsageError: there are fewer examples than processes.
     """
 
-    def __init__(self, count: int, batch_size: int, shuffle: bool) -> None:
-        self.count, self.batch_size, self.shuffle = count, batch_size, shuffle
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        training: bool,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        shareable(count)
+        self.count, self.batch_size, self.shuffle, self.training = count, batch_size, shuffle, training
+        self.place = place
         self.seed, self.epoch = torch.initial_seed(), 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -114,11 +142,15 @@ class Draws(Sampler[Draw]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.count // self.batch_size)
+        rank, ranks = self.place or place()
+        full, rest = divmod(self.count, self.batch_size * ranks)
+        return full + (rest >= ranks if self.training else rest > rank)
 
     def __iter__(self) -> Iterator[Draw]:
         numbers = generator("epoch", self.seed, self.epoch)
         self.epoch += 1
         order = torch.randperm(self.count, generator=numbers) if self.shuffle else torch.arange(self.count)
-        for positions in order.split(self.batch_size):
-            yield Draw(positions, int(torch.randint(2**32, (), generator=numbers)))
+        rank, ranks = self.place or place()
+        for positions in order.split(self.batch_size * ranks)[: len(self)]:
+            seed = int(torch.randint(2**32, (), generator=numbers))
+            yield Draw(positions, seed, slice(rank, None, ranks))

@@ -3,7 +3,6 @@
 # Annotations are not deferred here: subclasses inherit these options, and would look their types up in vain.
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
@@ -12,7 +11,7 @@ import torch
 
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import Positive, Seed
-from rnnx.core.data import Data, Split
+from rnnx.core.data import Data, Loader, Split
 from rnnx.tasks.data.memory.draws import Draw, generator, loader, rows
 
 
@@ -28,7 +27,7 @@ class Generated(Data, ABC):
         train: Training examples in an epoch.
         valid: Validation examples.
         test: Test examples.
-        batch_size: Examples in a batch.
+        batch_size: Examples in a batch, in each process.
         seed: The seed of the validation and the test examples.
     """
 
@@ -55,12 +54,18 @@ class Generated(Data, ABC):
         _ = self._fixed
 
     @final
-    def loader(self, split: Split) -> Iterable[Batch]:
+    def loader(self, split: Split) -> Loader:
         """The batches of a split; those of ``train`` follow from torch's seed when this is called."""
         if split == "train":
-            return loader(self._fresh, self.train, self.batch_size, shuffle=False)
+            return loader(self._fresh, self.train, self.batch_size, shuffle=False, training=True)
         fixed = self._fixed[split]
-        return loader(lambda draw: rows(fixed, draw.positions), len(fixed), self.batch_size, shuffle=False)
+        return loader(
+            lambda draw: rows(fixed, draw.positions),
+            len(fixed),
+            self.batch_size,
+            shuffle=False,
+            training=False,
+        )
 
     def _fresh(self, draw: Draw) -> Batch:
         drawn = self.draw(len(draw.positions), generator("train", draw.seed))

@@ -3,20 +3,16 @@
 # Annotations are not deferred here: subclasses inherit these options, and would look their types up in vain.
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
 from rnnx.core.bounds import Count, Positive
-from rnnx.core.data import Data, Meta, Split
+from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.tasks.data.ner.sentence import Sentence
 from rnnx.tasks.parts.lexicon import Lexicon
 from rnnx.tasks.parts.tags import Tag, inventory
 from rnnx.tasks.parts.vectors import described
-
-if TYPE_CHECKING:
-    from rnnx.core.batch import Batch
 
 
 @dataclass(kw_only=True, eq=False)
@@ -67,7 +63,7 @@ class Sentences(Data, ABC):
         }
 
     @final
-    def loader(self, split: Split) -> Iterable["Batch"]:
+    def loader(self, split: Split) -> Loader:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
         from rnnx.tasks.data.ner.padded_sentences import PaddedSentences
         from rnnx.tasks.parts.bucketing import bucketed

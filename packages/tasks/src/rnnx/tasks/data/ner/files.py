@@ -71,7 +71,7 @@ class Files(Annotations):
                     f"expected {columns} columns, as in the first line, got {len(row.columns)}",
                     row.line,
                 )
-            if not row.columns[self.word_column - 1]:
+            if not row.columns[self.word_column - 1].strip(" \r"):
                 raise InputError(path, f"expected a word in column {self.word_column}, got nothing", row.line)
         return Draft(
             [row.columns[self.word_column - 1] for row in rows],

@@ -3,21 +3,17 @@
 # Annotations are not deferred here: subclasses inherit these options, and would look their types up in vain.
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, final
+from typing import Annotated, Literal, TypeAlias, final
 
 from annotated_types import Ge
 
 from rnnx.core.bounds import Count, Positive
-from rnnx.core.data import Data, Meta, Split
+from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.nmt.example import Example
 from rnnx.tasks.parts.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from rnnx.core.batch import Batch
 
 Pairs: TypeAlias = list[tuple[str, str]]
 
@@ -101,7 +97,7 @@ class Parallel(Data, ABC):
         }
 
     @final
-    def loader(self, split: Split) -> Iterable["Batch"]:
+    def loader(self, split: Split) -> Loader:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
         from rnnx.tasks.data.nmt.pairs import PaddedPairs
         from rnnx.tasks.parts.bucketing import bucketed

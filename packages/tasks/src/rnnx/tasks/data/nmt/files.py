@@ -9,6 +9,7 @@ from typing import Any, final
 
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.paths import typed
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
 from rnnx.tasks.parts.json_text import parsed
 from rnnx.tasks.parts.text import read_lines
@@ -55,7 +56,7 @@ class Files(Parallel):
             InputError: two files of a split differ in length, or a line is malformed.
         """
         given: dict[Split, str] = {"train": self.train, "valid": self.valid, "test": self.test}
-        prefixes = {split: Path(prefix).expanduser() for split, prefix in given.items()}
+        prefixes = {split: typed(prefix) for split, prefix in given.items()}
         problems = [problem for split, prefix in prefixes.items() for problem in self._missing(split, prefix)]
         if problems:
             raise UsageError(*problems)
@@ -89,7 +90,7 @@ def _kind(path: Path) -> str | None:
 
 
 def _side(prefix: Path, language: str) -> Path:
-    return prefix.with_name(f"{prefix.name}.{language}")
+    return typed(f"{prefix}.{language}")
 
 
 def _packed(path: Path) -> Path:

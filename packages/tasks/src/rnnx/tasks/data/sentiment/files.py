@@ -11,7 +11,8 @@ from annotated_types import Gt, Lt
 
 from rnnx.core.bounds import Positive, Seed
 from rnnx.core.data import Split
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import InputError, UsageError
+from rnnx.core.paths import typed
 from rnnx.tasks.data.sentiment import folders, tables
 from rnnx.tasks.data.sentiment.texts import Found, Texts
 
@@ -52,7 +53,7 @@ class Files(Texts):
             InputError: a row or a text cannot be used.
         """
         given: dict[Split, str | None] = {"train": self.train, "valid": self.valid, "test": self.test}
-        paths = {split: Path(path).expanduser() for split, path in given.items() if path is not None}
+        paths = {split: typed(path) for split, path in given.items() if path is not None}
         problems = [problem for split, path in paths.items() for problem in _problems(split, path)]
         if problems:
             raise UsageError(*problems)
@@ -66,7 +67,9 @@ class Files(Texts):
 
     def _cut(self, texts: list[Found]) -> dict[Split, list[Found]]:
         """Some texts, drawn at random, for validation, and the others in their order for training."""
-        count = max(1, round(self.held_out * len(texts)))
+        if len(texts) == 1:
+            raise InputError(texts[0].path, "expected two texts at least, of which one is held out; got one")
+        count = min(max(1, round(self.held_out * len(texts))), len(texts) - 1)
         drawn = set(
             torch.randperm(len(texts), generator=torch.Generator().manual_seed(self.seed))[:count].tolist()
         )

@@ -11,6 +11,7 @@ from typing import Final
 from rnnx.core.errors import InputError
 from rnnx.tasks.data.sentiment.texts import Found, checked
 from rnnx.tasks.parts.faults import Faults
+from rnnx.tasks.parts.packed import open_packed
 
 ARCHIVES: Final = (".tar", ".tar.gz", ".tgz")
 UNLABELLED: Final = "unsup"  # a folder of texts without labels
@@ -57,8 +58,8 @@ def _unpacked(path: Path) -> Iterator[tuple[str, str, bytes]]:
 def _packed(path: Path, archive: Path) -> Iterator[tuple[str, str, bytes]]:
     folder = PurePosixPath(path.relative_to(archive))
     try:
-        with tarfile.open(archive) as members:
-            for member in members:
+        with open_packed(archive) as file, tarfile.open(fileobj=file, mode="r:") as members:
+            for member in filter(tarfile.TarInfo.isreg, members):  # a link may lead anywhere
                 place = PurePosixPath(member.name)
                 wanted = place.suffix == ".txt" and place.parent.parent == folder
                 if wanted and place.parent.name != UNLABELLED and (content := members.extractfile(member)):

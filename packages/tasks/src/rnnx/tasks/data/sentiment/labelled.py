@@ -3,22 +3,18 @@
 # Annotations are not deferred here: subclasses inherit these options, and would look their types up in vain.
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, NamedTuple, final
+from typing import Annotated, NamedTuple, final
 
 from annotated_types import Ge
 
 from rnnx.core.bounds import Count, Positive
-from rnnx.core.data import Data, Meta, Split
+from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.tasks.data.sentiment.corpus import Corpus
 from rnnx.tasks.parts.reader import Example, Reader, taken_apart
 from rnnx.tasks.parts.vectors import described
 from rnnx.tasks.parts.vocabulary import PAD, UNK, Level, Vocabulary
-
-if TYPE_CHECKING:
-    from rnnx.core.batch import Batch
 
 
 class Reading(NamedTuple):
@@ -89,7 +85,7 @@ class Labelled(Data, ABC):
         }
 
     @final
-    def loader(self, split: Split) -> Iterable["Batch"]:
+    def loader(self, split: Split) -> Loader:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
         from rnnx.tasks.data.sentiment.padded import Padded
         from rnnx.tasks.parts.bucketing import bucketed

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Final, final
 
 from annotated_types import Ge
 
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.paths import typed
 from rnnx.tasks.data.sentiment.corpus import FIVE, Corpus, Text
 from rnnx.tasks.data.sentiment.labelled import Labelled
 from rnnx.tasks.parts.brackets import Tree, parse
@@ -56,7 +56,7 @@ class Trees(Labelled):
         missing = [
             f"data.{split}: there is no file '{file}'; check the path"
             for split, file in files.items()
-            if not Path(file).expanduser().exists()
+            if not typed(file).exists()
         ]
         if missing:
             raise UsageError(*missing)

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnx.tasks.data.video.layout import Layout
+from rnnx.tasks.data.video.layout import Entry, Layout
 from rnnx.tasks.parts.feature_file import read_features
 
 
@@ -24,11 +24,11 @@ class Features(Layout):
     ``splits/test.split1.bundle``, the name ``VIDEO.txt`` of a video on each line.
     """
 
-    def place(self, name: str) -> Path:
+    def place(self, entry: Entry) -> Path:
         """The array of a video."""
         features = self.root / "features"
         own = features / f"split{self.split}"
-        return (own if own.is_dir() else features) / f"{name}.npy"
+        return entry.file(own if own.is_dir() else features, ".npy")
 
     def read(self, place: Path) -> NDArray[np.floating[Any]]:
         """Its numbers, ``(T, D)``; they stay in the file until they are used."""

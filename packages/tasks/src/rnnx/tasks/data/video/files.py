@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnx.core.bounds import Positive
-from rnnx.tasks.data.video.layout import Layout
+from rnnx.tasks.data.video.layout import Entry, Layout
 from rnnx.tasks.parts.frame_folder import read_frames
 
 
@@ -31,9 +31,9 @@ class Files(Layout):
     size: tuple[Positive, Positive] | None = None
     grey: bool = False
 
-    def place(self, name: str) -> Path:
+    def place(self, entry: Entry) -> Path:
         """The folder of a video."""
-        return self.root / "frames" / name
+        return entry.file(self.root / "frames")
 
     def read(self, place: Path) -> NDArray[np.uint8]:
         """Its pictures, ``(T, C, H, W)``, which are kept in memory."""

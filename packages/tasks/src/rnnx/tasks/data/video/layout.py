@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from rnnx.core.bounds import Positive
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.paths import typed
 from rnnx.tasks.data.video.example import Video
 from rnnx.tasks.data.video.videos import Videos
 from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.text import read_lines
+from rnnx.tasks.parts.inside import inside
+from rnnx.tasks.parts.text import read_lines, whole_number
 
 ENDING: Final = ".txt"  # of a file of labels, and of a name in a bundle
 NAMES_SHOWN: Final = 3
@@ -35,6 +37,14 @@ class Entry(NamedTuple):
     name: str
     bundle: Path
     line: int
+
+    def file(self, folder: Path, ending: str = "") -> Path:
+        """The video's file in a folder.
+
+        Raises:
+            InputError: the name leads out of it.
+        """
+        return inside(folder, f"{self.name}{ending}", self.bundle, self.line)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -59,8 +69,12 @@ class Layout(Videos, ABC):
     skip: bool = False
 
     @abstractmethod
-    def place(self, name: str) -> Path:
-        """Where the frames of a video are."""
+    def place(self, entry: Entry) -> Path:
+        """Where the frames of a video are.
+
+        Raises:
+            InputError: its name leads out of the folder.
+        """
 
     @abstractmethod
     def read(self, place: Path) -> NDArray[Any]:
@@ -78,7 +92,7 @@ class Layout(Videos, ABC):
         Raises:
             UsageError: there is none.
         """
-        root = Path(self.path).expanduser()
+        root = typed(self.path)
         if not root.is_dir():
             raise UsageError(f"data.path: there is no folder '{self.path}'; check the path")
         return root
@@ -120,12 +134,13 @@ class Layout(Videos, ABC):
         path = self.root / "mapping.txt"
         names: dict[int, str] = {}
         for line, text in _lines(path):
-            number, _, name = text.partition(" ")
-            if not number.isdecimal() or len(name.split()) != 1:
+            first, _, name = text.partition(" ")
+            number = whole_number(first)
+            if number is None or len(name.split()) != 1:
                 raise InputError(path, f"expected a number and a name, such as '3 pour', got {text!r}", line)
-            if int(number) in names or name in names.values():
+            if number in names or name in names.values():
                 raise InputError(path, f"the number or the name of {text!r} stands in a line above", line)
-            names[int(number)] = name
+            names[number] = name
         if sorted(names) != list(range(len(names))):
             numbers = ", ".join(map(str, sorted(names)))
             raise InputError(path, f"expected the numbers 0 to {len(names) - 1}, got {numbers}")
@@ -159,11 +174,11 @@ class Layout(Videos, ABC):
         return {"train": [entry for entry in train if entry not in valid], "valid": valid, "test": test}
 
     def _video(self, entry: Entry) -> Video:
-        labels_file = self.root / "groundTruth" / f"{entry.name}{ENDING}"
+        labels_file = entry.file(self.root / "groundTruth", ENDING)
         if not labels_file.is_file():
             raise InputError(entry.bundle, f"there is no '{labels_file}' for '{entry.name}'", entry.line)
         labels = self._labels(labels_file)
-        place = self.place(entry.name)
+        place = self.place(entry)
         inputs = self.read(place)
         if len(inputs) != len(labels):
             raise InputError(

@@ -3,17 +3,13 @@
 # Annotations are not deferred here: subclasses inherit these options, and would look their types up in vain.
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from rnnx.core.bounds import Count, Positive
-from rnnx.core.data import Data, Meta, Split
+from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.tasks.data.video.example import Video
-
-if TYPE_CHECKING:
-    from rnnx.core.batch import Batch
 
 
 @dataclass(kw_only=True, eq=False)
@@ -65,7 +61,7 @@ class Videos(Data, ABC):
         }
 
     @final
-    def loader(self, split: Split) -> Iterable["Batch"]:
+    def loader(self, split: Split) -> Loader:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
         from rnnx.tasks.data.video.padded import PaddedVideos
         from rnnx.tasks.parts.bucketing import bucketed

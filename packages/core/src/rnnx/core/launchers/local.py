@@ -1,0 +1,80 @@
+"""Workers as processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import final
+
+from rnnx.core.bounds import Count
+from rnnx.core.cores import share_cores
+from rnnx.core.errors import Interrupted, RunError
+from rnnx.core.launchers.launcher import Launcher
+
+
+@final
+class Local(Launcher):
+    """This machine.
+
+    Args:
+        threads: Of each worker; 0 for its share of the cores.
+    """
+
+    def __init__(self, folder: Path, jobs: int, *, threads: Count = 0) -> None:
+        super().__init__(folder, jobs)
+        self.threads = threads
+        self._processes: set[SpawnProcess] = set()
+
+    def run(self, work: Callable[[], None]) -> None:
+        process = get_context("spawn").Process(target=_work, args=(work, self.jobs, self.threads))
+        process.start()
+        self._processes.add(process)
+        process.join()
+        self._processes.remove(process)
+        if process.exitcode:
+            raise RunError(_reason(process.exitcode))
+
+    def stop(self) -> None:
+        for process in tuple(self._processes):
+            process.terminate()
+
+
+def _work(work: Callable[[], None], jobs: int, threads: int) -> None:
+    """Works, for as long as the process lives that waits for it; Ctrl-C is meant for that one."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_the_parent, daemon=True).start()
+    if threads:
+        torch.set_num_threads(threads)
+    else:
+        share_cores(jobs)
+    try:
+        work()
+    except Interrupted as stop:
+        sys.exit(stop.exit_code)
+
+
+def _follow_the_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _reason(exitcode: int) -> str:
+    """Why a process ended.
+
+    Example:
+        >>> _reason(-9), _reason(1)
+        ('its process was ended by SIGKILL', 'its process ended with exit code 1')
+    """
+    if exitcode < 0:
+        return f"its process was ended by {signal.Signals(-exitcode).name}"
+    return f"its process ended with exit code {exitcode}"

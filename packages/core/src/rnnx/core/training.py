@@ -1,0 +1,214 @@
+"""A model trained in the folder of its run, tested at its best, and shown."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
+
+from rnnx.core import analysis, processes
+from rnnx.core.batch import Batch
+from rnnx.core.checkpoints import BEST, Best, Checkpoint, Last, read_checkpoint
+from rnnx.core.data import Data, Split
+from rnnx.core.errors import Interrupted, UsageError
+from rnnx.core.history import METRICS
+from rnnx.core.interruption import Interruption, requeue
+from rnnx.core.place import Place
+from rnnx.core.plots import curves, gradient_flow, save
+from rnnx.core.result import Result, values_of
+from rnnx.core.spec import Config
+from rnnx.core.stopping import Stopping
+from rnnx.core.task import Task
+from rnnx.core.tracking import Meter, Tracker
+from rnnx.core.trainer import Trainer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SAMPLES = 5
+
+
+@final
+@dataclass(frozen=True)
+class Training:
+    """How a run's model is trained.
+
+    Attributes:
+        folder: The run's folder.
+        config: Its configuration.
+        command: What the user typed, for ``result.json``.
+        progress: Whether a progress bar is shown.
+        say: Gets a line after each epoch.
+        callbacks: What else happens in the training.
+        interruption: What may stop it.
+    """
+
+    folder: Path
+    config: Config
+    command: str
+    progress: bool
+    say: Callable[[str], None]
+    callbacks: Sequence[L.Callback]
+    interruption: Interruption
+
+    def carry_out(self, data: Data, task: Task, checkpoint: Path | None = None) -> Result:
+        """Trains, tests the best model, and writes down what came of it.
+
+        Args:
+            data: Read.
+            task: The new model; it is the best one at the end.
+            checkpoint: From which the training goes on; None for one that begins.
+
+        Raises:
+            UsageError: the run cannot be tracked, or shared by the processes; its folder is removed if new.
+            Interrupted: a signal came.
+        """
+        with _going_on_later(self.folder):
+            return self._carry_out(data, task, checkpoint)
+
+    def _carry_out(self, data: Data, task: Task, checkpoint: Path | None) -> Result:
+        config, plan = self.config.to_plain(), Trainer(**self.config.trainer)
+        tracker: Tracker = self.config.logger.build()
+        with processes.together():
+            try:
+                place, valid_loader, test_loader = (
+                    Place(data.loader("train")),
+                    data.loader("valid"),
+                    data.loader("test"),
+                )
+                loggers = tracker.begin(self.folder, config) if processes.leads() else []
+            except UsageError:
+                if checkpoint is None and processes.leads():
+                    shutil.rmtree(self.folder)
+                raise
+        metric = f"valid/{task.monitor}"
+        meter = Meter(self.config.trainer["log_every_n_steps"])
+        last = Last(self.folder, config, place, self.interruption, Checkpoint(**self.config.checkpoint))
+        callbacks = [
+            meter,
+            _Lines(rank_zero_only(self.say)),
+            Best(self.folder, metric, task.mode),
+            last,
+            *Stopping(**self.config.stopping).callbacks(metric, task.mode),
+            *self.callbacks,
+            *([TQDMProgressBar()] if self.progress else []),
+        ]
+        trainer = plan.build(self.folder, loggers, callbacks, self.progress)
+        trainer.fit(task, place, valid_loader, ckpt_path=checkpoint)
+        fitted = last.elapsed
+        best = processes.from_leader(lambda: read_checkpoint(self.folder / BEST)["state_dict"])
+        task.load_state_dict(best)
+        untracked = plan.build(self.folder, [], [], progress=False)
+        valid = metrics_of(untracked.validate(task, valid_loader, verbose=False))
+        start = time.perf_counter()
+        test = metrics_of(trainer.test(task, test_loader, verbose=False))
+        values = values_of(
+            {"test": test, "valid": valid},
+            {"fit": fitted, "test": time.perf_counter() - start},
+            {"train_tokens_per_second": meter.rate},
+            count_parameters(task),
+            self.config.seed,
+            self.command,
+        )
+        if not processes.leads():
+            return Result(self.folder, values, [], [])
+        samples, figures = self._shown(data, task)
+        result = Result(self.folder, values, samples, self._drawn(figures))
+        result.write()
+        try:
+            tracker.finish(values, samples, figures)
+        except Exception as error:  # whatever tracking may do at the end, the run stands
+            self.say(f"the tracking of the run did not end well, but its folder is whole: {error}")
+        return result
+
+    def _shown(self, data: Data, task: Task) -> tuple[list[dict[str, str]], dict[str, Figure]]:
+        """Samples and pictures of what the model makes of a test batch, and of how it came to be."""
+        task.eval()
+        batch = _middle(data, "test").to(task.device)
+        with torch.no_grad():
+            samples, figures = task.samples(batch)[:SAMPLES], task.figures(batch)
+        if (self.folder / METRICS).exists():
+            figures["curves"] = curves(self.folder / METRICS)
+        return samples, figures | _flow(data, task)
+
+    def _drawn(self, figures: Mapping[str, Figure]) -> list[Path]:
+        paths = [self.folder / "plots" / f"{name}.png" for name in figures]
+        for path, figure in zip(paths, figures.values(), strict=True):
+            save(figure, path)
+        return paths
+
+
+def count_parameters(model: nn.Module) -> int:
+    """How many numbers are trained."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def metrics_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The metrics that Lightning found, without their split; none where no batch was looked at.
+
+    Example:
+        >>> metrics_of([{"test/loss": 1.5}])
+        {'loss': 1.5}
+    """
+    return {name.split("/", 1)[1]: value for found in results for name, value in found.items()}
+
+
+@final
+class _Lines(L.Callback):
+    """Says a line after each validation."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.start = time.perf_counter()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            return
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        shown = [f"train loss {metrics['train/loss']:.4g}"] if "train/loss" in metrics else []
+        shown += [
+            f"{name.replace('/', ' ')} {value:.4g}" for name, value in metrics.items() if name[:6] == "valid/"
+        ]
+        seconds = time.perf_counter() - self.start
+        self.say(f"epoch {trainer.current_epoch + 1} ({seconds:.0f} s): {', '.join(shown)}")
+
+
+@contextmanager
+def _going_on_later(folder: Path) -> Iterator[None]:
+    """Lets who is told of an interruption know the folder, and SLURM start the job again if it warned."""
+    try:
+        yield
+    except Interrupted as stop:
+        stop.folder = folder
+        if stop.signum == signal.SIGUSR1 and processes.leads():
+            requeue()
+        raise
+
+
+def _middle(data: Data, split: Split) -> Batch:
+    """The batch in the middle of a split: where they go by length, examples of a usual one."""
+    count = sum(1 for _ in data.loader(split))
+    return next(islice(data.loader(split), count // 2, None))
+
+
+def _flow(data: Data, task: Task) -> dict[str, Figure]:
+    """The picture of the gradient flow, if the net reads sequences; a run that cannot have one stands."""
+    try:
+        flows = analysis.gradient_flow(task, analysis.longest(data.loader("test")))
+    except Exception as error:
+        warnings.warn(f"there is no picture of the run's gradient flow: {error}", stacklevel=2)
+        return {}
+    return {"gradient_flow": gradient_flow(flows)} if flows else {}

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import csv
+import os
+import pickle
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+
+from rnnx.core.checkpoints import Best, latest, read_checkpoint
+from rnnx.core.errors import Interrupted, RunError, UsageError
+from rnnx.core.experiment import Experiment
+from rnnx.core.result import Result
+
+SMALL = (
+    "task=memory",
+    "data=adding",
+    "data.length=5",
+    "data.train=48",
+    "data.valid=8",
+    "data.test=8",
+    "data.batch_size=8",
+    "cell.hidden_size=4",
+    "trainer.max_epochs=4",
+    "trainer.log_every_n_steps=1",
+    "checkpoint.every_n_train_steps=1",
+    "logger=csv",
+    "name=run",
+)  # six steps an epoch
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
+
+
+class At(L.Callback):
+    """Does something at a moment of the training."""
+
+    def __init__(self, hook: str, step: int, act: Callable[[], None]) -> None:
+        self.step, self.act = step, act
+        self.steps: list[int] = []
+        setattr(self, hook, self._hook)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.steps.append(trainer.global_step)
+
+    def _hook(self, trainer: L.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step and trainer.training:
+            self.act()
+
+
+class Told(L.LightningModule):
+    """Learns nothing, and has the validation metric that it is told."""
+
+    def __init__(self, values: tuple[float, ...]) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.values = values
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        return self.weight * 0
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.log("valid/told", self.values[self.current_epoch], batch_size=1)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD([self.weight], 0.1)
+
+
+class Seen(L.Callback):
+    """Notes after each validation of which epoch the best model is."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.epochs: list[int] = []
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.epochs.append(torch.load(self.path)["epoch"])
+
+
+def run(out: Path, *words: str, callbacks: tuple[L.Callback, ...] = ()) -> Result:
+    return Experiment.from_words(*SMALL, *words, f"out={out}").run(callbacks=callbacks)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [
+            {name: value for name, value in row.items() if name != "tokens_per_second"}
+            for row in csv.DictReader(file)
+        ]
+
+
+def parameters(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return read_checkpoint(folder / "checkpoints" / f"{name}.ckpt")["state_dict"]
+
+
+def assert_same(one: Path, other: Path) -> None:
+    assert rows(one) == rows(other)
+    for name in ("best", "last"):
+        assert all(
+            torch.equal(value, parameters(other, name)[key]) for key, value in parameters(one, name).items()
+        )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A run that was never stopped."""
+    return run(tmp_path_factory.mktemp("whole"))
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("hook", "step", "begins"),
+    [
+        ("on_train_batch_end", 9, 9),  # in the middle of an epoch
+        ("on_train_batch_end", 12, 12),  # before a validation
+        ("on_train_epoch_start", 12, 12),  # between two epochs
+        ("on_train_batch_start", 0, 1),  # before anything was learnt: the first step is made
+    ],
+)
+def test_a_signal_writes_a_checkpoint_and_stops(
+    hook: str, step: int, begins: int, whole: Result, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted) as stop:
+        run(tmp_path, "checkpoint.every_n_train_steps=0", callbacks=(At(hook, step, interrupt),))
+    folder = tmp_path / "run"
+    assert stop.value.folder == folder
+    assert stop.value.exit_code == 143
+    assert not (folder / "result.json").exists()
+
+    noted = At("on_fit_end", -1, interrupt)
+    result = Experiment.resume(folder, callbacks=[noted])
+    assert noted.steps == [begins]
+    assert_same(folder, whole.folder)
+    assert result.values["test"] == whole.values["test"]
+
+
+def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+    def twice() -> None:
+        interrupt()
+        interrupt()
+
+    at = At("on_train_batch_end", 9, twice)
+    with pytest.raises(Interrupted):
+        run(tmp_path, "checkpoint.every_n_train_steps=0", callbacks=(at,))
+    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["global_step"] == 6
+
+
+def test_an_error_is_gone_on_from(whole: Result, tmp_path: Path) -> None:
+    def fail() -> None:
+        raise OverflowError
+
+    with pytest.raises(OverflowError):
+        run(tmp_path, callbacks=(At("on_before_optimizer_step", 9, fail),))
+    Experiment.resume(tmp_path / "run")
+    assert_same(tmp_path / "run", whole.folder)
+
+
+def test_a_damaged_checkpoint_is_gone_on_from_the_one_before(whole: Result, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run(tmp_path, callbacks=(At("on_train_batch_end", 9, interrupt),))
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:1000])
+    said: list[str] = []
+    noted = At("on_fit_end", -1, interrupt)
+    Experiment.resume(tmp_path / "run", say=said.append, callbacks=[noted])
+    assert said[0].startswith(f"{last}: expected a checkpoint, but it is cut off")
+    assert said[0].endswith(f"going on from {last.with_name('previous.ckpt')}")
+    assert noted.steps == [8]
+    assert_same(tmp_path / "run", whole.folder)
+
+
+def test_where_all_are_damaged_nothing_is_begun_anew(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run(tmp_path, callbacks=(At("on_train_batch_end", 9, interrupt),))
+    before = rows(tmp_path / "run")
+    for name in ("last", "previous"):
+        (tmp_path / "run" / "checkpoints" / f"{name}.ckpt").write_bytes(b"PK")
+    with pytest.raises(RunError, match=r"previous.ckpt: expected a checkpoint, but it is cut off"):
+        Experiment.resume(tmp_path / "run")
+    assert rows(tmp_path / "run") == before
+
+
+def test_without_a_checkpoint_the_run_begins_at_the_beginning(whole: Result, tmp_path: Path) -> None:
+    def fail() -> None:
+        raise OverflowError
+
+    with pytest.raises(OverflowError):
+        run(tmp_path, "checkpoint.every_n_train_steps=0", callbacks=(At("on_train_batch_end", 3, fail),))
+    assert latest(tmp_path / "run", print) is None
+    Experiment.resume(tmp_path / "run")
+    assert_same(tmp_path / "run", whole.folder)
+
+
+def test_the_folder_may_have_moved(whole: Result, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run(tmp_path, callbacks=(At("on_train_batch_end", 20, interrupt),))
+    moved = tmp_path / "elsewhere" / "moved"
+    moved.parent.mkdir()
+    shutil.move(tmp_path / "run", moved)
+    result = Experiment.resume(moved)
+    assert result.folder == moved
+    assert_same(moved, whole.folder)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_has_ended_can_go_on_to_more_epochs(whole: Result, tmp_path: Path) -> None:
+    run(tmp_path, "trainer.max_epochs=2")
+    with pytest.raises(UsageError, match="the run has ended"):
+        Experiment.resume(tmp_path / "run")
+    Experiment.resume(tmp_path / "run", "trainer.max_epochs=4")
+    tested = [row for row in rows(tmp_path / "run") if row["valid/loss"] or row["train/loss"]]
+    assert tested == [row for row in rows(whole.folder) if row["valid/loss"] or row["train/loss"]]
+    assert all(
+        torch.equal(value, parameters(tmp_path / "run")[key])
+        for key, value in parameters(whole.folder).items()
+    )
+
+
+def test_an_end_before_the_last_epoch_is_one(tmp_path: Path) -> None:
+    words = ("stopping.patience=1", "stopping.min_delta=1e9")
+    stopped = run(tmp_path, *words).folder
+    expected = rows(stopped)
+    assert sum(bool(row["valid/loss"]) for row in expected) == 2
+    (stopped / "result.json").unlink()
+    Experiment.resume(stopped)
+    assert rows(stopped) == expected
+
+
+def test_what_a_run_is_cannot_change(tmp_path: Path) -> None:
+    run(tmp_path, "trainer.max_epochs=1")
+    with pytest.raises(UsageError) as refused:
+        Experiment.resume(tmp_path / "run", "cell.hidden_size=5", "trainer.max_epochs=2", "seed=3")
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == [
+        "'cell.hidden_size=5'",
+        "'seed=3'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "saved"),
+    [
+        ("max", (1.0, 3.0, 2.0, 3.0), [0, 1, 1, 1]),
+        ("min", (3.0, 1.0, 2.0, 0.5), [0, 1, 1, 3]),
+        ("max", (float("nan"), 1.0, float("nan"), 2.0), [0, 1, 1, 3]),
+    ],
+)
+def test_the_best_is_the_best(mode: Any, values: tuple[float, ...], saved: list[int], tmp_path: Path) -> None:
+    best, seen = Best(tmp_path, "valid/told", mode), Seen(tmp_path / "checkpoints" / "best.ckpt")
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_epochs=len(values),
+        callbacks=[best, seen],
+        logger=False,
+        num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(Told(values), [0], [0])
+    assert seen.epochs == saved
+
+
+def test_without_a_validation_the_best_is_the_last(tmp_path: Path) -> None:
+    result = run(tmp_path, "trainer.limit_val_batches=0")
+    assert result.values["valid"] == {}
+    assert all(
+        torch.equal(value, parameters(result.folder)[key])
+        for key, value in parameters(result.folder, "best").items()
+    )
+
+
+def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> Any:
+            return (os.mkdir, (str(tmp_path / "executed"),))
+
+    torch.save({"state_dict": {}, "hyper_parameters": Evil()}, tmp_path / "zip")
+    (tmp_path / "pickle").write_bytes(pickle.dumps(Evil()))
+    for name in ("zip", "pickle"):
+        with pytest.raises(RunError):
+            read_checkpoint(tmp_path / name)
+    assert not (tmp_path / "executed").exists()

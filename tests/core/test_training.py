@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from rnnx.core.errors import UsageError
+from rnnx.core.experiment import Experiment
+from rnnx.core.training import count_parameters, metrics_of
+
+SMALL = (
+    "task=memory",
+    "data=adding",
+    "data.length=5",
+    "data.train=32",
+    "data.valid=8",
+    "data.test=8",
+    "data.batch_size=8",
+    "cell.hidden_size=4",
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
+
+
+def test_shared_parameters_count_once() -> None:
+    layer = nn.Linear(3, 4)
+    assert count_parameters(nn.Sequential(layer, layer)) == 16
+
+
+def test_what_was_not_measured_is_not_there() -> None:
+    assert metrics_of([]) == {}
+    assert metrics_of([{"test/f1@10": 3.0, "test/a/b": 1.0}]) == {"f1@10": 3.0, "a/b": 1.0}
+
+
+def test_it_says_a_line_an_epoch(tmp_path: Path) -> None:
+    said: list[str] = []
+    words = (*SMALL, "logger=none", f"out={tmp_path}", "trainer.max_epochs=3")
+    Experiment.from_words(*words).run(say=said.append)
+    assert [line.partition(" (")[0] for line in said] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert all(" train loss " in line and " valid loss " in line for line in said)
+
+
+def test_a_run_that_cannot_be_tracked_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "nowhere")
+    with pytest.raises(UsageError):
+        Experiment.from_words(*SMALL, "logger=wandb", f"out={tmp_path}").run()
+    assert list(tmp_path.iterdir()) == []
+
+
+PROGRAM = """
+import os, signal, sys, lightning
+from rnnx.core.errors import Interrupted
+from rnnx.core.experiment import Experiment
+
+class Warned(lightning.Callback):
+    def on_train_batch_end(self, trainer, *rest):
+        if trainer.global_step == 6:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+try:
+    result = Experiment.from_words(*sys.argv[1:]).run(callbacks=[Warned()])
+    print(result.folder.name)
+except Interrupted as stop:
+    sys.exit(stop.exit_code)
+"""
+
+
+@pytest.mark.slow
+def test_a_job_that_slurm_warns_is_requeued_and_goes_on(tmp_path: Path) -> None:
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    scontrol.chmod(0o755)
+    job = {
+        "SLURM_JOB_ID": "77",
+        "SLURM_JOB_NAME": "mine",
+        "SLURM_NTASKS": "1",
+        "SLURM_NTASKS_PER_NODE": "1",
+        "SLURM_NNODES": "1",
+        "SLURM_PROCID": "0",
+        "SLURM_LOCALID": "0",
+        "SLURM_NODEID": "0",
+        "SLURM_NODELIST": "localhost",
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+    }
+    words = [
+        *SMALL,
+        "logger=csv",
+        f"out={tmp_path / 'runs'}",
+        "trainer.max_epochs=3",
+        "trainer.log_every_n_steps=1",
+    ]
+    command = [sys.executable, "-c", PROGRAM, *words]
+    first = subprocess.run(command, env=os.environ | job, capture_output=True, text=True)
+    assert first.returncode == 128 + signal.SIGUSR1, first.stderr
+    assert (tmp_path / "asked").read_text() == "requeue 77\n"
+    folder = tmp_path / "runs" / "memory-gru-77"
+    assert not (folder / "result.json").exists()
+
+    again = subprocess.run(
+        command, env=os.environ | job | {"SLURM_RESTART_COUNT": "1"}, capture_output=True, text=True
+    )
+    assert again.returncode == 0, again.stderr
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["memory-gru-77"]
+    steps = [line.split(",")[1] for line in (folder / "metrics.csv").read_text().splitlines()[1:]]
+    assert sorted(set(steps), key=int) == [str(step) for step in range(13)]
+    assert json.loads((folder / "result.json").read_text())["test"]["loss"] > 0
