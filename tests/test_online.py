@@ -93,12 +93,13 @@ def test_a_server_that_fails_stops_nothing(tmp_path: Path, answers: int) -> None
     assert {path.name for path in (tmp_path / "tracked").iterdir()} == WHOLE
     rows = history(tmp_path)
     assert [row["step"] for row in rows if "train/loss" in row] == list(range(6))
-    kept = [row for row in offline(tmp_path) if "epoch" in row]
-    assert [row["trainer/global_step"] for row in kept] == [row["step"] for row in rows]
+    kept = [row["trainer/global_step"] for row in offline(tmp_path) if "epoch" in row]
     if answers == 0:
         assert "the run is tracked offline" in done.stderr
+        assert kept == [row["step"] for row in rows]
     else:
-        assert "no answer in 5 s; `wandb sync` sends what is missing" in done.stderr
+        assert "no answer in 5 s; metrics.csv has all that was measured" in done.stderr
+        assert kept == [row["step"] for row in rows][: len(kept)]  # W&B's process writes when it likes
 
 
 KILLER = """

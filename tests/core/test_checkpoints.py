@@ -188,6 +188,15 @@ def test_where_all_are_damaged_nothing_is_begun_anew(tmp_path: Path) -> None:
     assert rows(tmp_path / "run") == before
 
 
+def test_a_model_alone_is_not_gone_on_from(whole: Result, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    checkpoint = read_checkpoint(whole.folder / "checkpoints" / "last.ckpt")
+    alone = {name: checkpoint[name] for name in ("state_dict", "hyper_parameters")}
+    torch.save(alone, tmp_path / "checkpoints" / "last.ckpt")
+    with pytest.raises(RunError, match=r"last.ckpt: expected a checkpoint to go on from"):
+        latest(tmp_path, print)
+
+
 def test_without_a_checkpoint_the_run_begins_at_the_beginning(whole: Result, tmp_path: Path) -> None:
     def fail() -> None:
         raise OverflowError

@@ -21,7 +21,7 @@ def test_a_user_that_there_is_not_is_part_of_a_name() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["x" * 241, "ü" * 121, "a/" + "x" * 241, "a/" * 3000, "a\0b", "\ud800"],
+    ["x" * 241, "ü" * 121, "a/" + "x" * 241, "a/" * 3000, "a\0b", "\ud800", "~a\0b", "~\ud800"],
     ids=lambda path: repr(path)[:9],
 )
 def test_what_no_file_can_be_called_is_refused(path: str) -> None:

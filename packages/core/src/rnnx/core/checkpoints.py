@@ -77,7 +77,8 @@ def latest(folder: Path, say: Callable[[str], None]) -> Path | None:
     found = [folder / name for name in (LAST, PREVIOUS) if (folder / name).is_file()]
     for number, path in enumerate(found, 1):
         try:
-            read_checkpoint(path)
+            if "rnnx" not in read_checkpoint(path):
+                raise RunError(f"{path}: expected a checkpoint to go on from, but it holds a model alone")
         except RunError as error:
             if number == len(found):
                 raise
@@ -209,6 +210,9 @@ class Last(L.Callback):
         self._saved_step = trainer.global_step
         if self._resumed is not None:
             randomness.restore(self._mine(self._resumed["random"]))
+            trainer.callback_metrics.update(
+                {name: torch.tensor(value) for name, value in self._resumed["metrics"].items()}
+            )
             carried = self._mine(self._resumed["carried"]).items()
             _task(pl_module).carried = {
                 name: tuple(tensor.to(pl_module.device) for tensor in state) for name, state in carried
@@ -291,9 +295,6 @@ class Last(L.Callback):
             self.place.resume(saved["epoch"], self._mine(saved["start"]), saved["taken"])
         elif all(saved["config"][section] == self.config[section] for section in ("trainer", "stopping")):
             trainer.should_stop = True
-        trainer.callback_metrics.update(
-            {name: torch.tensor(value) for name, value in saved["metrics"].items()}
-        )
 
     def _is_due(self, trainer: L.Trainer) -> bool:
         steps = trainer.global_step - self._saved_step

@@ -32,7 +32,10 @@ def typed(path: str | Path) -> Path:
             ...
         rnnx.core.errors.UsageError: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...': no file can have such a name
     """
-    expanded = Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's raises where there is no such user
+    try:
+        expanded = Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's raises where there is no such user
+    except ValueError:  # no user can have such a name either
+        expanded = Path(path)
     if not _can_be(expanded):
         shown = str(path)
         raise UsageError(

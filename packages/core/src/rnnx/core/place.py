@@ -44,7 +44,7 @@ class Place:
         self.start: dict[str, Any] = {}
         self.before: dict[str, Any] = {}
         self.epoch = 0
-        self._seen = (0, 0)
+        self._resumed: tuple[int, int] | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Makes the next pass that of ``epoch``; the Lightning trainer calls this."""
@@ -59,24 +59,24 @@ class Place:
             start: :attr:`start` in that epoch.
             taken: How many batches of it have been seen.
         """
-        self.start, self._seen = start, (epoch, taken)
+        self.start, self._resumed = start, (epoch, taken)
 
     def __len__(self) -> int:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Batch]:
-        (epoch, taken), self._seen = self._seen, (0, 0)
-        seen = taken if epoch == self.epoch else 0
+        epoch, taken = self._resumed or (-1, 0)
+        self._resumed = None
         now = randomness.capture()
-        if seen:
+        if epoch == self.epoch:
             randomness.restore(self.start)
+            batches = iter(self.loader)
+            for _ in islice(batches, taken):
+                pass
+            randomness.restore(now)
         else:
             self.start = now
-        batches = iter(self.loader)
-        for _ in islice(batches, seen):
-            pass
-        if seen:
-            randomness.restore(now)
+            batches = iter(self.loader)
         while True:
             self.before = randomness.capture()
             try:

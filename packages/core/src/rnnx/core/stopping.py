@@ -20,7 +20,7 @@ SHOWN = 16  # positions of a batch's examples that an error names
 
 @final
 class Stopping:
-    """What ends the training before its last epoch.
+    """Early stopping (Prechelt 1998), and the watch over numbers that are none.
 
     Args:
         patience: Validations in a row without a better value of the metric that chooses the best model, after

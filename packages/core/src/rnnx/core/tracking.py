@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.history import History
+from rnnx.core.history import METRICS, History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -273,7 +273,8 @@ def _within(run: Any, seconds: float, act: Callable[[], None]) -> None:
         except TimeoutError:
             _let_go(run)
             raise RunError(
-                f"no answer in {seconds:g} s; `wandb sync` sends what is missing from the run's folder"
+                f"no answer in {seconds:g} s; {METRICS} has all that was measured, and `wandb sync` sends "
+                "what W&B's own process had written down"
             ) from None
         except Exception:
             _let_go(run)
