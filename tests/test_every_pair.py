@@ -50,3 +50,16 @@ def test_every_cell_learns_every_task(task: str, cell: str, tmp_path: Path) -> N
     questions = [next(iter(sample.values())).strip().splitlines()[0] for sample in result.samples]
     assert questions
     assert sum(1 for _ in run.predict(questions)) >= len(questions)
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_trains_in_every_precision(task: str, precision: str, tmp_path: Path) -> None:
+    data = FOUND if task == "lm" else GENERATED
+    words = [f"task={task}", "cell=gru", "cell.hidden_size=16", f"out={tmp_path}", *data, *SMALL]
+    usual = Experiment(resolve([*words, "name=usual"])).run()
+    other = Experiment(resolve([*words, "name=other", f"trainer.precision={precision}"])).run()
+    assert train_losses(other) != train_losses(usual)
+    near = 0.01 if precision == "64-true" else 0.1  # dropout draws other numbers
+    assert train_losses(other)[0] == pytest.approx(train_losses(usual)[0], rel=near)
+    assert mean(train_losses(other)[-4:]) < mean(train_losses(other)[:4])

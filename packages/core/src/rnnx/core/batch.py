@@ -13,7 +13,7 @@ from rnnx.core.trees import Trees
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen, or Lightning could not make 64 bits of its numbers
 class Batch:
     """``N`` examples, padded to the longest of them.
 

@@ -51,7 +51,7 @@ class Trainer:
         devices: Positive | Literal["auto"] = 1,
         num_nodes: Positive = 1,
         strategy: str = "auto",
-        precision: Literal["32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true"] = "32-true",
+        precision: Literal["32-true", "64-true", "bf16-mixed", "16-mixed"] = "32-true",
         gradient_clip_val: NonNegative = 1.0,
         gradient_clip_algorithm: Literal["norm", "value"] = "norm",
         accumulate_grad_batches: Positive = 1,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(eq=False)  # as a batch
 class Trees:
     """Which nodes come in which order, and which are whose children.
 
