@@ -18,7 +18,7 @@ PIP      = $(VENV)/bin/python -m pip --disable-pip-version-check install -qq --c
 
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: install run test test-slow fuzz lint format
+.PHONY: install run bench test test-slow fuzz lint format
 
 install: $(STAMP)
 
@@ -34,6 +34,9 @@ $(STAMP): constraints.txt pyproject.toml $(DISTRIBUTIONS:=/pyproject.toml)
 
 run: install
 	@$(VENV)/bin/rnnx run $(ARGS)
+
+bench: install
+	@$(VENV)/bin/rnnx bench $(ARGS)
 
 test: install
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -m "not slow" $(ARGS)

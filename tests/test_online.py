@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.wandb_server import Server
 
 pytestmark = pytest.mark.slow

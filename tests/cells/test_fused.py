@@ -25,21 +25,28 @@ each_kernel = pytest.mark.parametrize(("kernel", "module"), KERNELS.values(), id
 
 
 @each_kernel
-def test_rows_of_one_length_are_read_by_the_kernel_even_to_train(
-    kernel: Callable[..., Any], module: nn.RNNBase
-) -> None:
+def test_rows_of_one_length_are_read_by_the_kernel(kernel: Callable[..., Any], module: nn.RNNBase) -> None:
     x, count = torch.randn(2, 5, 3), 2 if kernel is torch.lstm else 1
     state = tuple(torch.randn(2, 4) for _ in range(count))
     hidden = tuple(tensor[None] for tensor in state)
-    weights = list(module.parameters())
-    read = fused.unroll(kernel, weights, x, None, state)
+    with torch.no_grad():
+        read = fused.unroll(kernel, list(module.parameters()), x, None, state)
+        y, last = module(x, hidden if count == 2 else hidden[0])
     assert read is not None
-    y, last = module(x, hidden if count == 2 else hidden[0])
     torch.testing.assert_close(read[0], y)
     torch.testing.assert_close(read[1], tuple(tensor[0] for tensor in (last if count == 2 else (last,))))
-    torch.testing.assert_close(
-        torch.autograd.grad(read[0].sum(), weights), torch.autograd.grad(y.sum(), weights)
-    )
+
+
+@each_kernel
+def test_only_the_lstms_kernel_learns_from_rows_of_one_length(
+    kernel: Callable[..., Any], module: nn.RNNBase
+) -> None:
+    x, weights = torch.randn(2, 5, 3), list(module.parameters())
+    read = fused.unroll(kernel, weights, x, None, (torch.zeros(2, 4),) * (2 if kernel is torch.lstm else 1))
+    assert (read is not None) == (kernel is torch.lstm)
+    if read is not None:
+        found, wanted = (torch.autograd.grad(y.sum(), weights) for y in (read[0], module(x)[0]))
+        torch.testing.assert_close(found, wanted)
 
 
 @each_kernel
@@ -60,9 +67,31 @@ def test_rows_of_many_lengths_are_packed(kernel: Callable[..., Any], module: nn.
 def test_on_a_cpu_it_leaves_training_on_many_lengths_to_the_loop(
     kernel: Callable[..., Any], module: nn.RNNBase
 ) -> None:
-    state = (torch.zeros(2, 4),) * (2 if kernel is torch.lstm else 1)
-    lengths = torch.tensor([5, 2])
-    assert fused.unroll(kernel, list(module.parameters()), torch.randn(2, 5, 3), lengths, state) is None
+    wide, lengths = type(module)(3, 400), torch.tensor([5] + [1] * 15)
+    state = (torch.zeros(16, 400),) * (2 if kernel is torch.lstm else 1)
+    assert fused.unroll(kernel, list(wide.parameters()), torch.randn(16, 5, 3), lengths, state) is None
+
+
+@pytest.mark.parametrize("junk", [0.0, 1e30, torch.nan])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_an_lstm_reads_padding_with_its_memory_held(junk: float, dtype: torch.dtype) -> None:
+    module = nn.LSTM(3, 4, batch_first=True, dtype=dtype)
+    lengths, weights = torch.tensor([2, 90, 1]), list(module.parameters())
+    x = torch.randn(3, 90, 3, dtype=dtype, requires_grad=True)
+    state = tuple(torch.randn(3, 4, dtype=dtype, requires_grad=True) for _ in range(2))
+    packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    padded, last = module(packed, tuple(tensor[None] for tensor in state))
+    wanted = pad_packed_sequence(padded, batch_first=True, total_length=90)[0], *(s[0] for s in last)
+    dirty = x.where(torch.arange(90).unsqueeze(1) < lengths[:, None, None], junk)
+    read = fused.unroll(torch.lstm, weights, dirty, lengths, state)
+    assert read is not None
+    found = read[0], *read[1]
+    torch.testing.assert_close(found, wanted)
+    of = [x, *state, *weights]
+    gradients = [
+        torch.autograd.grad(sum(result.sin().sum() for result in results), of) for results in (found, wanted)
+    ]
+    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.parametrize("cell", [LSTM(3), GRU(3), Elman(3)], ids=["lstm", "gru", "elman"])

@@ -87,6 +87,7 @@ def test_the_update_bias_keeps_the_past() -> None:
     torch.testing.assert_close(cell.step(cell.project(torch.randn(2, 3)), (h,))[0], h)
 
 
+@torch.no_grad()
 def test_torchs_kernel_reads_where_it_is_exact() -> None:
     x = torch.randn(2, 4, 3)
     found = [

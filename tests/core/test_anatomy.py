@@ -91,7 +91,7 @@ def test_everything_is_counted_by_hand() -> None:
     [
         (Plain, False, False),
         (OnlyInTraining, True, False),
-        (OnlyInEvaluation, False, False),
+        (OnlyInEvaluation, True, False),
         (Folding, False, True),
         (type("Heir", (Folding,), {}), False, True),
     ],

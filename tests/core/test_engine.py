@@ -415,7 +415,9 @@ def test_a_trees_gradients_are_those_of_finite_differences() -> None:
         y, root = fold(cell, x, torch.tensor([[2, 2, -1, 2], [-1, 0, -2, -2]]))
         return y, *root
 
-    assert torch.autograd.gradcheck(read, (torch.randn(2, 4, I, dtype=torch.double, requires_grad=True),))
+    x = torch.randn(2, 4, I, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(read, (x,))
+    assert torch.autograd.gradgradcheck(read, (x,))
 
 
 @pytest.mark.parametrize("junk", [1e30, torch.nan, torch.inf])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnx.core.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from rnnx.core.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, trained
 
 OPTIONS: list[tuple[type[Optimizer], dict[str, Any]]] = [
     (SGD, {"lr": 0.3, "momentum": 0.7, "nesterov": True, "weight_decay": 0.2}),
@@ -61,3 +61,9 @@ def test_what_is_not_said_is_as_in_torch(recipe: type[Optimizer], name: str) -> 
 def test_a_recipe_without_a_build_is_refused() -> None:
     with pytest.raises(TypeError, match="build"):
         type("Idle", (Optimizer,), {})()
+
+
+def test_what_is_trained_is_of_every_group() -> None:
+    one, two, three = (nn.Parameter(torch.ones(size)) for size in (1, 2, 3))
+    optimizer = torch.optim.SGD([{"params": [one]}, {"params": [two, three], "lr": 0.1}], lr=1.0)
+    assert [id(parameter) for parameter in trained(optimizer)] == [id(one), id(two), id(three)]

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.image import imread
 
 from rnnx.core.analysis import Flow
+from rnnx.core.benchmark import SETTINGS, Timing
 from rnnx.core.errors import RunError
-from rnnx.core.plots import curves, gradient_flow, save
+from rnnx.core.plots import curves, gradient_flow, ratios, save
 
 
 def panels(path: Path) -> dict[str, Axes]:
@@ -104,6 +105,33 @@ def test_one_step_is_seen(tmp_path: Path) -> None:
     for axes in gradient_flow([flow("a", [1.0], [1.0])]).axes:
         assert axes.lines[0].get_marker() == "."
     assert gradient_flow([flow("a", [1.0] * 20, [1.0] * 20)]).axes[0].lines[0].get_marker() == "None"
+
+
+def test_ratios_are_a_panel_a_mode_and_a_row_a_cell(tmp_path: Path) -> None:
+    timings = [
+        Timing(cell, twin, SETTINGS[setting], threads, "equal", mode, ours, (2.0, 2.0, 2.0), 1, 1)
+        for mode in ("training", "inference")
+        for setting, threads, cell, twin, ours in (
+            ("a", 1, "mgu", "nn.LSTM", (1.0, 2.0, 5.0)),
+            ("a", 1, "gru", "nn.GRU", (6.0, 6.0, 6.0)),
+            ("b", 2, "gru", "nn.GRU", (8.0, 9.0, 7.0)),
+        )
+    ]
+    figure = ratios(timings[:-1])
+    assert [axes.get_title() for axes in figure.axes] == [
+        "training, equal lengths",
+        "inference, equal lengths",
+    ]
+    training, inference = figure.axes
+    assert [label.get_text() for label in training.get_yticklabels()] == ["gru / nn.GRU", "mgu / nn.LSTM"]
+    drawn = [container.lines[0].get_xydata().tolist() for container in training.containers]
+    assert [[(x, round(y)) for x, y in points] for points in drawn] == [[(1, 1), (3, 0)], [(4, 0)]]
+    spread = training.containers[0].lines[2][0].get_segments()
+    assert [[x for x, _ in segment] for segment in spread] == [[0.75, 1.75], [3, 3]]  # of 0.5, 1, 2.5
+    assert len(inference.containers[1].lines[0].get_xydata()) == 0
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["a, 1 thread", "b, 2 threads"]
+    save(figure, tmp_path / "ratios.png")
 
 
 def test_a_picture_is_written_whole_with_its_folder(tmp_path: Path) -> None:

@@ -166,8 +166,22 @@ def test_what_is_logged_of_a_step_is_its_mean_loss_and_count(tmp_path: Path) -> 
     seen: list[tuple[float, int]] = []
     task = Mean(NET, {})
     task.optimizer = SGD(lr=0.0)
-    fit(task, tmp_path, [2.0, 4.0], [6.0], callbacks=[Watch()])
+    fit(task, tmp_path, [2.0, 4.0], [6.0], callbacks=[Watch()], log_every_n_steps=1)
     assert seen == [(5.0, 2), (18.0, 1)]
+
+
+def test_what_is_logged_is_of_every_so_many_steps_and_of_the_last_of_an_epoch(tmp_path: Path) -> None:
+    class Watch(L.Callback):
+        def on_train_batch_end(self, run: L.Trainer, *arguments: Any) -> None:
+            seen.append(run.callback_metrics.get("train/loss", torch.tensor(-1.0)).item())
+
+    seen: list[float] = []
+    task = Mean(NET, {})
+    task.optimizer = SGD(lr=0.0)
+    batches = [[float(number)] for number in range(5)]
+    fit(task, tmp_path, *batches, callbacks=[Watch()], log_every_n_steps=3, max_epochs=2)
+    of_step = [-1.0, -1.0, 2.0, 2.0, 4.0, 0.0, 0.0, 0.0, 3.0, 4.0]  # steps 3, 5; 6, 9, 10
+    assert seen == [loss**2 / 2 if loss > 0 else loss for loss in of_step]
 
 
 def test_the_default_is_adam_at_a_constant_rate(tmp_path: Path) -> None:

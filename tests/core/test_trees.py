@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from typing import final
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from rnnx.cells.gru import GRU
 from rnnx.cells.tree_lstm import TreeLSTM
+from rnnx.core.cell import Cell
 from rnnx.core.engine import fold
 from rnnx.core.layers import Layer
 from rnnx.core.net import Net
+from rnnx.core.state import State
 from rnnx.core.trees import Trees
 
 T = 7
@@ -42,14 +47,28 @@ def test_levels_are_heights_and_children_are_those_who_name_their_parent(rows: l
     assert sorted(nodes) == [(n, t) for n, row in enumerate(rows) for t in range(T) if row[t] > -2]
     heights = [height(rows[n], t) for n, t in nodes]
     assert heights == [level for level, size in enumerate(trees.sizes) for _ in range(size)]
-    assert [nodes[root] for root in trees.roots.tolist()] == [
-        (n, row.index(-1)) for n, row in enumerate(rows)
-    ]
-    for (n, t), children, present in zip(nodes, trees.children, trees.present, strict=True):
-        named = [(n, child) for child in range(T) if rows[n][child] == t]
-        assert [nodes[child] for child in children[present]] == named
-        assert present.tolist() == [True] * len(named) + [False] * (len(present) - len(named))
-        assert children[~present].eq(0).all()
+    waiting: list[tuple[int, int]] = []
+    for number, level in enumerate(trees.levels):
+        own = [node for node, high in zip(nodes, heights, strict=True) if high == number]
+        for (n, t), children, present in zip(own, level.children, level.present, strict=True):
+            named = [(n, child) for child in range(T) if rows[n][child] == t]
+            assert [waiting[child] for child in children[present]] == named
+            assert present.tolist() == [True] * len(named) + [False] * (len(present) - len(named))
+            assert children[~present].eq(0).all()
+        assert level.present.shape[1] == level.present.sum(1).max()
+        above = [(n, t) for n, t in waiting if (n, rows[n][t]) not in own]
+        assert [waiting[kept] for kept in level.waiting] == above
+        waiting = above + own
+    assert [waiting[root] for root in trees.roots] == [(n, row.index(-1)) for n, row in enumerate(rows)]
+
+
+def test_who_waits_is_kept_until_its_parent_comes() -> None:
+    trees = Trees.of(torch.tensor([[4, 4, 5, 6, 5, 6, -1]]))  # ((0 1)4 2)5 and 3 under 6
+    leaves, *inner = trees.levels
+    assert (leaves.children.shape, leaves.waiting.tolist()) == ((4, 0), [])
+    assert [level.children.tolist() for level in inner] == [[[0, 1]], [[0, 2]], [[0, 1]]]
+    assert [level.waiting.tolist() for level in inner] == [[2, 3], [1], []]  # 2 and 3, then 3, then none
+    assert trees.roots.tolist() == [0]
 
 
 @pytest.mark.parametrize("parents", [[[-1, -1]], [[1, 0]], [[-2, -2]], [[-1, 0], [0, -2]]])
@@ -77,8 +96,56 @@ def test_trees_made_in_a_loaders_worker_are_those_made_at_home() -> None:
     loader = DataLoader(list(parents), batch_size=None, collate_fn=of, num_workers=1)
     for row, trees in zip(parents, loader, strict=True):
         assert trees.nodes.tolist() == of(row).nodes.tolist()
-        assert trees.move(torch.Tensor.int).children.dtype == torch.int
-        assert trees.move(torch.Tensor.int).sizes == of(row).sizes
+        assert trees.sizes == of(row).sizes
+        moved = trees.move(torch.Tensor.int)
+        tensors = [
+            moved.nodes,
+            moved.given,
+            moved.inputs,
+            moved.roots,
+            *(t for level in moved.levels for t in level),
+        ]
+        assert {tensor.dtype for tensor in tensors} == {torch.int}
+
+
+def test_silent_nodes_read_zeros_and_what_stands_there_gets_no_gradient() -> None:
+    cell = TreeLSTM(2, hidden_size=3, composition="binary").double()
+    parents = torch.tensor([[2, 2, -1, -2], [-1, 0, 1, 0]])
+    silent = torch.tensor([[False, True, True, True], [False, True, False, True]])
+    junk = torch.randn(2, 4, 2, dtype=torch.double, requires_grad=True)
+    zeros = junk.detach().masked_fill(silent.unsqueeze(-1), 0).requires_grad_()
+    found, wanted = fold(cell, junk, Trees.of(parents, silent)), fold(cell, zeros, parents)
+    torch.testing.assert_close(found, wanted)
+    parameters = list(cell.parameters())
+    (to_x, *to_weights), (to_zeros, *expected) = (
+        torch.autograd.grad(y.sin().sum() + root[1].sum(), [x, *parameters])
+        for (y, root), x in ((found, junk), (wanted, zeros))
+    )
+    torch.testing.assert_close(to_x, to_zeros.masked_fill(silent.unsqueeze(-1), 0))
+    torch.testing.assert_close(to_weights, expected)
+
+
+@final
+class Projecting(Cell):
+    """Keeps how many rows were projected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = 1, 1, (1,)
+        self.rows: list[int] = []
+
+    def project(self, x: Tensor) -> Tensor:
+        self.rows.append(len(x))
+        return x
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        return state[0] + z, (state[0] + z,)
+
+
+def test_of_all_silent_nodes_the_projection_is_one() -> None:
+    cell, silent = Projecting(), torch.tensor([[False, True, True, True]])
+    fold(cell, torch.randn(1, 4, 1), Trees.of(torch.tensor([[1, 2, 3, -1]]), silent))
+    assert cell.rows == [2]
 
 
 def test_a_stack_composes_layer_by_layer() -> None:
@@ -91,6 +158,14 @@ def test_a_stack_composes_layer_by_layer() -> None:
     torch.testing.assert_close(y, above)
     torch.testing.assert_close(state, below + root)
     assert isinstance(lower.cell, TreeLSTM)
+
+
+def test_an_upper_layer_hears_nodes_that_are_silent_below() -> None:
+    net = Net.from_plain({"cell": {"name": "gru", "hidden_size": 4}, "layers": 3}).encoder(3)
+    silent, parents = torch.tensor([[False, False, True]]), torch.tensor([[2, 2, -1]])
+    x = torch.randn(1, 3, 3).masked_fill(silent.unsqueeze(-1), 0)
+    found = net(x, None, None, Trees.of(parents, silent))
+    torch.testing.assert_close(found, net(x, None, None, Trees.of(parents)))
 
 
 def test_a_tree_has_no_second_direction() -> None:

@@ -11,9 +11,10 @@ import traceback
 import warnings
 from pathlib import Path
 
+from typer import echo
+
 from tests.fuzz.campaign import campaign, made, write
 from tests.fuzz.readers import READERS
-from typer import echo
 
 ENDS = ("success", "UsageError", "InputError", "RunError")
 ROOM = 12 * 2**30  # bytes of addresses that a reader may use

@@ -14,8 +14,6 @@ from random import Random
 from typing import Any, final
 
 import numpy as np
-from tests.fuzz import seeds
-from tests.fuzz.mutations import NONSENSE, Files, mutated
 
 from rnnx.cli.app import _lines
 from rnnx.core.checkpoints import read_checkpoint
@@ -38,6 +36,8 @@ from rnnx.tasks.data.video.features import Features as VideoFeatures
 from rnnx.tasks.data.video.files import Files as Videos
 from rnnx.tasks.parts.film_strip import film_strip
 from rnnx.tasks.parts.vectors import read_vectors
+from tests.fuzz import seeds
+from tests.fuzz.mutations import NONSENSE, Files, mutated
 
 Act = Callable[[Path], object]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
+from rnnx.core.errors import InputError
 from tests.fuzz.campaign import campaign, made
 from tests.fuzz.mutations import CHANGES, Change
 from tests.fuzz.readers import READERS, Act
 from tests.fuzz.watch import Hang, Touched, outcome
-
-from rnnx.core.errors import InputError
 
 FEW = range(12)
 

@@ -171,8 +171,8 @@ def test_dropout_is_on_what_is_predicted_from_and_only_in_training() -> None:
     with torch.no_grad():
         model.output.bias.normal_()
         expected = model.output.bias.expand(1, 25, -1)
-        torch.testing.assert_close(model.train()(batch), expected)
-        assert not torch.allclose(model.eval()(batch), expected)
+        torch.testing.assert_close(model.output(model.train()(batch)), expected)
+        assert not torch.allclose(model.output(model.eval()(batch)), expected)
 
 
 # -------------------------------------------------------------------------------------- how it is made
@@ -189,7 +189,7 @@ def test_the_tied_softmax(width: int, narrowed: bool) -> None:
     y, _ = model.recurrent(model.embedding(batch.inputs))
     if narrowed:
         y = y @ model.narrow.weight.T + model.narrow.bias
-    torch.testing.assert_close(model(batch), y @ model.embedding.weight.T + model.output.bias)
+    torch.testing.assert_close(model.output(model(batch)), y @ model.embedding.weight.T + model.output.bias)
     assert sum(p.numel() for p in model.narrow.parameters()) == (6 * 4 + 4 if narrowed else 0)
 
 
@@ -222,7 +222,7 @@ def test_one_hot_tokens_are_columns_of_what_reads_them() -> None:
     expected = h @ model.output.weight.T + model.output.bias
     lengths = torch.ones(len(tokens), dtype=torch.long)
     found = model(Batch(tokens, lengths, tokens, tokens[:, 0]))
-    torch.testing.assert_close(found[:, 0], expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(model.output(found[:, 0]), expected, rtol=0, atol=1e-12)
     assert not any(key.startswith("embedding") for key in weights)
 
 

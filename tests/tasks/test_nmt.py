@@ -221,13 +221,11 @@ def test_padding_of_either_side_changes_nothing(score: Score, feeding: bool) -> 
 
 @doubles
 def test_dropout_is_everywhere_it_is_said_to_be_and_only_in_training() -> None:
-    """All dropped, what words are predicted from is 0, and only the output's bias is left."""
+    """All dropped, what words are predicted from is 0."""
     model = built(dropout=1.0, label_smoothing=0.0)
-    torch.nn.init.normal_(model.decoder.output.bias)
     batch = batch_of([2, 3])
-    assert not torch.allclose(model(batch).logits, model.decoder.output.bias)
-    logits = model.train()(batch).logits
-    torch.testing.assert_close(logits, model.decoder.output.bias.expand_as(logits))
+    assert model(batch).vectors.any()
+    assert not model.train()(batch).vectors.any()
 
 
 # ----------------------------------------------------------------------------------------- the search
@@ -330,7 +328,16 @@ def test_scores_are_written_where_they_are_asked_for() -> None:
     assert best == scored
 
 
-def test_it_reads_no_more_than_a_batch_ahead() -> None:
+@pytest.mark.parametrize(
+    ("options", "ahead"),
+    [
+        ({"batch_size": 1}, 1),
+        ({"batch_size": 2}, 20),
+        ({"batch_size": 2, "read_ahead": 3}, 3),
+        ({"batch_size": 5, "read_ahead": 1}, 1),
+    ],
+)
+def test_it_reads_no_further_ahead_than_told(options: dict[str, int], ahead: int) -> None:
     read = 0
 
     def endless() -> Iterator[str]:
@@ -339,12 +346,26 @@ def test_it_reads_no_more_than_a_batch_ahead() -> None:
             read += 1
             yield SOURCES[read % 8]
 
-    answers = built().predict(endless(), batch_size=3)
+    answers = built().predict(endless(), **options)
     assert read == 0
-    for wanted, expected in ((1, 3), (2, 3), (1, 6)):
+    for wanted, expected in ((1, ahead), (ahead - 1, ahead), (1, 2 * ahead)):
         assert len(list(islice(answers, wanted))) == wanted
         assert read == expected
-    assert list(built().predict([])) == []
+    assert list(built().predict([], **options)) == []
+
+
+@doubles
+def test_lines_of_like_length_are_translated_together_and_answered_in_order() -> None:
+    model = built()
+    expected = [next(iter(model.predict([line], scores=True))).split(" ||| ", 1)[1] for line in LINES]
+    lengths = []
+    encoder = model.encoder.register_forward_pre_hook(lambda _, given: lengths.append(given[1].tolist()))
+    found = list(model.predict(LINES, scores=True, batch_size=3, read_ahead=8))
+    encoder.remove()
+    assert found == [f"{number} ||| {rest}" for number, rest in enumerate(expected)]
+    sizes = [len(ids) + 1 for ids in SOURCE.encode(LINES)]
+    read = [sorted(sizes[start : start + 8]) for start in (0, 8, 16)]
+    assert lengths == [rows[start : start + 3] for rows in read for start in (0, 3, 6) if rows[start:]]
 
 
 def test_an_empty_line_gives_a_line() -> None:
@@ -382,6 +403,7 @@ def test_the_unknown_word_is_never_written() -> None:
         ("coverage_penalty", 0.7),
         ("min_length", 5),
         ("max_length", 2),
+        ("max_ratio", 0.1),
         ("no_repeat_ngram", 1),
     ],
 )

@@ -140,6 +140,26 @@ def test_a_selected_memory_is_that_of_the_rows() -> None:
         assert [row.tolist() for row in tensor] == [original[n].tolist() for n in (1, 1, 2, 0)]
 
 
+def test_a_memory_in_parts_is_that_of_rows_side_by_side() -> None:
+    memory = Memory(torch.randn(N, S, E), torch.randn(N, S, D), MASK)
+    first, second = memory.split(2)
+    for part, rows in ((first, [0, 1]), (second, [2])):
+        for found, expected in zip(part, memory.select(torch.tensor(rows)), strict=True):
+            assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 100.0])
+def test_in_32_bits_its_tanh_is_that_of_64(scale: float) -> None:
+    """Near zero, where the slope is 1, and far from it."""
+    module, query, values = built("additive")
+    assert isinstance(module, Additive)
+    query, keys = scale * query, scale * module.keys(values)
+    expected = module.energy(torch.tanh(module.query(query).unsqueeze(2) + keys.unsqueeze(1))).squeeze(3)
+    found = module.float().score(query.float(), keys.float())
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=2e-6)
+
+
 def test_dot_refuses_unequal_widths() -> None:
     with pytest.raises(UsageError) as caught:
         attention("dot", 4, 6)

@@ -6,9 +6,26 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnx.tasks.parts.bucketing import POOL, LengthBuckets
+from rnnx.tasks.parts.bucketing import POOL, LengthBuckets, in_order
 
 lengths = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)))
+
+
+@given(st.lists(st.text("ab", max_size=4)), st.integers(1, 5))
+def test_answers_are_in_the_order_of_the_rows_and_batches_in_that_of_their_lengths(
+    rows: list[str], size: int
+) -> None:
+    batches: list[list[str]] = []
+
+    def answer(batch: list[str]) -> list[str]:
+        batches.append(batch)
+        return [row.upper() for row in batch]
+
+    assert in_order(rows, size, answer) == [row.upper() for row in rows]
+    read = list(chain.from_iterable(batches))
+    assert read == sorted(rows, key=len)  # which leaves rows of one length in their order
+    assert [len(batch) for batch in batches[:-1]] == [size] * (len(batches) - 1)
+    assert all(0 < len(batch) <= size for batch in batches)
 
 
 @given(lengths, st.integers(1, 7), st.booleans())

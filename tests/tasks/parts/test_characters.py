@@ -14,7 +14,8 @@ from rnnx.tasks.parts.characters import CharacterEncoder
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
 LETTERS = Vocabulary.train(["abcdefg"], "char", specials=("<pad>", "<unk>"))
-WORDS = torch.tensor([[2, 3, 4, 5], [6, 1, 0, 0], [7, 0, 0, 0], [2, 2, 8, 0]])
+TWICE = [6, 1, 0, 0]
+WORDS = torch.tensor([[2, 3, 4, 5], TWICE, [7, 0, 0, 0], TWICE, [2, 2, 8, 0]])
 
 doubles = pytest.mark.usefixtures("doubles")
 
@@ -32,7 +33,7 @@ def stepped(net: Recurrent, x: Tensor) -> Tensor:
 def test_a_word_is_what_each_direction_says_at_its_end(cell: dict[str, Any]) -> None:
     encoder = CharacterEncoder(cell, LETTERS, embedding_size=5, hidden_size=8).eval()
     vectors = encoder(WORDS)
-    assert vectors.shape == (4, encoder.output_size)
+    assert vectors.shape == (5, encoder.output_size)
     assert isinstance(encoder.net, Stack)
     (both,) = encoder.net.layers
     assert isinstance(both, Bidirectional)
@@ -47,7 +48,7 @@ def test_a_word_is_what_each_direction_says_at_its_end(cell: dict[str, Any]) -> 
 def test_its_width_is_not_that_of_the_task() -> None:
     encoder = CharacterEncoder({"name": "lstm", "hidden_size": 64}, LETTERS, embedding_size=3, hidden_size=7)
     assert encoder.output_size == 14
-    assert encoder(WORDS).shape == (4, 14)
+    assert encoder(WORDS).shape == (5, 14)
     assert encoder.embedding.embedding_dim == 3
 
 

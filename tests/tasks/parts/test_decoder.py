@@ -64,6 +64,35 @@ def alone(
     return torch.cat(predictions), torch.cat(seen) if seen else None
 
 
+@each_feeding
+@each_score
+def test_texts_side_by_side_see_the_memory_of_their_row(score: Score, feeding: bool) -> None:
+    """As if it were there once for each; also without a gradient, where the products are made otherwise."""
+    decoder = built(GRU, score, feeding, layers=2)
+    nn.init.normal_(decoder.output.bias)
+    _, memory, state = given(decoder)
+    rows = torch.arange(N).repeat_interleave(3)
+    tokens, state = torch.randint(V, (3 * N,)), select(state, rows)
+    state = tuple(tensor + torch.randn_like(tensor) for tensor in state)
+    expected = decoder.step(tokens, memory.select(rows), state)
+    torch.testing.assert_close(decoder.step(tokens, memory, state), expected)
+    with torch.no_grad():
+        torch.testing.assert_close(decoder.step(tokens, memory, state), expected)
+
+
+def test_in_mixed_precision_a_step_is_nearly_that_in_full_precision() -> None:
+    decoder = built(GRU, "additive", True)
+    _, memory, state = given(decoder)
+    decoder.float()
+    memory = Memory(memory.values.float(), memory.keys.float(), memory.mask)
+    state = tuple(tensor.float() for tensor in state)
+    with torch.no_grad():
+        expected, *_ = decoder.step(torch.arange(N), memory, state)
+        with torch.autocast("cpu", torch.bfloat16):
+            found, *_ = decoder.step(torch.arange(N), memory, state)
+    torch.testing.assert_close(found.float(), expected, rtol=0, atol=0.05)
+
+
 @pytest.mark.parametrize("layers", [1, 2])
 @each_feeding
 @each_score
@@ -231,7 +260,7 @@ def test_dropout_is_on_what_is_predicted_from_and_only_in_training(feeding: bool
     prediction, _, _ = decoder.step(tokens[:, 0], memory, state)
     torch.testing.assert_close(prediction, decoder.output.bias.log_softmax(0).expand(N, V))
     decoder.eval()
-    assert (decoder(tokens, LENGTHS, memory, state)[0] != 0).all()
+    assert (decoder(tokens, LENGTHS, memory, state)[0][REAL] != 0).all()
 
 
 def test_dropout_is_on_the_embeddings_too() -> None:
@@ -280,6 +309,18 @@ def test_what_the_net_gives_is_dropped_alike_in_the_whole_sentence(feeding: bool
     one_a_row(second)
     assert not torch.equal(first, second)
     assert (sentences(decoder.eval()) != 0).all()
+
+
+@each_feeding
+def test_it_is_so_in_sentences_of_different_length(feeding: bool) -> None:
+    """Each row's own mask at all of its places, though shorter rows are left out on the way."""
+    decoder = wide(feeding, variational_output=0.5)
+    _, memory, state = given(decoder)
+    kept = decoder(torch.arange(N * U).view(N, U), LENGTHS, memory, state)[0] != 0
+    for n, length in enumerate(LENGTHS.tolist()):
+        assert torch.equal(kept[n, :length], kept[n, :1].expand(length, -1))
+        assert 0.2 < kept[n, 0].double().mean() < 0.8
+    assert not torch.equal(kept[0, 0], kept[1, 0])
 
 
 @each_feeding

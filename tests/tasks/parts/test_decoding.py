@@ -21,7 +21,7 @@ from rnnx.tasks.parts.decoding import (
     Search,
     answers,
     check_drawing,
-    cross_entropy,
+    loss_of,
     read,
     write,
 )
@@ -87,29 +87,25 @@ def test_each_token_is_read_after_those_before_it() -> None:
         said, seen = alone(decoder, n, target)
         expected.append(said)
         torch.testing.assert_close(reading.attention[n, : len(target) + 1], seen)
-    torch.testing.assert_close(reading.logits.log_softmax(-1), torch.cat(expected))
+    torch.testing.assert_close(decoder.logits(reading.vectors).log_softmax(-1), torch.cat(expected))
     assert reading.targets.tolist() == [
         token for text in TEXTS for token in (*WORDS.encode([text])[0], WORDS.eos)
     ]
     assert read(built("none"), WORDS, batch, *given(decoder)).attention is None
 
 
-def test_the_cross_entropy_is_summed_and_smoothed() -> None:
+def test_the_loss_is_summed_and_smoothed() -> None:
     """Szegedy et al. 2016, section 7: (1 - eps) of the label and eps / V of every token."""
     logs = torch.tensor([[0.5, 0.25, 0.25], [0.2, 0.7, 0.1]]).log()
-    reading = Reading(logs + 3.0, torch.tensor([0, 2]), None)
-    plain, smooth = cross_entropy(reading, 0.0), cross_entropy(reading, 0.3)
+    decoder, reading = built(), Reading(logs, torch.tensor([0, 2]), None)
+    decoder.output = torch.nn.Linear(3, 3)
+    torch.nn.init.eye_(decoder.output.weight)
+    torch.nn.init.constant_(decoder.output.bias, 3.0)
+    plain, smooth = loss_of(decoder, reading, 0.0), loss_of(decoder, reading, 0.3)
     assert plain.total.item() == pytest.approx(math.log(2) + math.log(10))
     expected = 0.7 * math.log(20) - 0.1 * logs.sum().item()
     assert smooth.total.item() == pytest.approx(expected)
     assert plain.count.item() == smooth.count.item() == 2
-
-
-def test_half_precision_is_summed_in_32_bits() -> None:
-    reading = Reading(torch.zeros(4000, 2, dtype=torch.bfloat16), torch.zeros(4000, dtype=torch.long), None)
-    total = cross_entropy(reading, 0.0).total
-    assert total.dtype == torch.float32
-    assert total.item() == pytest.approx(4000 * math.log(2), rel=1e-5)
 
 
 @pytest.mark.parametrize("input_feeding", [False, True], ids=["", "feeding"])
@@ -177,6 +173,22 @@ def test_what_is_asked_for_changes_the_search_and_nothing_else_does() -> None:
     assert search.changed(1, {"min_length": 0, "length_penalty": 0.0}) == Search(5, 0.0, 0.2, 0, 100, 3)
     assert search.changed(3, {"beam_size": 2}) == Search(3, 1.0, 0.2, 1, 100, 3, n_best=3)
     assert search.changed(3, {}) == search._replace(n_best=3)
+
+
+def test_the_most_tokens_of_a_text_follow_from_its_places() -> None:
+    search = SEARCH._replace(max_length=20, min_length=13)
+    places = torch.tensor([1, 4, 7])
+    assert search.limits(places).tolist() == [20, 20, 20]
+    assert search._replace(max_ratio=0.5).limits(places).tolist() == [13, 13, 14]  # 0.5 * 7 + 10 is 13.5
+    assert search._replace(max_ratio=2.0).limits(places).tolist() == [13, 18, 20]
+
+
+def test_no_text_has_more_tokens_than_its_places_allow() -> None:
+    decoder = built()
+    with torch.no_grad():
+        decoder.output.bias[WORDS.eos] = -1000.0
+    found = write(decoder, WORDS, *given(decoder), SEARCH._replace(max_length=100, max_ratio=2.0))
+    assert [len(best.tokens) for (best,) in found] == [16, 12, 18]
 
 
 def test_answers_are_texts_or_in_moses_form() -> None:

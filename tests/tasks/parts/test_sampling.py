@@ -82,7 +82,7 @@ def test_options_out_of_range_are_refused_by_name(options: dict[str, float]) -> 
 def markov(probabilities: list[list[float]]) -> Callable:
     table = torch.tensor(probabilities).log()
 
-    def step(tokens: Tensor, state: tuple[Tensor, ...], rows: Tensor) -> tuple:
+    def step(tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor) -> tuple:
         return table[tokens], None, state
 
     return step
@@ -126,8 +126,8 @@ def test_filters_and_forbidden_tokens_hold_for_what_is_drawn() -> None:
 
 def test_the_state_is_carried_and_each_row_is_its_own_example() -> None:
     # The state counts up from its start by the row's number plus one; what is drawn is the count, modulo 10.
-    def step(tokens: Tensor, state: tuple[Tensor, ...], rows: Tensor) -> tuple:
-        count = state[0] + rows[:, None] + 1
+    def step(tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor) -> tuple:
+        count = state[0] + examples[:, None] + 1
         return torch.eye(10)[count[:, 0] % 10].log(), None, (count,)
 
     start = (torch.tensor([[0], [5]]),)
@@ -172,7 +172,7 @@ def test_temperature_zero_is_greedy() -> None:
 def test_nothing_is_differentiated() -> None:
     weights = torch.zeros(1, 2, requires_grad=True)
 
-    def step(tokens: Tensor, state: tuple[Tensor, ...], rows: Tensor) -> tuple:
+    def step(tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor) -> tuple:
         scores = weights.log_softmax(1) - math.log(2)
         assert not scores.requires_grad
         return scores.expand(len(tokens), 2), None, state

@@ -29,6 +29,11 @@ class Options:
     forbidden: tuple[int, ...] = ()
 
 
+def rows_of(examples: Tensor, tokens: Tensor) -> Tensor:
+    """The example of each hypothesis, of which each example has as many, side by side."""
+    return examples.repeat_interleave(len(tokens) // len(examples))
+
+
 @dataclass(frozen=True)
 class Toy:
     """A decoder whose state is a hash of the whole prefix; hash and example say what comes next."""
@@ -53,8 +58,9 @@ class Toy:
         return (torch.arange(len(self.table))[:, None] + 1, torch.zeros(len(self.table), 2))
 
     def step(
-        self, tokens: Tensor, state: tuple[Tensor, ...], rows: Tensor
+        self, tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        rows = rows_of(examples, tokens)
         hashed = (state[0] * 31 + tokens[:, None] + 1) % PRIME
         return self.table[rows, hashed[:, 0]], self.attention[rows, hashed[:, 0]], (hashed, state[1] + 1)
 
@@ -287,7 +293,7 @@ def test_a_source_word_without_any_attention_costs_more_than_one_with_little() -
 def markov(probabilities: list[list[float]]) -> Callable:
     table = torch.tensor(probabilities).log()
 
-    def step(tokens: Tensor, state: tuple[Tensor, ...], rows: Tensor) -> tuple:
+    def step(tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor) -> tuple:
         return table[tokens], None, state
 
     return step
@@ -333,7 +339,7 @@ def test_max_length_holds_where_it_is_below_min_length() -> None:
 @pytest.mark.parametrize("vocabulary", [3, 1000])
 def test_of_equals_the_first_wins(vocabulary: int) -> None:
     # All tokens are equally likely. The beam of 3 keeps end, 1, 2; then "1 end", "1 1", "1 2".
-    def step(tokens: Tensor, state: tuple[Tensor, ...], rows: Tensor) -> tuple:
+    def step(tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor) -> tuple:
         return torch.full((len(tokens), vocabulary), -math.log(vocabulary)), None, state
 
     [found] = beam_search(step, (), torch.tensor([0]), end=0, max_length=5, beam_size=3, n_best=3)
@@ -355,15 +361,35 @@ def test_an_example_leaves_the_batch_as_soon_as_it_is_settled() -> None:
     tables = torch.tensor([[[0.99, 0.01]] * 4, [[0.0, 1.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]]).log()
     calls = []
 
-    def step(tokens: Tensor, state: tuple[Tensor, ...], rows: Tensor) -> tuple:
-        calls.append(rows.tolist())
-        position = state[0][:, 0].clamp(max=3)
+    def step(tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor) -> tuple:
+        calls.append(examples.tolist())
+        rows, position = rows_of(examples, tokens), state[0][:, 0].clamp(max=3)
         return tables[rows, position], None, (state[0] + 1,)
 
     start, state = torch.tensor([0, 0]), (torch.zeros(2, 1, dtype=torch.long),)
     found = beam_search(step, state, start, end=0, max_length=1000, beam_size=2)
     assert [best[0].tokens for best in found] == [[], [1, 1, 1]]
-    assert calls == [[0, 0, 1, 1], [1, 1], [1, 1], [1, 1]]
+    assert calls == [[0, 1], [1], [1], [1]]
+
+
+def test_a_hypothesis_that_cannot_become_the_best_is_given_up() -> None:
+    # 1, 2 and 3 have 0.5, 0.4 and 0.1; then "2 1" 0.36, "1 end" 0.3 and "1 1" 0.2, which is below the end's.
+    # "2 1 end" has 0.216 and "2 1 1" 0.144. Where two are wanted, all but what has ended is read on.
+    step = markov([[0.0, 0.5, 0.4, 0.1], [0.6, 0.4, 0.0, 0.0], [0.0, 0.9, 0.1, 0.0], [0.25] * 4])
+    read = []
+
+    def watched(tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor) -> tuple:
+        read.append(tokens.tolist())
+        return step(tokens, state, examples)
+
+    start = torch.tensor([0])
+    [found] = beam_search(watched, (), start, end=0, max_length=9, beam_size=3)
+    assert [h.tokens for h in found] == [[1]]
+    assert read == [[0], [1, 2, 3], [1]]
+    read.clear()
+    [found] = beam_search(watched, (), start, end=0, max_length=9, beam_size=3, n_best=2)
+    assert [h.tokens for h in found] == [[1], [2, 1]]
+    assert read == [[0], [1, 2, 3], [1, 1]]
 
 
 def test_no_repeated_bigram_by_hand() -> None:
@@ -387,7 +413,7 @@ def test_nothing_of_the_step_is_changed_and_nothing_is_differentiated() -> None:
     logits = torch.zeros(3, requires_grad=True)
     given_out = []
 
-    def step(tokens: Tensor, state: tuple[Tensor, ...], rows: Tensor) -> tuple:
+    def step(tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor) -> tuple:
         assert not torch.is_grad_enabled()
         given_out.append(logits.log_softmax(0).expand(len(tokens), 3).clone())
         return given_out[-1], None, state

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from rnnx.cli import completion
 from rnnx.cli.listing import SIZE
-from rnnx.core.errors import InputError, Interrupted, RnnxError, UsageError
+from rnnx.core.errors import InputError, Interrupted, RnnxError, RunError, UsageError
 from rnnx.core.options import Word, options_of, validate
 from rnnx.core.registry import find
 from rnnx.core.runs import CONFIG, OUT, find_run
@@ -80,6 +80,14 @@ PredictWords = Annotated[
         metavar="OPTION=VALUE...",
         help="Options of the task; `rnnx show task NAME` lists them.",
         autocompletion=completion.predict_words,
+    ),
+]
+BenchWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CELL... OPTION=VALUE...",
+        help="Names of cells, all there are if none is said; and options of theirs, such as cell.depth=5.",
+        autocompletion=completion.bench_words,
     ),
 ]
 ResumeWords = Annotated[
@@ -380,6 +388,74 @@ def check(
         typer.echo(json.dumps([asdict(outcome) for outcome in found], indent=2, ensure_ascii=False))
     if any(outcome.problem for outcome in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    words: BenchWords = None,
+    settings: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="T steps, N rows, width H: a is T=35 N=20 H=200, b T=100 N=64 H=256, c T=64 N=32 H=512.",
+        ),
+    ] = "a,b,c",
+    steps: Annotated[int | None, typer.Option(min=1, help="T of a setting of your own; else b's.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="N of a setting of your own; else b's.")] = None,
+    hidden: Annotated[int | None, typer.Option(min=1, help="H of a setting of your own; else b's.")] = None,
+    lengths: Annotated[
+        str,
+        typer.Option(metavar="KINDS", help="Of variable ones 63% of the batch is real; there torch packs."),
+    ] = "equal,variable",
+    modes: Annotated[
+        str, typer.Option(metavar="NAMES", help="Training is forward and backward, inference forward.")
+    ] = "training,inference",
+    threads: Annotated[
+        str | None, typer.Option(metavar="NUMBERS", help="Such as 1,2.", show_default="as torch has it")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed, at most.")] = 20,
+    seconds: Annotated[float, typer.Option(min=0, help="How many a cell may take, about.")] = 45.0,
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float64"], typer.Option(help="Of weights and input.")
+    ] = "float32",
+    device: Annotated[
+        str | None, typer.Option(help="Such as cuda:1.", show_default="the accelerator, if there is one")
+    ] = None,
+    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the ratios there.")] = None,
+    as_json: Json = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Write a table in Markdown.")] = False,
+) -> None:
+    """Time cells next to torch's own: elman to nn.RNN, gru to nn.GRU, and all others to nn.LSTM.
+
+    rnnx bench lstm gru --settings a,b
+    """
+    from rnnx.cli import benching
+    from rnnx.cli.screen import display
+    from rnnx.core.paths import typed
+
+    specs, failures = benching.asked(words or ())
+    plan = benching.planned(
+        settings=settings,
+        own={"steps": steps, "batch": batch, "hidden": hidden},
+        lengths=lengths,
+        modes=modes,
+        threads=threads,
+        rounds=rounds,
+        seconds=seconds,
+        dtype=dtype,
+        device=device,
+    )
+    found = benching.measured(specs, plan, failures, _command(), lambda line: typer.echo(line, err=True))
+    if plot is not None:
+        found.draw(typed(plot))
+    if as_json:
+        typer.echo(json.dumps(found.to_plain(), indent=2, ensure_ascii=False))
+    elif as_markdown:
+        typer.echo(found.markdown())
+    else:
+        display(found)
+    if found.failures:
+        raise RunError("\n".join(found.failures))
 
 
 @app.command("test")

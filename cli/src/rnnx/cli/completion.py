@@ -62,6 +62,19 @@ def kinds_listed() -> list[str]:
     return list(KINDS)
 
 
+def bench_words(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Words of ``rnnx bench``: cells, and options of the one named last."""
+    typed = _joined(context.params["words"] or ())
+    names = [word for word in typed if "=" not in word and "." not in word]
+    cells = [(plugin.name, readable(summary(plugin))) for plugin in plugins("cell")]
+    chosen = {"cell": names[-1] if names else None}
+
+    def choices(prefix: str) -> Iterator[Choice]:
+        return _of_a_run(prefix, chosen) if prefix else iter([*cells, ("cell.", "options of cell")])
+
+    return _completed(typed, incomplete, choices)
+
+
 def checkable() -> list[Choice]:
     """The cells and the tasks there are."""
     return [(plugin.name, readable(summary(plugin))) for kind in CHECKABLE for plugin in plugins(kind)]

@@ -9,11 +9,14 @@ from torch import Tensor
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
+from rnnx.core.steps import step_by_step
+from rnnx.core.testing.cells import sequences
 from rnnx.core.testing.cells.sequences import (
     check_a_sequence_is_its_steps_one_by_one,
     check_chunks_with_the_state_carried_are_the_whole,
     check_reading_twice_gives_the_same,
     check_reversal_is_the_flipped_sequence,
+    check_the_engines_way_is_the_loop_of_steps,
     check_unroll_is_the_loop_of_steps,
 )
 
@@ -23,6 +26,7 @@ CHECKS = [
     check_chunks_with_the_state_carried_are_the_whole,
     check_reading_twice_gives_the_same,
     check_reversal_is_the_flipped_sequence,
+    check_the_engines_way_is_the_loop_of_steps,
     check_unroll_is_the_loop_of_steps,
 ]
 
@@ -33,9 +37,9 @@ def test_right_cells_pass(check: Any, right: type[Cell], unrolled: type[Cell]) -
     check(unrolled)
 
 
-def test_a_projection_that_looks_along_time(right: type[Cell], but: But) -> None:
-    wrong = but(right, project=lambda self, x: self.input(x.cumsum(0) if x.dim() == 3 else x))
-    message = r"^output at step 2 changes when all steps are projected together: \S+ became \S+$"
+def test_a_projection_that_looks_at_other_steps(right: type[Cell], but: But) -> None:
+    wrong = but(right, project=lambda self, x: self.input(x.cumsum(0) if len(x) > 4 else x))
+    message = r"^output at step \d changes when all steps are projected together: \S+ became \S+$"
     with pytest.raises(AssertionError, match=message):
         check_a_sequence_is_its_steps_one_by_one(wrong)
 
@@ -93,6 +97,34 @@ def test_a_faster_way_to_another_result(unrolled: type[Cell], but: But, wrong: A
         check_unroll_is_the_loop_of_steps(but(unrolled, unroll=wrong(unrolled)))
 
 
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (0, "output at step 1 changes when its step is taken apart at equal lengths: "),
+        (1, "state tensor 1 changes when its step is taken apart at equal lengths: "),
+    ],
+)
+def test_an_engine_that_reads_something_else(
+    right: type[Cell], monkeypatch: pytest.MonkeyPatch, place: int, message: str
+) -> None:
+    def wrong(plan: Any, cell: Cell, *given: Any) -> Any:
+        y, last = step_by_step(cell.step, *given)
+        return (y + 1, last) if place == 0 else (y, tuple(tensor + 1 for tensor in last))
+
+    monkeypatch.setattr(sequences, "unrolled", wrong)
+    with pytest.raises(AssertionError, match=f"^{message}"):
+        check_the_engines_way_is_the_loop_of_steps(right)
+
+
+def test_an_engine_that_forgets_a_gradient(right: type[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(plan: Any, cell: Cell, z: Tensor, sizes: Any, state: State) -> Any:
+        return step_by_step(cell.step, z.detach(), sizes, state)
+
+    monkeypatch.setattr(sequences, "unrolled", wrong)
+    with pytest.raises(AssertionError, match=r"^the gradient of the input changes when its step is taken"):
+        check_the_engines_way_is_the_loop_of_steps(right)
+
+
 def test_a_state_that_is_not_taken_up(unrolled: type[Cell], but: But) -> None:
     """Five steps are read rightly, fewer as if from a state of zeros."""
     wrong = unroll(
@@ -114,7 +146,7 @@ def test_a_reversal_that_begins_in_the_padding(unrolled: type[Cell], but: But) -
 
 def test_the_setting_that_is_wrong_is_named(right: type[Cell], but: But) -> None:
     def project(self: Any, x: Tensor) -> Tensor:
-        return self.input(x.cumsum(0) if x.dim() == 3 and self.activation == "sigmoid" else x)
+        return self.input(x.cumsum(0) if len(x) > 4 and self.activation == "sigmoid" else x)
 
-    with pytest.raises(AssertionError, match=r"^with cell.activation=sigmoid: output at step 2 changes "):
+    with pytest.raises(AssertionError, match=r"^with cell.activation=sigmoid: output at step \d changes "):
         check_a_sequence_is_its_steps_one_by_one(but(right, project=project))

@@ -55,11 +55,11 @@ class Elman(Cell):
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 
     def project(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_ih, self.bias_ih)
+        return F.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (h,) = state
-        h = getattr(torch, self.activation)(z + F.linear(h, self.weight_hh, self.bias_hh))
+        h = getattr(torch, self.activation)(z + F.linear(h, self.weight_hh))
         return h, (h,)
 
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:

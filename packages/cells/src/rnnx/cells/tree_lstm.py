@@ -135,8 +135,8 @@ class TreeLSTM(TreeCell):
                 "set cell.composition=child-sum"
             )
         sums = self.norm_hh(F.linear(h.flatten(1), self.weight_hh[:, : children * size]))
-        i, first, second, u, o = sums.chunk(5, -1)
-        return i, torch.stack((first, second)[:children], 1), u, o
+        i, f, u, o = sums.split((size, 2 * size, size, size), -1)
+        return i, f.unflatten(-1, (2, size))[:, :children], u, o
 
     def _chain(self) -> Tensor:
         """The part of ``U`` that the only child of a node meets, ``(4 H, H)``."""

@@ -78,13 +78,12 @@ class TreeRNN(TreeCell):
 
     def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
         first, second = self.weight_hh.chunk(2, -1)
-        h, *others = children[0].masked_fill(~mask.unsqueeze(-1), 0).unbind(1)  # each (N, H)
-        past = F.linear(h, first)
-        for k, other in enumerate(others, 1):
+        past = torch.zeros_like(z)
+        for k, child in enumerate(children[0].masked_fill(~mask.unsqueeze(-1), 0).unbind(1)):  # each (N, H)
             if k > 1:  # what was the second becomes, with all before it, the first
                 composed = F.linear(self._activate(past + self.bias_hh), first)
                 past = torch.where(mask[:, k : k + 1], composed, past)
-            past = past + F.linear(other, second)
+            past = past + F.linear(child, second if k else first)
         h = self._activate(z + past)
         return self._output(h), (h,)
 

@@ -19,7 +19,7 @@ class Anatomy:
     Attributes:
         states: Width of each tensor of the state.
         parameters: How many numbers are trained.
-        fused: Whether it reads whole sequences, in training, by a faster way than the loop of steps.
+        fused: Whether it has a faster way of its own to read whole sequences, in learning or else.
         composes: Whether a tree's node is made of its children by equations of the cell's own; else it is a
             step from the sum of their states, which every cell can do.
     """
@@ -57,13 +57,18 @@ def dissect(cell_class: type[Cell], input_size: int, hidden_size: int) -> Anatom
         Anatomy(states=(4,), parameters=16, fused=False, composes=False)
     """
     width = {"hidden_size": hidden_size} if "hidden_size" in options_of(cell_class) else {}
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        cell = cell_class(input_size, **width).train()
-        x = torch.zeros(2, 3, input_size)
-        unrolled = cell.unroll(x, None, cell.initial_state(len(x), x))
+    with torch.random.fork_rng(devices=[]):
+        cell = cell_class(input_size, **width)
+        fused = any(_unrolls(cell, learning) for learning in (True, False))
     return Anatomy(
         tuple(cell.state_sizes),
         sum(parameter.numel() for parameter in cell.parameters()),
-        unrolled is not None,
+        fused,
         cell_class.fold is not Cell.fold,
     )
+
+
+def _unrolls(cell: Cell, learning: bool) -> bool:
+    with torch.set_grad_enabled(learning):
+        x = torch.zeros(2, 3, cell.input_size)
+        return cell.train(learning).unroll(x, None, cell.initial_state(len(x), x)) is not None

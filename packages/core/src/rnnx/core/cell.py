@@ -137,7 +137,7 @@ class Cell(nn.Module, ABC):
 
         Args:
             z: The nodes' projected inputs, ``(N, P)``.
-            children: Tensors ``(N, K, size)``.
+            children: Tensors ``(N, K, size)``; ``K`` is 0 where the nodes are leaves.
             mask: ``(N, K)``, true where there is a child.
 
         Returns:

@@ -6,17 +6,34 @@ the first ones and the batch shrinks. No step is computed on padding, and no mas
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from math import isqrt
+from typing import Any
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
+from rnnx.core.packing import Packing
+from rnnx.core.plans import plan_of
 from rnnx.core.state import State
+from rnnx.core.steps import step_by_step
+from rnnx.core.substitution import named_tensors, with_tensors
 from rnnx.core.trees import Trees
+from rnnx.core.unrolled import unrolled
 
 
 def scan(
-    cell: Cell, x: Tensor, lengths: Tensor | None = None, state: State | None = None, reverse: bool = False
+    cell: Cell,
+    x: Tensor,
+    lengths: Tensor | None = None,
+    state: State | None = None,
+    reverse: bool = False,
+    recompute: bool = False,
 ) -> tuple[Tensor, State]:
     """Runs a cell along sequences.
 
@@ -26,6 +43,8 @@ def scan(
         lengths: ``(N,)``, the real steps of each row, 0 to ``T``; None where all are ``T``.
         state: The state before the first step, tensors ``(N, size)``; by default the cell's initial state.
         reverse: Whether each row is read from its last real step to its first.
+        recompute: Whether of the steps only every ``T ** 0.5``-th state is kept for the backward pass, which
+            makes the steps between them once more.
 
     Returns:
         ``y``, ``(N, T, output_size)``, in reading order and zero past each row's length; and the state after
@@ -61,9 +80,7 @@ def scan(
             lengths = None
     if reverse:
         x = flip(x, lengths)
-    full = steps > 0 and (lengths is None or bool((lengths > 0).all()))
-    done = cell.unroll(x, lengths, state) if full else None
-    y, state = loop(cell, x, lengths, state) if done is None else done
+    y, state = (_in_chunks if recompute else _read)(cell, x, lengths, state)
     return (flip(y, lengths) if reverse else y), state
 
 
@@ -79,34 +96,49 @@ def loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[T
     Returns:
         As :func:`scan`.
     """
-    if lengths is None:
-        outputs = []
-        for z in cell.project(x.transpose(0, 1)).unbind(0):  # (N, P)
-            y, state = cell.step(z, state)
-            outputs.append(y)
-        return (torch.stack(outputs, 1) if outputs else x.new_zeros(len(x), 0, cell.output_size)), state
+    return _packed(cell, x, lengths, state, _plainest)
 
-    rows, steps, _ = x.shape
-    order = lengths.argsort(descending=True, stable=True)
-    running = torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths[order]  # (T, N)
-    sizes = [size for size in running.sum(1).tolist() if size]
-    places = running.flatten().nonzero().squeeze(1).to(x.device)  # of the real steps among T * N
-    order = order.to(x.device)
-    packed = x[order].transpose(0, 1).flatten(0, 1)[places]  # (sum of lengths, I)
-    state, finished, outputs = states.select(state, order), [], []
-    for z in cell.project(packed).split(sizes):
-        if len(z) < len(state[0]):
-            finished.append(states.select(state, slice(len(z), None)))
-            state = states.select(state, slice(len(z)))
-        y, state = cell.step(z, state)
-        outputs.append(y)
-    if not outputs:
-        return x.new_zeros(rows, steps, cell.output_size), states.select(state, order.argsort())
-    flat = torch.cat(outputs)  # (sum of lengths, O)
-    y = flat.new_zeros(steps * rows, cell.output_size).index_copy(0, places, flat)
-    back = order.argsort()
-    y = y.unflatten(0, (steps, rows)).transpose(0, 1)[back]  # (N, T, O)
-    return y, states.select(states.join([state, *reversed(finished)]), back)
+
+def _fastest(cell: Cell, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
+    plan = plan_of(cell, z, state)
+    return _plainest(cell, z, sizes, state) if plan is None else unrolled(plan, cell, z, sizes, state)
+
+
+def _plainest(cell: Cell, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
+    return step_by_step(cell.step, z, sizes, state)
+
+
+def _in_chunks(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+    """As :func:`_read`, of each chunk keeping what goes in only."""
+
+    def read(tensors: Mapping[str, Tensor], *chunk: Any) -> tuple[Tensor, State]:
+        return with_tensors(cell, tensors, partial(_read, cell), *chunk)
+
+    size, tensors = max(isqrt(x.shape[1]), 1), named_tensors(cell)  # which may be other ones by then
+    ys = []
+    for number, chunk in enumerate(x.split(size, 1)):
+        left = None if lengths is None else (lengths - number * size).clamp(0, chunk.shape[1])
+        y, state = checkpoint(read, tensors, chunk, left, state, use_reentrant=False)
+        ys.append(y)
+    return torch.cat(ys, 1), state
+
+
+def _read(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+    """The fastest way there is."""
+    full = x.shape[1] > 0 and (lengths is None or bool((lengths > 0).all()))
+    done = cell.unroll(x, lengths, state) if full else None
+    return _packed(cell, x, lengths, state, _fastest) if done is None else done
+
+
+def _packed(
+    cell: Cell, x: Tensor, lengths: Tensor | None, state: State, way: Callable[..., tuple[Tensor, State]]
+) -> tuple[Tensor, State]:
+    """Goes over the packed sequences in some way."""
+    packing = Packing.of(x, lengths)
+    if not packing.sizes:
+        return x.new_zeros(*x.shape[:2], cell.output_size), state
+    y, last = way(cell, cell.project(packing.pack(x)), packing.sizes, packing.sort(state))
+    return packing.unpack(y), packing.restore(last)
 
 
 def flip(x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -166,19 +198,14 @@ def fold(cell: Cell, x: Tensor, parents: Tensor | Trees) -> tuple[Tensor, State]
     trees = parents if isinstance(parents, Trees) else Trees.of(parents)
     if trees.shape != (rows, steps):
         raise ValueError(f"the trees must have shape (N, T) = {(rows, steps)}, got {trees.shape}")
-    done: State = cell.initial_state(0, x)
+    waiting: State = cell.initial_state(0, x)  # of the nodes so far whose parents are still to come
     outputs: list[Tensor] = []
-    projected = cell.project(x.flatten(0, 1)[trees.nodes])  # (M, P)
-    levels = (tensor.split(trees.sizes) for tensor in (projected, trees.children, trees.present))
-    for z, children, mask in zip(*levels, strict=True):
-        if not outputs:
-            known = tuple(tensor.unsqueeze(1) for tensor in cell.initial_state(len(z), x))  # (M, 1, size)
-            mask = mask[:, :1]
-        else:
-            known = states.select(done, children)  # (M, K, size)
-        y, state = cell.fold(z, known, mask)
+    given = F.pad(x.flatten(0, 1)[trees.given], (0, 0, 0, 1))  # (L + 1, I), zeros last
+    projected = cell.project(given).index_select(0, trees.inputs)  # (M, P)
+    for z, level in zip(projected.split(trees.sizes), trees.levels, strict=True):
+        y, state = cell.fold(z, states.select(waiting, level.children), level.present)
         outputs.append(y)
-        done = states.join([done, state])
+        waiting = states.join([states.select(waiting, level.waiting), state])
     flat = torch.cat(outputs)
     y = flat.new_zeros(rows * steps, cell.output_size).index_copy(0, trees.nodes, flat)
-    return y.unflatten(0, (rows, steps)), states.select(done, trees.roots)
+    return y.unflatten(0, (rows, steps)), states.select(waiting, trees.roots)

@@ -65,6 +65,7 @@ class Recurrent(nn.Module, ABC):
             x: ``(N, input_size)``.
             state: The state before the step.
             noise: From :meth:`noise`, the same for all steps of a sequence; by default drawn for this step.
+                It may be that of more rows, of which these are the first.
 
         Returns:
             ``y``, ``(N, output_size)``, and the state after the step.
@@ -96,11 +97,13 @@ class Layer(Recurrent):
     Args:
         cell: The cell.
         reverse: Whether it reads from each row's last step to its first.
+        recompute: Whether the backward pass over a sequence makes its steps once more, to keep less in
+            memory, see :func:`~rnnx.core.engine.scan`.
     """
 
-    def __init__(self, cell: Cell, reverse: bool = False) -> None:
+    def __init__(self, cell: Cell, reverse: bool = False, recompute: bool = False) -> None:
         super().__init__()
-        self.cell, self.reverse = cell, reverse
+        self.cell, self.reverse, self.recompute = cell, reverse, recompute
         self.input_size, self.output_size, self.state_sizes = (
             cell.input_size,
             cell.output_size,
@@ -115,7 +118,7 @@ class Layer(Recurrent):
         trees: Trees | None = None,
     ) -> tuple[Tensor, State]:
         if trees is None:
-            return engine.scan(self.cell, x, lengths, state, self.reverse)
+            return engine.scan(self.cell, x, lengths, state, self.reverse, self.recompute)
         if self.reverse:
             raise TypeError(
                 "a tree is composed from its leaves up, in one direction; set net.bidirectional=false"
@@ -211,6 +214,7 @@ class Stack(Recurrent):
         for layer, skip, dropout, past in zip(self.layers, self.skips, self.dropouts, before, strict=True):
             y, last = layer(x, lengths, past, trees)
             x, after = dropout(skip(x, y)), after + last
+            trees = trees and trees.full
         return x, after
 
     def step(self, x: Tensor, state: State, noise: Noise | None = None) -> tuple[Tensor, State]:

@@ -49,6 +49,8 @@ class Net:
             uniform.
         recurrent_init: How matrices that carry the past start.
         init_range: A uniform start is between minus and plus this.
+        recompute: Whether the backward pass makes the steps of a sequence once more, so that memory grows
+            with the square root of its length: for sequences of thousands of steps.
         match: Parameters the whole model is to have: cell.hidden_size is solved for so that they come as near
             as can be; 0 to leave it.
 
@@ -77,6 +79,7 @@ class Net:
         input_init: Start = "cell",
         recurrent_init: Start = "cell",
         init_range: AboveZero = 0.1,
+        recompute: bool = False,
         match: NonNegative = 0.0,
     ) -> None:
         self.cell, self.layers, self.bidirectional, self.transitions = (
@@ -90,7 +93,7 @@ class Net:
         self.variational_output, self.weight_drop = variational_output, weight_drop
         self.zoneout, self.recurrent_dropout = zoneout, recurrent_dropout
         self.input_init, self.recurrent_init, self.init_range = input_init, recurrent_init, init_range
-        self.match = match
+        self.recompute, self.match = recompute, match
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Net:
@@ -127,7 +130,7 @@ class Net:
         return Stack(layers, skips, self.dropout)
 
     def _layer(self, input_size: int, reverse: bool) -> Recurrent:
-        layer = Layer(self._step(input_size), reverse)
+        layer = Layer(self._step(input_size), reverse, self.recompute)
         dropping: Recurrent = layer
         if self.weight_drop or self.variational_state:
             dropping = self._dropping(layer)

@@ -20,6 +20,17 @@ class Optimizer(ABC):
         """The optimiser of these parameters."""
 
 
+def trained(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """The parameters that an optimiser steps; modules take long to list theirs.
+
+    Example:
+        >>> layer = nn.Linear(2, 3)
+        >>> [tuple(parameter.shape) for parameter in trained(SGD().build(layer.parameters()))]
+        [(3, 2), (3,)]
+    """
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
 @final
 class SGD(Optimizer):
     """Stochastic gradient descent, ``torch.optim.SGD``.

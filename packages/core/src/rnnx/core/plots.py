@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from rnnx.core.analysis import Flow
+    from rnnx.core.benchmark import Timing
 
 DASHES = ("-", "--", "-.", ":")  # that lines can be told apart in print without colours
 DEPTH = 1e-12  # how far below its largest value a curve of gradients is drawn
@@ -113,6 +114,52 @@ def gradient_flow(flows: Sequence[Flow]) -> Figure:
     legend = figure.legend(lines, labels, loc="outside lower center", ncols=3)
     for text in legend.get_texts():
         text.set_parse_math(False)
+    return figure
+
+
+def ratios(timings: Sequence[Timing]) -> Figure:
+    """How long cells take next to torch's own, with the middle half of the rounds.
+
+    A panel for each mode and kind of lengths, a row for each cell, a colour for each setting.
+
+    Args:
+        timings: What was measured, at least one.
+
+    Returns:
+        A figure of its own, bound to no window.
+    """
+    panels = list(dict.fromkeys((timing.mode, timing.lengths) for timing in timings))
+    rows = list(dict.fromkeys(f"{timing.cell} / {timing.twin}" for timing in timings))[::-1]
+    series = list(dict.fromkeys((timing.setting.name, timing.threads) for timing in timings))
+    size = (3.2 * len(panels) + 2, 1.6 + 0.35 * len(rows))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    for (mode, lengths), axes in zip(panels, grid, strict=True):
+        for number, (setting, threads) in enumerate(series):
+            shown = [
+                timing
+                for timing in timings
+                if (timing.mode, timing.lengths, timing.setting.name, timing.threads)
+                == (mode, lengths, setting, threads)
+            ]
+            middles = [timing.ratio for timing in shown]
+            spread = [
+                [timing.ratio - timing.quartiles[0] for timing in shown],
+                [timing.quartiles[1] - timing.ratio for timing in shown],
+            ]
+            places = [rows.index(f"{timing.cell} / {timing.twin}") for timing in shown]
+            offset = 0.5 * (number + 0.5) / len(series) - 0.25
+            axes.errorbar(
+                middles,
+                [place - offset for place in places],
+                xerr=spread,
+                fmt="o^sDv"[number % 5],
+                label=f"{setting}, {threads} thread{'s'[: threads - 1]}",
+            )
+        axes.axvline(1, color="gray", linewidth=0.8)
+        axes.set(title=f"{mode}, {lengths} lengths", xlabel="time / time of torch's")
+    grid[0].set(xlim=(0, None), yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 

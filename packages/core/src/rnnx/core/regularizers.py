@@ -7,13 +7,13 @@ from typing import final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from rnnx.core.cell import Cell
 from rnnx.core.layers import Layer, Noise, Recurrent
 from rnnx.core.matrices import recurrent_matrices
 from rnnx.core.state import State
+from rnnx.core.substitution import with_tensors
 from rnnx.core.trees import Trees
 
 
@@ -139,8 +139,8 @@ class VariationalDropout(Recurrent):
 
     def step(self, x: Tensor, state: State, noise: Noise | None = None) -> tuple[Tensor, State]:
         before, after, inner = self.noise(len(x), x) if noise is None else noise
-        y, state = self.layer.step(x * before, state, inner)
-        return y * after, state
+        y, state = self.layer.step(x * before[: len(x)], state, inner)
+        return y * after[: len(x)], state
 
     def noise(self, batch: int, like: Tensor) -> Noise:
         return (*self._masks(batch, like), self.layer.noise(batch, like))
@@ -191,14 +191,11 @@ class WeightDrop(Recurrent):
         state: State | None = None,
         trees: Trees | None = None,
     ) -> tuple[Tensor, State]:
-        y, state = functional_call(self.layer, self._dropped(), (x, lengths, state, trees))
-        return y, state
+        return with_tensors(self.layer, self._dropped(), self.layer, x, lengths, state, trees)
 
     def step(self, x: Tensor, state: State, noise: Noise | None = None) -> tuple[Tensor, State]:
         (dropped,) = self.noise(len(x), x) if noise is None else noise
-        named = {f"layer.{name}": weight for name, weight in dropped.items()}
-        y, state = functional_call(_Step(self.layer), named, (x, state))
-        return y, state
+        return with_tensors(self.layer, dropped, self.layer.step, x, state)
 
     def noise(self, batch: int, like: Tensor) -> Noise:
         return (self._dropped(),)
@@ -213,15 +210,3 @@ class WeightDrop(Recurrent):
     def _drop(self, matrix: Tensor) -> Tensor:
         columns = F.dropout(matrix.new_ones(matrix.shape[-1]), self.columns, self.training)
         return F.dropout(matrix, self.elements, self.training) * columns
-
-
-@final
-class _Step(nn.Module):
-    """A layer whose call is a step, for :func:`torch.func.functional_call`."""
-
-    def __init__(self, layer: Layer) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        return self.layer.step(x, state)

@@ -14,6 +14,7 @@ from rnnx.core import processes
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import Count, NonNegative
 from rnnx.core.errors import RunError
+from rnnx.core.optimizers import trained
 
 SHOWN = 16  # positions of a batch's examples that an error names
 
@@ -99,10 +100,10 @@ class NonFinite(L.Callback):
         Raises:
             RunError: a number is not finite, and the step is not to be left out.
         """
-        gradients = {name: p.grad for name, p in pl_module.named_parameters() if p.grad is not None}
+        gradients = [p.grad for p in trained(optimizer) if p.grad is not None]
         precision = trainer.precision_plugin
         scaled = isinstance(precision, MixedPrecision) and precision.scaler is not None
-        norm = self._loss if scaled else nn.utils.get_total_norm(gradients.values())
+        norm = self._loss if scaled else nn.utils.get_total_norm(gradients)
         if bool(torch.isfinite(norm + self._loss)):
             return
         if self.skip:
@@ -110,13 +111,14 @@ class NonFinite(L.Callback):
             self.skipped += 1
             pl_module.log("skipped_steps", float(self.skipped), batch_size=1)
             return
-        raise RunError(self._report(trainer, gradients))
+        raise RunError(self._report(trainer, pl_module))
 
-    def _report(self, trainer: L.Trainer, gradients: dict[str, Tensor]) -> str:
+    def _report(self, trainer: L.Trainer, model: nn.Module) -> str:
         """Where it is, and what to do."""
         losses = processes.gather((float(self._loss), self._examples))
         loss, examples = next((pair for pair in losses if not _is_finite(pair[0])), losses[0])
         listed = ", ".join(map(str, examples[:SHOWN])) + (", ..." if len(examples) > SHOWN else "")
+        gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
         norms = {name: float(gradient.norm()) for name, gradient in gradients.items()}
         bad = [name for name, norm in norms.items() if not _is_finite(norm)]
         largest = max(norms, key=lambda name: (name in bad, norms[name]))

@@ -18,7 +18,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.core.net import Net
-from rnnx.core.optimizers import Adam, Optimizer
+from rnnx.core.optimizers import Adam, Optimizer, trained
 from rnnx.core.processes import place, summed, using
 from rnnx.core.schedules import Constant, Schedule
 from rnnx.core.state import State
@@ -78,7 +78,7 @@ class Task(L.LightningModule, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch) -> Any:
-        """What the net makes of a batch: logits, and whatever else the loss and the metrics need."""
+        """What the net makes of a batch: what the loss and the metrics need."""
 
     @abstractmethod
     def loss(self, output: Any, batch: Batch) -> Loss:
@@ -114,10 +114,15 @@ class Task(L.LightningModule, ABC):
 
     @final
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Lightning's hook: the mean loss of a batch, and how many things all processes predicted."""
+        """Lightning's hook: the mean loss of a batch, and how many things all processes predicted.
+
+        The loss is logged where the trainer hands it on, every so many steps, and after an epoch's last.
+        """
         loss = self.loss(self(batch), batch)
         total, count = summed(loss.total.detach(), loss.count)
-        self.log("train/loss", total / count, prog_bar=True, batch_size=len(batch))
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it elsewhere
+        if (self.global_step + 1) % every == 0 or self.trainer.is_last_batch:
+            self.log("train/loss", total / count, prog_bar=True, batch_size=len(batch))
         _, ranks = place()  # whose gradients are averaged, each of its own share of the sum
         mine = loss.total if ranks == 1 else using(loss.total, self.parameters())
         return {"loss": mine / (count / ranks), "count": count}
@@ -188,10 +193,11 @@ class Task(L.LightningModule, ABC):
         """Lightning's hook; Lightning's own functions refuse a fused optimiser in mixed precision."""
         if not gradient_clip_val:
             return
+        parameters = trained(optimizer)
         if gradient_clip_algorithm == "value":
-            nn.utils.clip_grad_value_(self.parameters(), gradient_clip_val)
+            nn.utils.clip_grad_value_(parameters, gradient_clip_val)
         else:
-            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+            nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
 
     def _begin(self, split: Split) -> None:
         sums = {name: SumMetric(nan_strategy="disable") for name in ("total", "count")}  # a lost run says so

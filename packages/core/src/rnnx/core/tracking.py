@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.history import METRICS, History
+from rnnx.core.optimizers import trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -246,7 +247,7 @@ class Meter(L.Callback):
     ) -> None:
         """Lightning's hook, before gradients are clipped."""
         if (trainer.global_step + 1) % self.every == 0:
-            gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+            gradients = [p.grad for p in trained(optimizer) if p.grad is not None]
             pl_module.log("gradient_norm", torch.nn.utils.get_total_norm(gradients), batch_size=1)
             pl_module.log("learning_rate", optimizer.param_groups[0]["lr"], batch_size=1)
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, final
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
@@ -28,6 +27,7 @@ from rnnx.core.history import METRICS
 from rnnx.core.interruption import Interruption, requeue
 from rnnx.core.place import Place
 from rnnx.core.plots import curves, gradient_flow, save
+from rnnx.core.progress import ProgressBar
 from rnnx.core.result import Result, values_of
 from rnnx.core.spec import Config
 from rnnx.core.stopping import Stopping
@@ -104,7 +104,7 @@ class Training:
             last,
             *Stopping(**self.config.stopping).callbacks(metric, task.mode),
             *self.callbacks,
-            *([TQDMProgressBar()] if self.progress else []),
+            *([ProgressBar()] if self.progress else []),
         ]
         trainer = plan.build(self.folder, loggers, callbacks, self.progress)
         trainer.fit(task, place, valid_loader, ckpt_path=checkpoint)

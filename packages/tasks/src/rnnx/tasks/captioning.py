@@ -28,7 +28,7 @@ from rnnx.tasks.parts.decoding import (
     Search,
     answers,
     check_drawing,
-    cross_entropy,
+    loss_of,
     read,
     write,
 )
@@ -180,7 +180,7 @@ class Captioning(Task):
         places, ``doubly_stochastic`` times the sum over the places of ``(1 - a)^2``, where ``a`` is the
         attention that a place got in all.
         """
-        loss = cross_entropy(output.reading, self.label_smoothing if self.training else 0.0)
+        loss = loss_of(self.decoder, output.reading, self.label_smoothing if self.training else 0.0)
         attention = output.reading.attention
         if not self.training or not self.doubly_stochastic or attention is None:
             return loss

@@ -17,6 +17,7 @@ from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.cross_entropy import cross_entropy
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled, tieable
 from rnnx.tasks.parts.sampling import sample
 from rnnx.tasks.parts.scores import BitsPerCharacter, Perplexity
@@ -91,18 +92,16 @@ class LanguageModel(Task):
             nn.init.uniform_(self.output.weight, -initial_range, initial_range)
 
     def forward(self, batch: Batch) -> Tensor:
-        """The scores of the next token at each place, ``(N, T, V)``, after the batch before."""
+        """What the next token at each place is predicted from, ``(N, T, H)``, after the batch before."""
         stream = "train" if self.training else "evaluation"
         state = self.carried[stream] if batch.continues else None
-        logits, state = self._read(batch.inputs, batch.lengths, state)
+        y, state = self._read(batch.inputs, batch.lengths, state)
         self.carried[stream] = states.detach(state)
-        return logits
+        return y
 
     def loss(self, output: Tensor, batch: Batch) -> Loss:
         """Cross-entropy in nats a token."""
-        logits = output.to(torch.promote_types(output.dtype, torch.float32))
-        total = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), reduction="sum")
-        return Loss(total, batch.lengths.sum())
+        return Loss(cross_entropy(self.output, output, batch.targets), batch.lengths.sum())
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """Perplexity a token, and bits a character."""
@@ -180,9 +179,9 @@ class LanguageModel(Task):
 
     def _read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         y, state = self.recurrent(self.dropout(self.embedding(tokens)), lengths, state)  # (N, T, H)
-        return self.output(self.narrow(self.dropout(y))), state
+        return self.narrow(self.dropout(y)), state
 
-    def _step(self, tokens: Tensor, state: State, rows: Tensor) -> tuple[Tensor, None, State]:
+    def _step(self, tokens: Tensor, state: State, examples: Tensor) -> tuple[Tensor, None, State]:
         y, state = self.recurrent.step(self.embedding(tokens), state)
         return self.output(self.narrow(y)).log_softmax(-1), None, state
 
@@ -230,8 +229,8 @@ class LanguageModel(Task):
     def _score(self, line: str) -> float:
         targets = torch.tensor([*self._encode(line), *self._ending()], device=self.device)
         inputs = F.pad(targets[:-1], (1, 0), value=self.meta["start"])
-        logits, _ = self._read(inputs.unsqueeze(0), None, None)
-        return -F.cross_entropy(logits[0].double(), targets, reduction="sum").item()
+        y, _ = self._read(inputs.unsqueeze(0), None, None)
+        return -F.cross_entropy(self.output(y[0]).double(), targets, reduction="sum").item()
 
     def _encode(self, line: str) -> list[int]:
         (tokens,) = self.vocabulary.encode([line])

@@ -21,13 +21,14 @@ from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.attention import Memory, Score
+from rnnx.tasks.parts.bucketing import in_order
 from rnnx.tasks.parts.decoder import Decoder
 from rnnx.tasks.parts.decoding import (
     Reading,
     Search,
     answers,
     check_drawing,
-    cross_entropy,
+    loss_of,
     read,
     write,
 )
@@ -38,6 +39,8 @@ from rnnx.tasks.parts.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+READ_AHEAD = 10  # batches
 
 
 @final
@@ -65,6 +68,8 @@ class Translation(Task):
         coverage_penalty: Weight of GNMT's coverage penalty; 0 for none.
         min_length: Tokens of a translation at least.
         max_length: Tokens of a translation at most.
+        max_ratio: Tokens of a translation at most for each of its source, beside ten; 0 for no such limit.
+            The lower it is, the sooner a search knows that what it has found is the best.
         no_repeat_ngram: Length of the n-grams that may not occur twice; 0 for no such rule.
         tokenize: sacrebleu's tokeniser for BLEU; none for text that is tokenised already.
     """
@@ -91,6 +96,7 @@ class Translation(Task):
         coverage_penalty: NonNegative = 0.0,
         min_length: Count = 0,
         max_length: Positive = 100,
+        max_ratio: NonNegative = 2.0,
         no_repeat_ngram: Count = 0,
         tokenize: BleuTokens = "13a",
     ) -> None:
@@ -106,7 +112,13 @@ class Translation(Task):
         )
         self.label_smoothing, self.tokenize = label_smoothing, tokenize
         self.search = Search(
-            beam_size, length_penalty, coverage_penalty, min_length, max_length, no_repeat_ngram
+            beam_size,
+            length_penalty,
+            coverage_penalty,
+            min_length,
+            max_length,
+            no_repeat_ngram,
+            max_ratio=max_ratio,
         )
         self.hparams["meta"] = settled(meta, "source_vectors", "target_vectors")
         start = embedding, embedding_size, embedding_scale, embedding_frozen
@@ -133,7 +145,7 @@ class Translation(Task):
 
     def loss(self, output: Reading, batch: Batch) -> Loss:
         """Cross-entropy in nats a token, end of sentence included; smoothed while training."""
-        return cross_entropy(output, self.label_smoothing if self.training else 0.0)
+        return loss_of(self.decoder, output, self.label_smoothing if self.training else 0.0)
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """Perplexity; BLEU and chrF, of greedy search in validation and of the beam in the test."""
@@ -180,10 +192,12 @@ class Translation(Task):
         coverage_penalty: NonNegative | None = None,
         min_length: Count | None = None,
         max_length: Positive | None = None,
+        max_ratio: NonNegative | None = None,
         no_repeat_ngram: Count | None = None,
         scores: bool = False,
         attention: str | None = None,
         batch_size: Positive = 64,
+        read_ahead: Positive | None = None,
     ) -> Iterator[str]:
         """Translates line by line.
 
@@ -195,10 +209,13 @@ class Translation(Task):
             coverage_penalty: Weight of the coverage penalty; as trained if not said.
             min_length: Tokens at least; as trained if not said.
             max_length: Tokens at most; as trained if not said.
+            max_ratio: Tokens at most for each of the source, beside ten; as trained if not said.
             no_repeat_ngram: Length of the n-grams that may not occur twice; as trained if not said.
             scores: Whether each line is written in Moses' form, with its score, also where there is one.
             attention: A PNG file to draw the alignment of the first line in.
-            batch_size: Lines read and translated together.
+            batch_size: Lines translated together.
+            read_ahead: Lines read before the first of them is answered, so that those translated together are
+                of like length; ten batches if not said, but with batch_size=1 each is answered as it comes.
 
         Returns:
             One line for each line read, in order (``n_best`` lines where that is above 1).
@@ -209,30 +226,36 @@ class Translation(Task):
             "coverage_penalty": coverage_penalty,
             "min_length": min_length,
             "max_length": max_length,
+            "max_ratio": max_ratio,
             "no_repeat_ngram": no_repeat_ngram,
         }
         search = self.search.changed(n_best, asked)
         if attention is not None:
             check_drawing(Path(attention), self.decoder)
+        if read_ahead is None:
+            read_ahead = 1 if batch_size == 1 else READ_AHEAD * batch_size
         stream = iter(lines)
         number = 0
-        while chunk := list(islice(stream, batch_size)):
+        while chunk := list(islice(stream, read_ahead)):
             sources = [torch.tensor([*ids, self.source.eos]) for ids in self.source.encode(chunk)]
-            lengths = torch.tensor([len(source) for source in sources])
-            inputs = pad_sequence(sources, batch_first=True, padding_value=self.source.pad)  # (N, S)
-            found = self._translate(inputs.to(self.device), lengths.to(self.device), search)
+            found = in_order(sources, batch_size, lambda batch: self._search(batch, search))
             if attention is not None and number == 0:
                 self._draw(sources[0].tolist(), found[0], Path(attention))
             for hypotheses in found:
                 yield from answers(number, hypotheses, self.target, scores or n_best > 1)
                 number += 1
 
+    def _search(self, sources: list[Tensor], search: Search) -> list[list[Hypothesis]]:
+        lengths = torch.tensor([len(source) for source in sources])
+        inputs = pad_sequence(sources, batch_first=True, padding_value=self.source.pad)  # (N, S)
+        return self._translate(inputs.to(self.device), lengths.to(self.device), search)
+
     def _encode(self, tokens: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         values, state = self.encoder(self.dropout(self.embedding(tokens)), lengths)  # (N, S, E)
         mask = real_steps(tokens, lengths)  # (N, S)
         return self.decoder.memory(self.dropout(values), mask), self.decoder.start(state)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def _translate(self, tokens: Tensor, lengths: Tensor, search: Search) -> list[list[Hypothesis]]:
         return write(self.decoder, self.target, *self._encode(tokens, lengths), search)
 

@@ -110,11 +110,12 @@ class Sentiment(Task):
     def forward(self, batch: Batch) -> Scores:
         """Reads texts, or composes along trees."""
         x = self.embedding_dropout(self.embedding(batch.inputs))  # (N, T, E)
-        x = x * (batch.inputs != self.reader.vocabulary.pad).unsqueeze(-1)
-        y, _ = self.encoder(x, batch.lengths, trees=batch.trees)  # (N, T, H)
         if batch.parents is None:
+            y, _ = self.encoder(x, batch.lengths)  # (N, T, H)
             pooled = self.pool(y, real_steps(y, batch.lengths))
             return Scores(self.output(self.dropout(pooled)), None)
+        x = x * (batch.inputs != self.reader.vocabulary.pad).unsqueeze(-1)
+        y, _ = self.encoder(x, trees=batch.trees)
         nodes = self.output(self.dropout(y))  # (N, T, C)
         return Scores(nodes[batch.parents == -1], nodes)
 

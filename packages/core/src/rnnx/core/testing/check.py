@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -13,6 +14,7 @@ from typing import TypeAlias
 import torch
 
 from rnnx.core.errors import RnnxError
+from rnnx.core.plans import StepByStepWarning
 from rnnx.core.testing.comparison import require
 
 Check: TypeAlias = Callable[..., None]  # of a component's class, and of what else it is checked with
@@ -31,7 +33,8 @@ def check_of(base: type) -> Callable[[Check], Check]:
     def made(fact: Check) -> Check:
         @wraps(fact)
         def check(component: type, *given: object) -> None:
-            with torch.random.fork_rng(devices=[]), one_sentence(component):
+            with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), one_sentence(component):
+                warnings.simplefilter("ignore", StepByStepWarning)
                 kin = isinstance(component, type) and issubclass(component, base)
                 require(kin, f"{component!r} is no subclass of {base.__module__}.{base.__qualname__}")
                 fact(component, *given)

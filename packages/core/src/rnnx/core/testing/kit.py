@@ -24,7 +24,7 @@ def checks(kind: str = "cell") -> list[Check]:
         kind: ``cell``, for ``check_<fact>(cell_class)``, or ``task``, for ``check_<fact>(task_class, data)``.
 
     Example:
-        >>> check_padding = checks()[12]
+        >>> check_padding = checks()[13]
         >>> name_of(check_padding)
         'padding changes nothing'
     """

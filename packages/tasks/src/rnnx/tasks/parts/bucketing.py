@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, final
+from collections.abc import Callable, Iterator, Sequence, Sized
+from typing import Any, TypeVar, final
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -12,6 +12,36 @@ from rnnx.core.batch import Batch
 from rnnx.core.processes import place, shareable
 
 POOL = 50
+
+Row = TypeVar("Row", bound=Sized)
+Answer = TypeVar("Answer")
+
+
+def in_order(
+    rows: Sequence[Row], batch_size: int, answer: Callable[[list[Row]], Sequence[Answer]]
+) -> list[Answer]:
+    """The answers to rows, in their order, whose batches are of rows of like length.
+
+    Args:
+        rows: What is answered.
+        batch_size: Rows in a batch; the last may be smaller.
+        answer: Answers a batch, row by row.
+
+    Example:
+        >>> def shout(batch):
+        ...     print(batch)
+        ...     return [row.upper() for row in batch]
+        >>> in_order(["four", "a", "six"], 2, shout)
+        ['a', 'six']
+        ['four']
+        ['FOUR', 'A', 'SIX']
+    """
+    places = sorted(range(len(rows)), key=lambda place: len(rows[place]))
+    answers: dict[int, Answer] = {}
+    for start in range(0, len(places), batch_size):
+        batch = places[start : start + batch_size]
+        answers.update(zip(batch, answer([rows[place] for place in batch]), strict=True))
+    return [answers[place] for place in range(len(rows))]
 
 
 def bucketed(

@@ -53,9 +53,12 @@ class CharacterEncoder(nn.Module):
         self.output_size = self.net.output_size
 
     def forward(self, characters: Tensor) -> Tensor:
-        """Words ``(M, C)``, padded, each of one character at least, to ``(M, output_size)``."""
+        """Words ``(M, C)``, padded, each of one character at least, to ``(M, output_size)``.
+
+        A word that occurs several times is read once.
+        """
+        characters, places = characters.unique(dim=0, return_inverse=True)
         lengths = (characters != self.pad).sum(1)
         y, _ = self.net(self.embedding(characters), lengths)
         forth, back = y.chunk(2, -1)  # (M, C, H)
-        rows = torch.arange(len(y), device=y.device)
-        return torch.cat((forth[rows, lengths - 1], back[:, 0]), -1)
+        return torch.cat((forth[places, lengths[places] - 1], back[places, 0]), -1)

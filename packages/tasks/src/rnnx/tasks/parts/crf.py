@@ -117,10 +117,10 @@ class CRF(Tagging):
         start, transition, end = self._weights(scores.dtype)
         first, *others = scores.unbind(1)  # (N, K)
         running = real_steps(scores[..., 0], lengths).unsqueeze(2).unbind(1)  # (N, 1)
-        alpha = start + first
-        for score, goes_on in zip(others, running[1:], strict=True):
+        alpha, shortest = start + first, int(lengths.min())
+        for t, score in enumerate(others, 1):
             after = (alpha.unsqueeze(2) + transition).logsumexp(1) + score
-            alpha = torch.where(goes_on, after, alpha)
+            alpha = after if t < shortest else torch.where(running[t], after, alpha)
         return (alpha + end).logsumexp(1)
 
     def decode(self, scores: Tensor, lengths: Tensor) -> Tensor:

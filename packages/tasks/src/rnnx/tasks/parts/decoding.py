@@ -16,14 +16,22 @@ from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss
 from rnnx.tasks.parts.attention import Memory
+from rnnx.tasks.parts.cross_entropy import cross_entropy
 from rnnx.tasks.parts.decoder import Decoder
 from rnnx.tasks.parts.search import Hypothesis, beam_search
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
+SLACK = 10  # tokens
+
 
 @final
 class Search(NamedTuple):
-    """How texts are looked for; see :func:`rnnx.tasks.parts.search.beam_search`."""
+    """How texts are looked for; see :func:`rnnx.tasks.parts.search.beam_search`.
+
+    Attributes:
+        max_ratio: Tokens of a text at most for each place that its decoder looks at, beside ten; 0 for no
+            such limit. It yields to ``min_length``, and ``max_length`` holds too.
+    """
 
     beam_size: int
     length_penalty: float
@@ -32,6 +40,7 @@ class Search(NamedTuple):
     max_length: int
     no_repeat_ngram: int
     n_best: int = 1
+    max_ratio: float = 0.0
 
     def changed(self, n_best: int, asked: Mapping[str, Any]) -> Search:
         """The search with what is asked for, its beam at least as wide as ``n_best``.
@@ -44,7 +53,7 @@ class Search(NamedTuple):
             >>> search = Search(5, 1.0, 0.0, 0, 100, 0)
             >>> search.changed(1, {"beam_size": 2, "max_length": None})
             Search(beam_size=2, length_penalty=1.0, coverage_penalty=0.0, min_length=0,
-                   max_length=100, no_repeat_ngram=0, n_best=1)
+                   max_length=100, no_repeat_ngram=0, n_best=1, max_ratio=0.0)
             >>> search.changed(7, {}).beam_size
             7
         """
@@ -52,19 +61,36 @@ class Search(NamedTuple):
         search = self._replace(n_best=n_best, **given)
         return search._replace(beam_size=max(search.beam_size, n_best))
 
+    def limits(self, places: Tensor) -> Tensor:
+        """The most tokens of each text.
+
+        Args:
+            places: How many its decoder looks at, ``(N,)``.
+
+        Example:
+            >>> search = Search(5, 1.0, 0.0, 0, 100, 0, max_ratio=1.5)
+            >>> search.limits(torch.tensor([1, 8, 99])).tolist()
+            [12, 22, 100]
+        """
+        longest = torch.full_like(places, self.max_length)
+        if not self.max_ratio:
+            return longest
+        allowed = (places * self.max_ratio).ceil().long() + SLACK
+        return allowed.clamp(min=self.min_length).minimum(longest)
+
 
 @final
 class Reading(NamedTuple):
     """What the decoder makes of the right texts of a batch.
 
     Attributes:
-        logits: Of each real token, ``(M, V)``.
+        vectors: What each real token is predicted from, ``(M, A)``.
         targets: Those tokens, ``(M,)``.
         attention: Where it looked for each token, ``(N, U, S)``, those of the padding too; None if it has no
             attention.
     """
 
-    logits: Tensor
+    vectors: Tensor
     targets: Tensor
     attention: Tensor | None
 
@@ -84,22 +110,22 @@ def read(decoder: Decoder, vocabulary: Vocabulary, batch: Batch, memory: Memory,
     before = F.pad(batch.targets[:, :-1], (1, 0), value=vocabulary.bos)  # (N, U)
     vectors, weights = decoder(before, lengths, memory, start)
     real = real_steps(before, lengths)  # (N, U)
-    return Reading(decoder.logits(vectors[real]), batch.targets[real], weights)
+    return Reading(vectors[real], batch.targets[real], weights)
 
 
-def cross_entropy(reading: Reading, smoothing: float) -> Loss:
+def loss_of(decoder: Decoder, reading: Reading, smoothing: float) -> Loss:
     """The cross-entropy in nats a token.
 
     Args:
+        decoder: The decoder.
         reading: From :func:`read`.
         smoothing: Share of the probability that is spread over all tokens (Szegedy et al. 2016).
     """
-    logits = reading.logits.to(torch.promote_types(reading.logits.dtype, torch.float32))
-    total = F.cross_entropy(logits, reading.targets, reduction="sum", label_smoothing=smoothing)
+    total = cross_entropy(decoder.output, reading.vectors, reading.targets, smoothing)
     return Loss(total, torch.tensor(len(reading.targets), device=total.device))
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def write(
     decoder: Decoder, vocabulary: Vocabulary, memory: Memory, start: State, search: Search
 ) -> list[list[Hypothesis]]:
@@ -119,25 +145,25 @@ def write(
         RunError: there are none.
     """
     begin = torch.full((len(memory.mask),), vocabulary.bos, device=memory.mask.device)
-    seen: tuple[Tensor, Memory] = begin.new_empty(0), memory
+    looked_at, places = memory, memory.mask.sum(1)
 
-    def step(tokens: Tensor, state: State, rows: Tensor) -> tuple[Tensor, Tensor | None, State]:
-        nonlocal seen
-        if not torch.equal(seen[0], rows):
-            seen = rows, memory.select(rows)
-        return decoder.step(tokens, seen[1], state)
+    def step(tokens: Tensor, state: State, examples: Tensor) -> tuple[Tensor, Tensor | None, State]:
+        nonlocal looked_at
+        if len(examples) < len(looked_at.mask):
+            looked_at = memory.select(examples)
+        return decoder.step(tokens, looked_at, state)
 
     found = beam_search(
         step,
         start,
         begin,
         end=vocabulary.eos,
-        max_length=search.max_length,
+        max_length=search.limits(places),
         beam_size=search.beam_size,
         n_best=search.n_best,
         alpha=search.length_penalty,
         beta=search.coverage_penalty,
-        source_lengths=memory.mask.sum(1),
+        source_lengths=places,
         min_length=search.min_length,
         no_repeat_ngram=search.no_repeat_ngram,
         forbidden=(vocabulary.pad, vocabulary.bos, vocabulary.unk),

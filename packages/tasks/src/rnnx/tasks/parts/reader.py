@@ -128,7 +128,8 @@ class Reader:
             return Batch(inputs, lengths, torch.cat(labels), torch.tensor(index))
         above = pad_sequence(parents, batch_first=True, padding_value=ABSENT)
         targets = pad_sequence(labels, batch_first=True, padding_value=UNLABELLED)
-        return Batch(inputs, lengths, targets, torch.tensor(index), parents=above, trees=Trees.of(above))
+        trees = Trees.of(above, silent=inputs == self.vocabulary.pad)
+        return Batch(inputs, lengths, targets, torch.tensor(index), parents=above, trees=trees)
 
     def line(self, batch: Batch, row: int) -> str:
         """One example of a batch as :meth:`read` takes it, its labels the numbers of the classes or ``?``."""

@@ -56,7 +56,7 @@ def _require(condition: bool, problem: str) -> None:
         raise ValueError(f"sampling: {problem}")
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def sample(
     step: Step,
     state: State,
@@ -73,7 +73,7 @@ def sample(
     """Draw one random continuation for each row.
 
     Args:
-        step: The decoder; row m is its example m.
+        step: The decoder; each row is an example with one hypothesis.
         state: Tensors (M, size), the state before it reads ``start``.
         start: (M,) the token each row is continued from: the begin token, or the last of a prompt.
         length: The most tokens to draw, the end counted.
@@ -92,19 +92,19 @@ def sample(
 
     Example:
         >>> cycle = torch.eye(3).roll(1, dims=1).log()
-        >>> def step(tokens, state, rows):
+        >>> def step(tokens, state, examples):
         ...     return cycle[tokens], None, state
         >>> sample(step, (), torch.tensor([0, 2]), length=4)
         tensor([[1, 2, 0, 1],
                 [0, 1, 2, 0]])
     """
     banned = start.new_tensor(list(forbidden))
-    rows = torch.arange(len(start), device=start.device)
+    examples = torch.arange(len(start), device=start.device)
     ended = torch.zeros_like(start, dtype=torch.bool)
     drawn = start.new_empty(len(start), length)
     tokens = start
     for position in range(length):
-        logits, _, state = step(tokens, state, rows)
+        logits, _, state = step(tokens, state, examples)
         allowed = logits.float().index_fill(1, banned, -torch.inf)
         kept = filter_logits(allowed, temperature=temperature, top_k=top_k, top_p=top_p)
         tokens = kept.exp().multinomial(1, generator=generator).squeeze(1)

@@ -16,16 +16,22 @@ IMPOSSIBLE = -torch.inf
 
 
 class Step(Protocol):
-    """One step of a decoder for M hypotheses: all that a search or a sampler knows about a model."""
+    """One step of a decoder for M hypotheses: all that a search or a sampler knows about a model.
 
-    def __call__(self, tokens: Tensor, state: State, rows: Tensor, /) -> tuple[Tensor, Tensor | None, State]:
+    The hypotheses of one example stand side by side: the first K are those of the first of A examples, and M
+    is A * K. So what all of them see, such as the encoder's outputs, need not be there once for each.
+    """
+
+    def __call__(
+        self, tokens: Tensor, state: State, examples: Tensor, /
+    ) -> tuple[Tensor, Tensor | None, State]:
         """Read one token for each hypothesis and predict the next.
 
         Args:
             tokens: (M,) the token each hypothesis produced last, or its start token.
             state: Tensors (M, size), the decoder's state before it reads ``tokens``.
-            rows: (M,) the example, 0 to N - 1, that each hypothesis belongs to, with which to index
-                what stays the same through the search, such as the encoder's outputs.
+            examples: (A,) which of the N examples, 0 to N - 1, are still searched, in their order; the
+                same as in the step before, or some of them.
 
         Returns:
             The natural log-probabilities of the next token (M, V), none above 0; the attention it was
@@ -84,7 +90,7 @@ def coverage_penalty(coverage: Tensor, lengths: Tensor) -> Tensor:
     return cost.masked_fill(~real_steps(coverage, lengths), 0.0).sum(1)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def beam_search(
     step: Step,
     state: State,
@@ -107,10 +113,11 @@ def beam_search(
     kept. Those that end are finished and no longer extended; the others live on. So a beam of 1 is greedy
     search, and a beam as wide as the number of sequences is exhaustive search.
 
-    An example's search stops as soon as none of its live hypotheses can enter its ``n_best``, and this is
-    exact: with log-probability s now, no continuation scores above ``s / length_penalty(longest)``, since a
-    log-probability only falls, the divisor only rises and a coverage penalty is at most 0. An example that
-    has stopped leaves the batch, and ``rows`` no longer names it.
+    A live hypothesis is given up as soon as no continuation of it can enter its example's ``n_best``, and
+    this is exact: with log-probability s now, none scores above ``s / length_penalty(longest)``, since a
+    log-probability only falls, the divisor only rises and a coverage penalty is at most 0; and those it kept
+    out of the beam have less. An example without a live hypothesis leaves the batch, and the step's
+    ``examples`` no longer name it.
 
     A hypothesis of ``max_length`` tokens may only end, and pays for that end like any other. Of equal scores
     the first wins: the earlier finished, then the better parent, then the lower token.
@@ -141,7 +148,7 @@ def beam_search(
 
     Example:
         >>> bigram = torch.tensor([[0.0, 0.6, 0.4], [0.5, 0.3, 0.2], [0.9, 0.1, 0.0]]).log()
-        >>> def step(tokens, state, rows):
+        >>> def step(tokens, state, examples):
         ...     return bigram[tokens], None, state
         >>> [best] = beam_search(step, (), torch.tensor([0]), end=0, max_length=9, beam_size=3, n_best=2)
         >>> [(hypothesis.tokens, round(hypothesis.log_probability, 4)) for hypothesis in best]
@@ -161,13 +168,13 @@ def beam_search(
     ranking = _Ranking(alpha, beta, source_lengths, limits + (end is not None))
     trace = _Trace()
     finished = _Finished.none(len(start), n_best, start.device)
-    beam = _Beam.begin(state, start, beam_size)
+    beam = _Beam.begin(state, start)
     length = 0
     while len(beam.examples):
-        log_probabilities, attention, state = step(beam.tokens, beam.state, beam.rows)
-        candidates = beam.scores.view(-1, 1) + log_probabilities.float()  # (M, V)
+        log_probabilities, attention, state = step(beam.tokens, beam.state, beam.examples)
+        candidates = beam.scores.reshape(-1, 1) + log_probabilities.float()  # (M, V)
         rules.apply(candidates, beam, length)
-        best = beam.choose(candidates)
+        best = beam.choose(candidates, beam_size)
         coverage = ranking.cover(beam.coverage, attention)
         length += 1
 
@@ -180,8 +187,8 @@ def beam_search(
         )
 
         best.scores[ends] = IMPOSSIBLE
-        open_examples = finished.totals[beam.examples, -1] < ranking.bound(best.scores, beam.examples)
-        beam = beam.follow(best, open_examples, state, coverage, remember=no_repeat_ngram > 0)
+        hopeful = ranking.bounds(best.scores, beam.examples) > finished.totals[beam.examples, -1:]  # (A, K)
+        beam = beam.follow(best, hopeful, state, coverage, remember=no_repeat_ngram > 0)
     return finished.hypotheses(trace, has_end=end is not None)
 
 
@@ -214,7 +221,10 @@ class _Best:
 @final
 @dataclass(frozen=True)
 class _Beam:
-    """The live hypotheses: M = A * K rows, the K of each of the A examples still searched, best first."""
+    """The live hypotheses: M = A * K rows, the K of each of the A examples still searched, best first.
+
+    K is no more than the most live hypotheses of any example.
+    """
 
     examples: Tensor  # (A,)
     scores: Tensor  # (A, K) log-probabilities; IMPOSSIBLE where there is no hypothesis
@@ -225,38 +235,42 @@ class _Beam:
     coverage: Tensor  # (M, S) the sum of the attention so far, or (M, 1) zeros
 
     @classmethod
-    def begin(cls, state: State, start: Tensor, size: int) -> _Beam:
+    def begin(cls, state: State, start: Tensor) -> _Beam:
         examples = torch.arange(len(start), device=start.device)
-        rows = examples.repeat_interleave(size)
-        scores = torch.full((len(start), size), IMPOSSIBLE, device=start.device)
-        scores[:, 0] = 0.0
-        prefix, coverage = start.new_empty(len(rows), 0), scores.new_zeros(len(rows), 1)
-        return cls(examples, scores, start[rows], select(state, rows), rows, prefix, coverage)
+        scores = torch.zeros(len(start), 1, device=start.device)
+        prefix, coverage = start.new_empty(len(start), 0), torch.zeros_like(scores)
+        return cls(examples, scores, start, state, examples, prefix, coverage)
 
     @property
     def rows(self) -> Tensor:
         """(M,) the example of each hypothesis."""
         return self.examples.repeat_interleave(self.scores.size(1))
 
-    def choose(self, candidates: Tensor) -> _Best:
-        """The best K extensions of each example among the candidates (M, V)."""
-        examples, size = self.scores.shape
+    def choose(self, candidates: Tensor, size: int) -> _Best:
+        """The best extensions of each example among the candidates (M, V), ``size`` if there are so many."""
+        examples, width = self.scores.shape
         vocabulary = candidates.size(1)
-        scores, chosen = _top(candidates.view(examples, size * vocabulary), size)
-        first = torch.arange(0, examples * size, size, device=chosen.device)[:, None]
+        scores, chosen = _top(candidates.view(examples, width * vocabulary), min(size, width * vocabulary))
+        first = torch.arange(0, examples * width, width, device=chosen.device)[:, None]
         return _Best(scores, first + chosen // vocabulary, chosen % vocabulary)
 
-    def follow(self, best: _Best, kept: Tensor, state: State, coverage: Tensor, *, remember: bool) -> _Beam:
-        """The beam one step on, without the examples (A,) that are not kept."""
-        rows, tokens = best.parents[kept].flatten(), best.tokens[kept].flatten()
-        origin = torch.arange(kept.numel() * self.scores.size(1), device=kept.device).view_as(best.tokens)
+    def follow(
+        self, best: _Best, hopeful: Tensor, state: State, coverage: Tensor, *, remember: bool
+    ) -> _Beam:
+        """The beam one step on, of the hopeful (A, K), without the examples that have none."""
+        kept, width = hopeful.any(1), int(hopeful.sum(1).amax())
+        scores = best.scores.masked_fill(~hopeful, IMPOSSIBLE)[kept]
+        scores, order = (part[:, :width] for part in scores.sort(dim=1, descending=True, stable=True))
+        rows = best.parents[kept].gather(1, order).flatten()
+        tokens = best.tokens[kept].gather(1, order).flatten()
+        origin = torch.arange(hopeful.numel(), device=hopeful.device).view_as(hopeful)
         prefix = self.prefix[rows]
         return _Beam(
             examples=self.examples[kept],
-            scores=best.scores[kept],
+            scores=scores,
             tokens=tokens,
             state=select(state, rows),
-            origin=origin[kept].flatten(),
+            origin=origin[kept].gather(1, order).flatten(),
             prefix=torch.cat((prefix, tokens[:, None]), 1) if remember else prefix,
             coverage=coverage[rows],
         )
@@ -330,9 +344,9 @@ class _Ranking:
             return totals
         return totals + self.beta * coverage_penalty(coverage, self.source_lengths[rows])[best.parents]
 
-    def bound(self, scores: Tensor, examples: Tensor) -> Tensor:
-        """(A,): what no continuation of the live hypotheses, of log-probabilities (A, K), can exceed."""
-        return scores.amax(1) / length_penalty(self.longest[examples], self.alpha)
+    def bounds(self, scores: Tensor, examples: Tensor) -> Tensor:
+        """(A, K): what no continuation of hypotheses of these log-probabilities (A, K) can exceed."""
+        return scores / length_penalty(self.longest[examples], self.alpha)[:, None]
 
 
 @final

@@ -22,6 +22,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     sequences.check_reading_twice_gives_the_same,
     sequences.check_a_sequence_is_its_steps_one_by_one,
     sequences.check_unroll_is_the_loop_of_steps,
+    sequences.check_the_engines_way_is_the_loop_of_steps,
     sequences.check_chunks_with_the_state_carried_are_the_whole,
     sequences.check_reversal_is_the_flipped_sequence,
     trees.check_a_chain_is_a_sequence,

@@ -101,7 +101,7 @@ def _touched(y: Tensor, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {
         name: tensor
         for (name, tensor), gradient in zip(named.items(), found, strict=True)
-        if gradient is not None
+        if gradient is not None and bool(gradient.any())
     }
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from rnnx.core import engine
 from rnnx.core import state as states
+from rnnx.core.cell import Cell
+from rnnx.core.packing import Packing
+from rnnx.core.plans import plan_of
+from rnnx.core.state import State
 from rnnx.core.testing.cells.check import of_each_setting
 from rnnx.core.testing.cells.gradients import gradients
-from rnnx.core.testing.cells.results import assert_same_result
+from rnnx.core.testing.cells.results import Result, assert_same_result
 from rnnx.core.testing.cells.subject import Subject
 from rnnx.core.testing.cells.ways import BACK, EQUAL, FORTH, ROWS, Sequences
 from rnnx.core.testing.comparison import assert_same
+from rnnx.core.unrolled import unrolled
 
 
 @of_each_setting
@@ -32,10 +40,13 @@ def check_a_sequence_is_its_steps_one_by_one(subject: Subject) -> None:
 @of_each_setting
 def check_unroll_is_the_loop_of_steps(subject: Subject) -> None:
     """The faster way, where there is one, gives what the steps give, and its gradients."""
-    for way in (EQUAL, FORTH):
-        for grad in (True, False):
-            with torch.set_grad_enabled(grad):
-                _assert_unroll(subject, way, grad)
+    _assert_loop(subject, lambda cell, *given: cell.unroll(*given), "unrolled")
+
+
+@of_each_setting
+def check_the_engines_way_is_the_loop_of_steps(subject: Subject) -> None:
+    """A step taken apart, where it can be, gives what the steps give, and its gradients."""
+    _assert_loop(subject, _taken_apart, "its step is taken apart")
 
 
 @of_each_setting
@@ -73,20 +84,41 @@ def check_reversal_is_the_flipped_sequence(subject: Subject) -> None:
     assert_same_result(back, (y, states.join(rows)), "read backwards is not that of the flipped sequence")
 
 
-def _assert_unroll(subject: Subject, way: Sequences, grad: bool) -> None:
+def _taken_apart(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> Result | None:
+    """What the engine reads by a cell's plan, if there is one."""
+    packing = Packing.of(x, lengths)
+    z, before = cell.project(packing.pack(x)), packing.sort(state)
+    plan = plan_of(cell, z, before)
+    if plan is None:
+        return None
+    y, last = unrolled(plan, cell, z, packing.sizes, before)
+    return packing.unpack(y), packing.restore(last)
+
+
+def _assert_loop(subject: Subject, faster: Callable[..., Result | None], what: str) -> None:
+    """Whatever a faster way reads is what the loop reads, with gradients and without."""
+    for way in (EQUAL, FORTH):
+        for grad in (True, False):
+            with torch.set_grad_enabled(grad):
+                _assert_same_reading(subject, way, grad, faster, what)
+
+
+def _assert_same_reading(
+    subject: Subject, way: Sequences, grad: bool, faster: Callable[..., Result | None], what: str
+) -> None:
     cell, x, state = subject.cell, subject.x, subject.state
     named = {"the input": x, **{f"state tensor {number}": tensor for number, tensor in enumerate(state, 1)}}
     for tensor in named.values():
         tensor.requires_grad_(grad)
     lengths = None if way is EQUAL else way.structure
-    unrolled = cell.unroll(x, lengths, state)
-    if unrolled is None:
+    read = faster(cell, x, lengths, state)
+    if read is None:
         return
-    fault = "changes when unrolled" + (" at equal lengths" if lengths is None else " at different lengths")
+    fault = f"changes when {what} at {'equal' if lengths is None else 'different'} lengths"
     stepped = engine.loop(cell, x, lengths, state)
-    assert_same_result(unrolled, stepped, fault)
+    assert_same_result(read, stepped, fault)
     if grad:
         named |= {f"parameter {name!r}": parameter for name, parameter in cell.named_parameters()}
-        found, wanted = (gradients(result, list(named.values())) for result in (unrolled, stepped))
+        found, wanted = (gradients(result, list(named.values())) for result in (read, stepped))
         for name, one, other in zip(named, found, wanted, strict=True):
             assert_same(one, other, f"the gradient of {name}", fault)

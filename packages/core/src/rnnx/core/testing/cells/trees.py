@@ -41,9 +41,8 @@ def check_absent_children_change_nothing(subject: Subject) -> None:
         for gradient in torch.autograd.grad(total, junk, allow_unused=True):
             reached = gradient is not None and bool(gradient[~mask].any())
             require(not reached, "the gradient of fold reaches a place where there is no child")
-        if present:
-            alone = tuple(tensor.unsqueeze(1) for tensor in subject.state)
-            _assert_same_node(wanted, _node(subject, alone, mask[:, :1]), "changes with empty places")
+        alone = tuple(tensor.unsqueeze(1)[:, :present] for tensor in subject.state)
+        _assert_same_node(wanted, _node(subject, alone, mask[:, :present]), "changes with empty places")
 
 
 def _children(state: State, mask: Tensor, junk: float) -> State:

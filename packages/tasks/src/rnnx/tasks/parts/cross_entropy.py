@@ -1,0 +1,107 @@
+"""The cross-entropy of a linear output layer, however many outputs it has, without all their scores at once.
+
+After Liger Kernel's fused linear cross-entropy (Hsu et al. 2024) and cut cross-entropy (Wijmans et al. 2025),
+in torch alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IGNORED: Final = -100  # the target of a place that counts for nothing, as in torch
+ROWS: Final = 512  # places whose scores are held at once; fewer make the matrix products slower
+FEW: Final = 2**20  # scores that are held at once in any case
+
+
+def cross_entropy(output: nn.Linear, features: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    """The sum of the cross-entropies in nats, as ``F.cross_entropy(output(features), targets)`` has it.
+
+    Where there are more than a million scores, those of 512 places at a time are made and forgotten, and the
+    gradient, if there is to be one, is made with them, in the forward pass. So memory grows by
+    ``places * H + V * H``, not by ``places * V``, and no product is made twice.
+
+    Args:
+        output: The layer, from ``H`` to ``V``.
+        features: What it reads, ``(..., H)``.
+        targets: Which output is right, ``(...)``; -100 where none is asked for.
+        smoothing: Share of the probability that is spread over all outputs (Szegedy et al. 2016).
+
+    Returns:
+        A scalar, of 32 bits at least.
+
+    Example:
+        >>> layer = nn.Linear(3, 5)
+        >>> features, targets = torch.randn(2, 4, 3), torch.tensor([[0, 1, 2, 3], [4, 0, -100, -100]])
+        >>> plain = F.cross_entropy(layer(features).flatten(0, 1), targets.flatten(), reduction="sum")
+        >>> torch.testing.assert_close(cross_entropy(layer, features, targets), plain)
+    """
+    rows, right, weight, bias = features.flatten(0, -2), targets.flatten(), output.weight, output.bias
+    if len(right) * len(weight) <= FEW:
+        return _plain(rows, weight, bias, right, smoothing)
+    real = right != IGNORED
+    rows, right = rows[real], right[real]  # (M, H), (M,)
+    if torch.is_grad_enabled():
+        total: Tensor = _CrossEntropy.apply(rows, weight, bias, right, smoothing)  # type: ignore[no-untyped-call]
+        return total
+    pieces = _pieces(rows, right, len(weight))
+    return torch.stack([_plain(few, weight, bias, some, smoothing) for few, some in pieces]).sum()
+
+
+@final
+class _CrossEntropy(torch.autograd.Function):
+    """Of features ``(M, H)``, a weight ``(V, H)``, a bias ``(V,)`` and targets ``(M,)``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+    ) -> Tensor:
+        totals, pulled = [], []
+        biases, weights = torch.zeros_like(bias), torch.zeros_like(weight) if weight.requires_grad else None
+        for rows, right in _pieces(features, targets, len(weight)):
+            scores = F.linear(rows, weight, bias)  # (m, V)
+            dtype, at = torch.promote_types(scores.dtype, torch.float32), right.unsqueeze(1)
+            top, best = scores.max(1, keepdim=True)
+            gradient = scores.softmax(1, dtype)
+            losses = (top.to(dtype) - scores.gather(1, at)) * (1 - smoothing)
+            losses -= gradient.gather(1, best).log()  # at least 1 / V, so it does not vanish
+            if smoothing:
+                losses += (top - scores.mean(1, keepdim=True, dtype=dtype)) * smoothing
+                gradient -= smoothing / len(weight)
+            totals.append(losses.sum())
+            gradient.scatter_add_(1, at, torch.full_like(losses, smoothing - 1))
+            biases += gradient.sum(0)
+            gradient = gradient.to(scores.dtype)
+            pulled.append(gradient @ weight.to(scores.dtype))
+            if weights is not None:
+                weights += gradient.T @ rows.to(scores.dtype)
+        ctx.smoothing = smoothing
+        ctx.save_for_backward(features, weight, bias, targets, torch.cat(pulled), weights, biases)
+        return torch.stack(totals).sum()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        features, weight, bias, targets, *made = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return *(None if one is None else one * gradients[0] for one in made), None, None
+        rows, *layer = views = [t.view_as(t) for t in (features, weight, bias)]  # none is made of another
+        total = _plain(rows, layer[0], layer[1], targets, ctx.smoothing)
+        needed = [view for view in views if view.requires_grad]
+        found = iter(torch.autograd.grad(total, needed, gradients[0], create_graph=True))
+        return *(next(found) if view.requires_grad else None for view in views), None, None
+
+
+def _plain(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """The same with all scores at once."""
+    scores = F.linear(features, weight, bias)
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    return F.cross_entropy(scores, targets, reduction="sum", label_smoothing=smoothing)
+
+
+def _pieces(features: Tensor, targets: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    count = max(1, -(-len(features) // max(ROWS, FEW // size)))
+    return zip(features.tensor_split(count), targets.tensor_split(count), strict=True)
