@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import final
 
 import pytest
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from rnnx.core.cell import Cell, TreeCell
 from rnnx.core.engine import flip, fold, loop, scan
 from rnnx.core.state import State, detach, select
+from rnnx.core.substitution import with_tensors
 
 N, T, I = 4, 5, 3  # noqa: E741
 LENGTHS = {
@@ -464,3 +467,61 @@ def test_a_tree_without_just_one_root_is_refused(parents: list[int]) -> None:
 def test_a_ring_is_refused(parents: list[int]) -> None:
     with pytest.raises(ValueError, match="ring"):
         fold(Sum(), torch.ones(1, len(parents), 1), torch.tensor([parents]))
+
+
+# Steps made once more
+
+
+def kept_bytes(read: Callable[[], tuple[Tensor, State]]) -> int:
+    """What is held for the backward pass, storage by storage, inputs and outputs among it."""
+    held: dict[int, tuple[Tensor, int]] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        held[storage.data_ptr()] = tensor, storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        read()
+    return sum(size for _, size in held.values())
+
+
+def test_recomputed_it_is_the_same(cell: Odd, x: Tensor, lengths: Tensor | None, reverse: bool) -> None:
+    state = tuple(torch.randn(N, s, dtype=torch.double, requires_grad=True) for s in (2, 5))
+    plain = scan(cell, x, lengths, state, reverse)
+    again = scan(cell, x, lengths, state, reverse, recompute=True)
+    torch.testing.assert_close((again[0], *again[1]), (plain[0], *plain[1]), rtol=0, atol=1e-13)
+    of = [x, *state, *cell.parameters()]
+    found, wanted = (gradients((y, *last), of) for y, last in (again, plain))
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+
+
+def test_recomputed_nothing_is_held_of_the_steps(cell: Odd) -> None:
+    x = torch.randn(2, 400, I, dtype=torch.double)
+    inputs = x.untyped_storage().nbytes()
+    assert kept_bytes(lambda: scan(cell, x, recompute=True)) <= inputs
+    assert kept_bytes(lambda: scan(cell, x)) > 5 * inputs
+
+
+def test_recomputed_steps_read_the_weights_and_the_draws_that_they_read_before(x: Tensor) -> None:
+    class Dropping(Odd):
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            y, state = super().step(z, state)
+            return torch.dropout(y, 0.5, self.training), state
+
+    cell = Dropping().double()
+    weight = (2 * cell.first.weight.detach()).requires_grad_()
+    results = []
+    for recompute in (False, True):
+        torch.manual_seed(3)
+        read = partial(scan, cell, x, recompute=recompute)
+        y, last = with_tensors(cell, {"first.weight": weight}, read)
+        results.append([y, *last, *gradients((y, *last), [weight, x])])
+    torch.testing.assert_close(*results, rtol=0, atol=1e-12)
+    assert cell.first.weight.grad is None
+
+
+def test_recomputed_nothing_to_read(cell: Odd) -> None:
+    y, last = scan(cell, torch.zeros(2, 0, I, dtype=torch.double), recompute=True)
+    assert y.shape == (2, 0, 4)
+    torch.testing.assert_close(last, cell.initial_state(2, y))

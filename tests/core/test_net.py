@@ -367,3 +367,18 @@ def test_transitions_are_cells_of_one_step() -> None:
         x = state[0]
     torch.testing.assert_close((y, *after), (x, *state), rtol=0, atol=1e-12)
     assert net.state_sizes == (H, H)
+
+
+def test_what_is_recomputed_is_the_same_in_all_layers_and_directions() -> None:
+    results = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        cell = {"name": "gru", "hidden_size": 4}
+        plain = {"cell": cell, "layers": 2, "bidirectional": True, "weight_drop": 0.5, "recompute": recompute}
+        net = Net.from_plain(plain).encoder(3)
+        layers = [module for module in net.modules() if isinstance(module, Layer)]
+        assert [layer.recompute for layer in layers] == [recompute] * 4
+        x = torch.randn(2, 9, 3, requires_grad=True)
+        y, _ = net(x, torch.tensor([9, 4]))
+        results.append([y, *torch.autograd.grad(y.square().sum(), [x, *net.parameters()])])
+    torch.testing.assert_close(*results)

@@ -636,15 +636,29 @@ def test_a_product_of_the_hessian_with_a_vector() -> None:
     assert wanted.any()
 
 
+AT_ONCE: dict[str, Callable[..., Sequence[Tensor]]] = {
+    "batched": lambda end, of, at: torch.autograd.grad(end, of, at, is_grads_batched=True, allow_unused=True),
+    "vmap": lambda end, of, at: torch.func.vmap(
+        lambda one: torch.autograd.grad(end, of, one, allow_unused=True, materialize_grads=True)
+    )(at),
+}
+
+
 @pytest.mark.parametrize("output", [0, 1])
-def test_the_gradients_of_several_vectors_at_once_are_refused(output: int) -> None:
+@pytest.mark.parametrize("at_once", AT_ONCE.values(), ids=AT_ONCE)
+def test_the_gradients_of_several_vectors_at_once(
+    at_once: Callable[..., Sequence[Tensor]], output: int
+) -> None:
     """As ``torch.autograd.functional.jacobian`` takes them when it is told to."""
-    cell = Plain()
+    cell, results = Plain(), []
     z, state = given_to(cell, [2, 2])
-    y, last = planned(cell, z, [2, 2], state)
-    end = (y, *last)[output]
-    with pytest.raises(RuntimeError, match="one vector at a time"):
-        torch.autograd.grad(end, [z], torch.randn(5, *end.shape), is_grads_batched=True)
+    of = [z, *state, *cell.parameters()]
+    for way in (planned, stepped):
+        y, last = way(cell, z, [2, 2], state)
+        end = (y, *last)[output]
+        torch.manual_seed(1)
+        results.append(at_once(end, of, torch.randn(5, *end.shape)))
+    same(*results)
 
 
 # What is kept for the backward pass

@@ -21,7 +21,14 @@ def test_right_tasks_pass(first: Any, sequences: Any, following: Any, texts: Any
 def test_each_net_is_another_and_none_is_refused_by_the_net_itself(first: Any, sequences: Any) -> None:
     options = options_of("rnnx.core.net:Net")
     assert all(options[name].default != value for name, value in NETS.items())
-    unchecked = {"dropout", "input_init", "recurrent_init", "init_range", "match"}  # no other equations
+    unchecked = {
+        "dropout",
+        "input_init",
+        "recurrent_init",
+        "init_range",
+        "recompute",
+        "match",
+    }  # no other equations
     assert options.keys() == NETS.keys() | unchecked
     of_the_defaults(lambda subject: [subject.build(**{name: NETS[name]}) for name in NETS])(
         first, sequences()

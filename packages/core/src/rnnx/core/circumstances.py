@@ -16,6 +16,7 @@ def transformed() -> bool:
     """Whether something looks at each operation: ``torch.func``, forward-mode differentiation, a compiler."""
     return (
         torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
         or torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
     )

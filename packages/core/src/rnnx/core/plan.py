@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import mul
 from typing import Any, NamedTuple, TypeAlias, final
 
 import torch
@@ -122,7 +123,7 @@ class _Parts:
         self.y, self.after = results[0], results[1:first]
         self.to_z, self.to_state = results[first], results[first + 1 : 2 * first]
         self.to_tensors = results[2 * first :]
-        self.rows = {node for node in self.nodes if node.target is ATEN.sym_size.int}
+        self.rows = {node for node in self.nodes if node.target in (ATEN.sym_size.int, mul)}
         self.random = {node for node in self.nodes if draws(node)}
         self.constant, self.tangent = set(self.tensors), set(self.at)
         for node in self.nodes:
@@ -198,7 +199,7 @@ class _Parts:
             node = waiting.pop()
             if node not in found and node not in stop:
                 found.add(node)
-                waiting += [] if node in self.rows else node.all_input_nodes
+                waiting += [] if node.target is ATEN.sym_size.int else node.all_input_nodes
         return found
 
     def _reads(self, part: set[fx.Node]) -> list[fx.Node]:
@@ -221,7 +222,7 @@ class _Parts:
         known = {node: graph.placeholder(f"given_{number}") for number, node in enumerate(given)}
         room = {node: graph.placeholder(f"room_{number}") for number, node in enumerate(filled)}
         for node in self._ordered(self._above([*results, *filled], given)):
-            if node in self.rows:
+            if node.target is ATEN.sym_size.int:
                 known[node] = graph.call_function(ATEN.sym_size.int, (known[given[0]], 0))
             else:
                 known[node] = writing_into(

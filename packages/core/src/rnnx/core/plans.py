@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from rnnx.core.cell import Cell
 from rnnx.core.circumstances import transformed
@@ -19,11 +21,13 @@ from rnnx.core.substitution import copies_of, named_tensors, with_tensors
 from rnnx.core.trace import UntraceableError, requirements, settled
 from rnnx.core.unrolled import unrolled
 
-SIZES: Final = (5, 3, 3, 1)  # of the sequences on which a plan is compared with the steps
+SIZES: Final = (4, 3, 3, 1)  # of the sequences on which a plan is compared with the steps
 CLOSE: Final = {torch.float64: 1e-9, torch.float32: 1e-3}  # of their values, to the largest
 HALF: Final = 0.1  # where there are 16 bits, also on the way to a gradient of 32
 
-_plans: dict[Hashable, Plan | None] = {}
+MOST: Final = 256  # plans that are kept
+
+_plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
 _refused: set[Hashable] = set()
 
 
@@ -38,7 +42,8 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
     options, in training or evaluation, under autocast or not. It is then compared with the steps. Where it
     differs or cannot be made, a warning says so once, and cells of that class go step by step.
 
-    A cell with hooks within goes step by step without a word, so that they are called; so does one within
+    A cell with hooks within, or with a step of its own instead of its class's, goes step by step without a
+    word, so that they are called; so does one within
     ``torch.func``'s transformations, forward-mode differentiation and ``torch.compile``.
 
     Args:
@@ -57,6 +62,8 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
             _plans[signature] = _made(cell, z, state)
             if _signature(cell, z, state) != signature:
                 raise UntraceableError("changes its own attributes")
+            if len(_plans) > MOST:
+                _plans.popitem(last=False)
     except UntraceableError as error:
         _refused.add(kind)
         name = type(cell).__name__
@@ -66,13 +73,15 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
             stacklevel=5,
         )
         return None
+    _plans.move_to_end(signature)
     return _plans[signature]
 
 
 def _made(cell: Cell, z: Tensor, state: State) -> Plan | None:
     """A plan that was compared; None where the step fails without one too, and is to say so itself."""
     devices = [] if z.device.type == "cpu" else [z.device]
-    with torch.random.fork_rng(devices, device_type=z.device.type):
+    alone = saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)  # out of a checkpoint's sight
+    with alone, torch.random.fork_rng(devices, device_type=z.device.type):
         return with_tensors(cell, copies_of(cell), _compared, cell, z, state)
 
 
@@ -144,5 +153,6 @@ def _hooked(cell: Cell) -> bool:
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
+        or "step" in vars(module)
         for module in cell.modules()
     )

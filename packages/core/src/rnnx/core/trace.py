@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import getitem
+from operator import getitem, mul
 from typing import Any, final
 
 import torch
@@ -85,7 +85,11 @@ def traced(cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype]) -
         _recorded(cell, _zeros(z, rows), _before(state, rows, dtypes), requirements(cell, z, state))
         for rows in ROWS
     )
-    return _merged(few, more)
+    graph = _merged(few, more)
+    (results,) = graph.output_node().args
+    if not all(node.meta.get("by_rows") for node in results[: 1 + len(state)]):  # type: ignore[index, union-attr]
+        raise UntraceableError("computes with the number of rows")
+    return graph
 
 
 def requirements(cell: Cell, z: Tensor, state: State) -> list[bool]:
@@ -148,7 +152,9 @@ class _Recorder(TorchDispatchMode):
         return self.graph
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags):
+        if {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags) and not (
+            func is ATEN.index.Tensor and all(by.dtype == torch.long for by in args[1] if by is not None)
+        ):
             raise UntraceableError(f"decides by the values of a tensor ({func})")
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
@@ -196,8 +202,8 @@ def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:
             return type(one)(merge(a, b) for a, b in zip(one, other, strict=True))
         if one == other and type(one) is type(other):
             return one
-        if (one, other) == ROWS:
-            return rows
+        if isinstance(one, int) and one % ROWS[0] == 0 and one // ROWS[0] * ROWS[1] == other:
+            return rows if one == ROWS[0] else graph.call_function(mul, (rows, one // ROWS[0]))
         raise UntraceableError("computes with the number of rows")
 
     for a in few.nodes:

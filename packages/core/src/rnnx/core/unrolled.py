@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
-from rnnx.core.circumstances import Circumstances
+from rnnx.core.circumstances import Circumstances, transformed
 from rnnx.core.plan import Plan
 from rnnx.core.state import State
 from rnnx.core.steps import step_by_step
@@ -81,12 +81,8 @@ class _Unrolled(torch.autograd.Function):
     def backward(ctx: Any, at_y: Tensor, *at_last: Tensor) -> Any:
         z, *saved = ctx.saved_tensors
         state, tensors, constants, kept = states.split(tuple(saved), ctx.counts)
-        if any(map(torch._C._functorch.is_legacy_batchedtensor, (at_y, *at_last))):
-            raise RuntimeError(
-                "a sequence gives the gradients of one vector at a time; leave out vectorize=True and "
-                "is_grads_batched=True, or use torch.func.vmap"
-            )
-        if torch.is_grad_enabled():
+        several = any(map(torch._C._functorch.is_legacy_batchedtensor, (at_y, *at_last)))
+        if torch.is_grad_enabled() or transformed() or several:
             return None, None, None, *_again(ctx, [z, *state, *tensors], (at_y, *at_last))
         with torch.autocast(z.device.type, enabled=False):
             befores = [_before(state[place], kept[slab], ctx.sizes) for place, slab in ctx.plan.befores]
@@ -130,10 +126,10 @@ def _back(
 def _again(ctx: Any, given: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor | None]:
     """The gradients as a function that can be differentiated: those of the loop of steps."""
     count, names = len(ctx.plan.dtypes), named_tensors(ctx.cell)
-    given = [tensor.view_as(tensor) for tensor in given]  # through which the gradient's own gradient goes
-    z, state, tensors = given[0], tuple(given[1 : 1 + count]), given[1 + count :]
-    named = dict(zip(names, tensors, strict=True))
     with ctx.circumstances.again(ctx.cell), torch.enable_grad():
+        given = [tensor.view_as(tensor) for tensor in given]  # through which the gradient's own gradient goes
+        z, state, tensors = given[0], tuple(given[1 : 1 + count]), given[1 + count :]
+        named = dict(zip(names, tensors, strict=True))
         y, last = with_tensors(ctx.cell, named, step_by_step, ctx.cell.step, z, ctx.sizes, state)
     return gradients_of((y, *last), given, at, torch.is_grad_enabled())
 

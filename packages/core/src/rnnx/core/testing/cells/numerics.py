@@ -8,6 +8,7 @@ from io import BytesIO
 import torch
 from torch import Tensor
 
+from rnnx.core import engine
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.testing.cells.check import of_each_setting
@@ -30,7 +31,8 @@ def check_gradients_are_those_of_finite_differences(subject: Subject) -> None:
         for tensor in state:
             tensor.requires_grad_()
         named = {"the input": x, **{f"state tensor {number}": one for number, one in enumerate(state, 1)}}
-        smooth = _touched(way.read(subject.cell, x, way.structure, state)[0], named)
+        slopes = _slopes(way.read(subject.cell, x, way.structure, state)[0], named)
+        smooth = {name: named[name] for name, slope in slopes.items() if bool(slope.any())}
         smooth |= {f"parameter {name!r}": parameter for name, parameter in subject.cell.named_parameters()}
         found = gradients(way.read(subject.cell, x, way.structure, state), list(smooth.values()))
         for (name, tensor), gradient in zip(smooth.items(), found, strict=True):
@@ -47,10 +49,10 @@ def check_gradients_are_those_of_finite_differences(subject: Subject) -> None:
 @of_each_setting
 def check_every_parameter_gets_a_gradient(subject: Subject) -> None:
     """From the output of a sequence: training on several devices stops at a parameter that gets none."""
-    y, _ = FORTH.read(subject.cell, subject.x, FORTH.structure, subject.state)
+    y, _ = engine.loop(subject.cell, subject.x, FORTH.structure, subject.state)
     trained = {name: p for name, p in subject.cell.named_parameters() if p.requires_grad}
     require(bool(trained), "the cell has no parameter to train")
-    reached = _touched(y, trained)
+    reached = _slopes(y, trained)
     missing = [name for name in trained if name not in reached]
     require(not missing, f"no gradient reaches parameter {', '.join(missing)} from the output of a sequence")
 
@@ -95,14 +97,10 @@ def _half(cell: Cell, x: Tensor, state: State, way: Way) -> Result:
     return y.float(), tuple(tensor.float() for tensor in last)
 
 
-def _touched(y: Tensor, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those that the output is a smooth function of: not a clock, nor a state that trees do not take."""
+def _slopes(y: Tensor, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The gradients at those that the output comes from: not a clock, nor a state that trees do not take."""
     found = torch.autograd.grad(y.sum(), list(named.values()), allow_unused=True)
-    return {
-        name: tensor
-        for (name, tensor), gradient in zip(named.items(), found, strict=True)
-        if gradient is not None and bool(gradient.any())
-    }
+    return {name: slope for name, slope in zip(named, found, strict=True) if slope is not None}
 
 
 def _difference(
