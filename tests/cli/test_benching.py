@@ -61,16 +61,16 @@ def strange(tmp_path, monkeypatch):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.5\n")
     entries = (
-        "strange = strange_cells:Strange",
-        "wrong = strange_cells:Wrong",
+        "strange = benched_cells:Strange",
+        "wrong = benched_cells:Wrong",
         "half = half_a_cell:Half",
-        "mut1 = strange_cells:Strange",
+        "mut1 = benched_cells:Strange",
     )
     (info / "entry_points.txt").write_text("\n".join(["[rnnx.cells]", *entries]))
-    (tmp_path / "strange_cells.py").write_text(STRANGE)
+    (tmp_path / "benched_cells.py").write_text(STRANGE)
     (tmp_path / "half_a_cell.py").write_text("import no_such_library\n\nclass Half: ...\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "strange_cells", raising=False)
+    monkeypatch.delitem(sys.modules, "benched_cells", raising=False)
 
 
 def bench(*words):

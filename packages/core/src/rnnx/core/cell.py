@@ -44,7 +44,8 @@ class Cell(nn.Module, ABC):
     A cell that adds new content to its memory passes it through :meth:`drop_candidate` on its way.
 
     A step sees each row of the batch by itself: row ``n`` of the result depends on row ``n`` of the arguments
-    and on the parameters only.
+    and on the parameters only. If it also decides by the value of no tensor and writes over none, the engine
+    takes it apart, and it learns about as fast as torch's own kernels would; else it is made step by step.
 
     Example:
         The minimal gated unit (Zhou et al. 2016), complete:
