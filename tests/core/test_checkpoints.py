@@ -163,6 +163,20 @@ def test_an_error_is_gone_on_from(whole: Result, tmp_path: Path) -> None:
     assert_same(tmp_path / "run", whole.folder)
 
 
+def test_an_epoch_is_begun_as_it_was_where_there_are_several_validations_in_one(tmp_path: Path) -> None:
+    """Lightning then draws a seed for the validation data before the first batch is made."""
+
+    def fail() -> None:
+        raise OverflowError
+
+    often = ("trainer.val_check_interval=3", "data.train=64", "net.weight_drop=0.5")  # eight steps an epoch
+    run(tmp_path / "whole", *often)
+    with pytest.raises(OverflowError):
+        run(tmp_path / "cut", *often, callbacks=(At("on_before_optimizer_step", 16, fail),))
+    Experiment.resume(tmp_path / "cut" / "run")
+    assert_same(tmp_path / "cut" / "run", tmp_path / "whole" / "run")
+
+
 def test_a_damaged_checkpoint_is_gone_on_from_the_one_before(whole: Result, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run(tmp_path, callbacks=(At("on_train_batch_end", 9, interrupt),))

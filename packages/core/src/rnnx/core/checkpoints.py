@@ -292,7 +292,9 @@ class Last(L.Callback):
             )
         self.seconds = saved["seconds"]
         if saved["moment"] != "end":
-            self.place.resume(saved["epoch"], self._mine(saved["start"]), saved["taken"])
+            # at an epoch's first batch Lightning makes an iterator of the validation data, which draws a seed
+            before = self._mine(saved["random"]) if saved["moment"] == "step" else None
+            self.place.resume(saved["epoch"], self._mine(saved["start"]), saved["taken"], before)
         elif all(saved["config"][section] == self.config[section] for section in ("trainer", "stopping")):
             trainer.should_stop = True
 

@@ -44,28 +44,31 @@ class Place:
         self.start: dict[str, Any] = {}
         self.before: dict[str, Any] = {}
         self.epoch = 0
-        self._resumed: tuple[int, int] | None = None
+        self._resumed: tuple[int, int, dict[str, Any] | None] | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Makes the next pass that of ``epoch``; the Lightning trainer calls this."""
         self.epoch = epoch
         _set_sampler_epoch(self.loader, epoch)
 
-    def resume(self, epoch: int, start: dict[str, Any], taken: int) -> None:
+    def resume(
+        self, epoch: int, start: dict[str, Any], taken: int, before: dict[str, Any] | None = None
+    ) -> None:
         """Lets the next pass, if it is that of ``epoch``, begin after some batches.
 
         Args:
             epoch: Its number.
             start: :attr:`start` in that epoch.
             taken: How many batches of it have been seen.
+            before: :attr:`before` the batch that comes; where the random numbers stand by then, if not said.
         """
-        self.start, self._resumed = start, (epoch, taken)
+        self.start, self._resumed = start, (epoch, taken, before)
 
     def __len__(self) -> int:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Batch]:
-        epoch, taken = self._resumed or (-1, 0)
+        epoch, taken, before = self._resumed or (-1, 0, None)
         self._resumed = None
         now = randomness.capture()
         if epoch == self.epoch:
@@ -73,7 +76,7 @@ class Place:
             batches = iter(self.loader)
             for _ in islice(batches, taken):
                 pass
-            randomness.restore(now)
+            randomness.restore(now if before is None else before)
         else:
             self.start = now
             batches = iter(self.loader)
