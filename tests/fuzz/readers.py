@@ -15,7 +15,7 @@ from typing import Any, final
 
 import numpy as np
 
-from rnnx.cli.app import _lines
+from rnnx.cli.commands.predict import lines_of
 from rnnx.core.checkpoints import read_checkpoint
 from rnnx.core.data import Data
 from rnnx.core.errors import InputError, UsageError
@@ -200,7 +200,7 @@ def predict(
 
     def act(folder: Path) -> None:
         asked_for = (folder / "input").read_bytes() if (folder / "input").exists() else b""
-        lines = _lines(io.BytesIO(asked_for.replace(b"HERE", bytes(folder))))
+        lines = lines_of(io.BytesIO(asked_for.replace(b"HERE", bytes(folder))))
         _, task = seeds.experiment(*words)
         asked = 0
 

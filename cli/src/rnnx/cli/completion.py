@@ -13,12 +13,10 @@ from typing import Any, TypeAlias
 
 import typer
 
-from rnnx.cli.checking import CHECKABLE
 from rnnx.cli.equations import readable
-from rnnx.cli.listing import KINDS
 from rnnx.core.errors import RnnxError
 from rnnx.core.options import Options, options_of, summary, yaml
-from rnnx.core.registry import GROUPS, PER_TASK, find, plugins
+from rnnx.core.registry import CHECKABLE, GROUPS, KINDS, PER_TASK, find, plugins
 from rnnx.core.runs import CONFIG, OUT, find_run, names
 from rnnx.core.spec import DEFAULTS, KEYS, SECTIONS, UNNAMED
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterable, Sequence
 
 import typer
@@ -39,3 +41,31 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     for row in rows:
         made.add_row(*row)
     return made
+
+
+def in_markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Any table, in Markdown.
+
+    Example:
+        >>> print(in_markdown(["a", "b"], [["1", "2"]]))
+        | a | b |
+        | --- | --- |
+        | 1 | 2 |
+    """
+    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows))
+
+
+def command_line() -> str:
+    """What the user typed."""
+    return shlex.join(["rnnx", *sys.argv[1:]])
+
+
+def is_watched() -> bool:
+    """Whether somebody watches, so that a progress bar is of use."""
+    return sys.stderr.isatty() and sys.stdout.isatty()
+
+
+def say(line: str) -> None:
+    """A line of how a run goes, where no progress bar shows it."""
+    if not is_watched():
+        typer.echo(line, err=True)

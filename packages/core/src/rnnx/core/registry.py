@@ -25,7 +25,9 @@ GROUPS = {
     "baseline": "rnnx.baselines",
     "launcher": "rnnx.launchers",
 }
+KINDS = {group.removeprefix("rnnx."): kind for kind, group in GROUPS.items()}  # by their plural
 PER_TASK = ("data", "baseline")  # kinds whose entry points are named TASK.NAME
+CHECKABLE = ("cell", "task")  # kinds that have conformance checks
 
 
 @dataclass(frozen=True)

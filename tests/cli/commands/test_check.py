@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rnnx.cli.app import app
-from rnnx.cli.checking import outcomes
+from rnnx.cli.commands.check import outcomes
 from rnnx.core.errors import RunError, UsageError
 
 MODULE = '''

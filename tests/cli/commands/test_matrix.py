@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rnnx.cli.comparing import markdown
+from rnnx.cli.commands.matrix import markdown
 from rnnx.core.matrix import Line
 
 if TYPE_CHECKING:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+import typer
 from rich.console import Group
 
-from rnnx.cli.screen import table
+from rnnx.cli.arguments import Json, Out, RunNames
+from rnnx.cli.screen import display, table
 from rnnx.core.errors import UsageError
 from rnnx.core.files import write_text
+from rnnx.core.runs import OUT, find_run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -83,6 +86,20 @@ def measure(folders: Mapping[str, Path]) -> Flows:
     if len(folders) > 1:
         pictures.append(_draw(_named(runs), next(iter(folders.values())).parent))
     return Flows(runs, pictures)
+
+
+def flow(runs: RunNames, out: Out = OUT, as_json: Json = False) -> None:
+    """Show how far back runs' nets remember: the norms of their gradients against the lag.
+
+    rnnx flow lm-elman lm-lstm
+    """
+    folders = {run: find_run(run, out) for run in runs}
+
+    flows = measure(folders)
+    if as_json:
+        typer.echo(json.dumps(flows.to_plain(), indent=2, ensure_ascii=False))
+    else:
+        display(flows)
 
 
 def _draw(flows: Sequence[Flow], folder: Path) -> Path:

@@ -9,7 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from rnnx.cli.app import app
-from rnnx.cli.benching import Bench, asked, planned
+from rnnx.cli.commands.bench import Bench, asked, planned
 from rnnx.cli.screen import display
 from rnnx.core.benchmark import LENGTHS, MODES, SETTINGS, Setting, Timing
 from rnnx.core.errors import UsageError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -13,19 +12,8 @@ from rnnx.cli.screen import table
 
 if TYPE_CHECKING:
     from rnnx.core.result import Result
-    from rnnx.core.task import Task
 
 LONGEST: Final = 200  # characters of an example that is shown whole
-
-
-def size(model: Task) -> str:
-    """The trained parameters, those of each module too, as comments of YAML; what is shared counts once."""
-    counts = Counter[str]()
-    for name, parameter in model.named_parameters():
-        counts[name.partition(".")[0]] += parameter.numel()
-    width = max(map(len, counts), default=0)
-    lines = [f"#   {name:{width}}  {count:>13,}" for name, count in counts.items()]
-    return "\n".join([f"# parameters: {counts.total():,}", *lines])
 
 
 def metrics(splits: Mapping[str, Mapping[str, float]]) -> RenderableType:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rnnx.cli.app import app
-from rnnx.cli.flowing import Flows
+from rnnx.cli.commands.flow import Flows
 from rnnx.cli.screen import display
 from rnnx.core.analysis import Flow
 

@@ -1,11 +1,14 @@
-"""What ``rnnx matrix`` says: a line a run, and the table of all."""
+"""``rnnx matrix``: each cell on each task, a line a run, and the table of all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
-from rnnx.cli.screen import table
+import typer
+
+from rnnx.cli.arguments import Markdown, Words
+from rnnx.cli.screen import command_line, display, in_markdown, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,16 +35,29 @@ def markdown(lines: Sequence[Line], as_grid: bool = False) -> str:
     return in_markdown(*(_grid(lines) if as_grid else (COLUMNS, _rows(lines))))
 
 
-def in_markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Any table, in Markdown.
+def matrix(
+    words: Words = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many runs at once.")] = 1,
+    as_grid: Annotated[bool, typer.Option("--grid", help="Write a row a cell, and a column a task.")] = False,
+    as_markdown: Markdown = False,
+) -> None:
+    """Train each cell on each task, over seeds, and compare them; what is done already is not done again.
 
-    Example:
-        >>> print(in_markdown(["a", "b"], [["1", "2"]]))
-        | a | b |
-        | --- | --- |
-        | 1 | 2 |
+    rnnx matrix cell=gru,lstm task=lm,nmt seed=1,2,3 net.match=1e6
     """
-    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows))
+    from rnnx.core.matrix import configurations, lines, run
+
+    configs = configurations(words or ())
+    entries = []
+    for entry in run(configs, jobs, command_line()):
+        entries.append(entry)
+        typer.echo(f"{len(entries)} of {len(configs)}: {line(entry)}", err=True)
+    if as_markdown:
+        typer.echo(markdown(lines(entries), as_grid))
+    else:
+        display(compared(lines(entries), as_grid))
+    if any(entry.failure for entry in entries):
+        raise typer.Exit(1)
 
 
 def _rows(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:

@@ -2,27 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from torch import nn
-
-from rnnx.cli.reporting import metrics, outcome, size
+from rnnx.cli.outcome import metrics, outcome
 from rnnx.cli.screen import display
 from rnnx.core.result import Result
-
-
-class Tied(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.embedding = nn.Embedding(1000, 3)  # 3,000
-        self.output = nn.Linear(3, 1000)  # 1,000 of its own: the biases
-        self.output.weight = self.embedding.weight
-        self.scale = nn.Parameter(torch.ones(5))
-
-
-def test_what_is_shared_is_counted_once():
-    lines = [line.split() for line in size(Tied()).splitlines()]
-    assert lines[0] == ["#", "parameters:", "4,005"]
-    assert sorted(lines[1:]) == [["#", "embedding", "3,000"], ["#", "output", "1,000"], ["#", "scale", "5"]]
 
 
 def test_a_metric_that_a_split_lacks_is_left_blank(capsys):

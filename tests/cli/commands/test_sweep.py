@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
-from rnnx.cli.sweeping import line, markdown, plain
+from rnnx.cli.commands.sweep import line, markdown, plain
 from rnnx.core.options import yaml
 from rnnx.core.sweep import Outcome, Sweep
 

@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from rnnx.cli.showing import describe
+from rnnx.cli.commands.show import describe
 from rnnx.core.errors import UsageError
 
 CELLS = ", ".join(sorted(entry_points(group="rnnx.cells").names))

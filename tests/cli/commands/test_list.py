@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rnnx.cli.app import app
-from rnnx.cli.listing import rows
+from rnnx.cli.commands.list import rows
 from rnnx.core.errors import UsageError
 
 FOREIGN = """

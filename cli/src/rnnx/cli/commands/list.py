@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, final
 
+import typer
+
+from rnnx.cli import completion
+from rnnx.cli.arguments import Json
 from rnnx.cli.equations import readable
+from rnnx.cli.screen import display, table
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.options import summary
-from rnnx.core.registry import GROUPS, Plugin, plugins, suggestion, trouble
+from rnnx.core.registry import KINDS, Plugin, plugins, suggestion, trouble
 
 if TYPE_CHECKING:
     from rnnx.core.anatomy import Anatomy
 
-KINDS = {group.removeprefix("rnnx."): kind for kind, group in GROUPS.items()}
 SIZE: Final = 256  # of the cells that are measured, where none is said
 
 
@@ -125,6 +130,38 @@ def cell_rows(input_size: int, hidden_size: int) -> list[CellRow]:
         hidden_size: Their option of this name, where they have it.
     """
     return [_measured(row, input_size, hidden_size) for row in rows("cells")]
+
+
+def list_(
+    kinds: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="KINDS", help="cells, tasks, data ...", autocompletion=completion.kinds_listed
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of cells: the hidden_size they are measured with.", show_default=str(SIZE)),
+    ] = None,
+    input_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of cells: the width of their input.", show_default="the hidden_size"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what is installed, also what cannot be used; of cells also the state, the size and how they read.
+
+    rnnx list cells --size 256
+    """
+    if kinds != "cells" and (size or input_size):
+        raise UsageError("--size and --input-size: only cells are measured; say rnnx list cells")
+    size = size or SIZE
+    found: Sequence[Row | CellRow] = cell_rows(input_size or size, size) if kinds == "cells" else rows(kinds)
+    if as_json:
+        typer.echo(json.dumps([row.to_plain() for row in found], indent=2, ensure_ascii=False))
+    else:
+        columns = CellRow.columns if kinds == "cells" else Row.columns
+        display(table(columns, [row.cells for row in found]))
 
 
 def _row(plugin: Plugin) -> Row:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
+import typer
 from rich.console import Group
 
-from rnnx.cli.comparing import in_markdown
-from rnnx.cli.screen import table
+from rnnx.cli.arguments import BenchWords, Json, Markdown
+from rnnx.cli.screen import command_line, display, in_markdown, table
 from rnnx.core.commas import between_commas
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.options import Word, options_of, validate
+from rnnx.core.paths import typed
 from rnnx.core.registry import find, plugins, suggestion
 from rnnx.core.spec import Spec
 
@@ -184,6 +187,69 @@ def measured(
     if not timings:
         raise RunError("\n".join(failures))
     return Bench({"command": command} | plan.place, timings, failures)
+
+
+def bench(
+    words: BenchWords = None,
+    settings: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="T steps, N rows, width H: a is T=35 N=20 H=200, b T=100 N=64 H=256, c T=64 N=32 H=512.",
+        ),
+    ] = "a,b,c",
+    steps: Annotated[int | None, typer.Option(min=1, help="T of a setting of your own; else b's.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="N of a setting of your own; else b's.")] = None,
+    hidden: Annotated[int | None, typer.Option(min=1, help="H of a setting of your own; else b's.")] = None,
+    lengths: Annotated[
+        str,
+        typer.Option(metavar="KINDS", help="Of variable ones 63% of the batch is real; there torch packs."),
+    ] = "equal,variable",
+    modes: Annotated[
+        str, typer.Option(metavar="NAMES", help="Training is forward and backward, inference forward.")
+    ] = "training,inference",
+    threads: Annotated[
+        str | None, typer.Option(metavar="NUMBERS", help="Such as 1,2.", show_default="as torch has it")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed, at most.")] = 20,
+    seconds: Annotated[float, typer.Option(min=0, help="How many a cell may take, about.")] = 45.0,
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float64"], typer.Option(help="Of weights and input.")
+    ] = "float32",
+    device: Annotated[
+        str | None, typer.Option(help="Such as cuda:1.", show_default="the accelerator, if there is one")
+    ] = None,
+    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the ratios there.")] = None,
+    as_json: Json = False,
+    as_markdown: Markdown = False,
+) -> None:
+    """Time cells next to torch's own: elman to nn.RNN, gru to nn.GRU, and all others to nn.LSTM.
+
+    rnnx bench lstm gru --settings a,b
+    """
+    specs, failures = asked(words or ())
+    plan = planned(
+        settings=settings,
+        own={"steps": steps, "batch": batch, "hidden": hidden},
+        lengths=lengths,
+        modes=modes,
+        threads=threads,
+        rounds=rounds,
+        seconds=seconds,
+        dtype=dtype,
+        device=device,
+    )
+    found = measured(specs, plan, failures, command_line(), lambda line: typer.echo(line, err=True))
+    if plot is not None:
+        found.draw(typed(plot))
+    if as_json:
+        typer.echo(json.dumps(found.to_plain(), indent=2, ensure_ascii=False))
+    elif as_markdown:
+        typer.echo(found.markdown())
+    else:
+        display(found)
+    if found.failures:
+        raise RunError("\n".join(found.failures))
 
 
 def _chosen(option: str, text: str, known: Sequence[str]) -> tuple[str, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, final
+from dataclasses import asdict, dataclass
+from typing import Annotated, final
 
+import typer
+
+from rnnx.cli import completion
+from rnnx.cli.arguments import Json
 from rnnx.core.errors import UsageError
-from rnnx.core.registry import GROUPS, Plugin, find, plugins, suggestion
-
-CHECKABLE: Final = ("cell", "task")
+from rnnx.core.registry import CHECKABLE, GROUPS, Plugin, find, plugins, suggestion
 
 
 @final
@@ -58,6 +61,30 @@ def outcomes(name: str) -> Iterator[Outcome]:
         subject = subject_of(plugin)
         for check in checks(plugin.kind):
             yield Outcome(name_of(check), problem(check, *subject))
+
+
+def check(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A cell or a task, anybody's.", autocompletion=completion.checkable
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Check a cell or a task: what must hold of every one, with each of its options.
+
+    rnnx check gru
+    """
+    found = []
+    for outcome in outcomes(name):
+        found.append(outcome)
+        if not as_json:
+            typer.echo(outcome.line)
+    if as_json:
+        typer.echo(json.dumps([asdict(outcome) for outcome in found], indent=2, ensure_ascii=False))
+    if any(outcome.problem for outcome in found):
+        raise typer.Exit(1)
 
 
 def _named(name: str) -> list[Plugin]:

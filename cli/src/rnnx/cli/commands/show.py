@@ -6,13 +6,16 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Annotated, Any, final
 
+import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from rnnx.cli import completion
+from rnnx.cli.arguments import Json
 from rnnx.cli.equations import readable
-from rnnx.cli.screen import table
+from rnnx.cli.screen import display, table
 from rnnx.core.errors import UsageError
 from rnnx.core.options import Option, Options, documentation, options_of, paper
 from rnnx.core.registry import GROUPS, PER_TASK, Plugin, find, plugins, suggestion
@@ -95,6 +98,29 @@ def describe(kind: str, name: str | None) -> list[Description]:
 def choices(kind: str) -> list[str]:
     """The names of a kind; of data and baselines with their task."""
     return [plugin.name for plugin in plugins(kind)]
+
+
+def show(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="cell, task, data ..., or net or trainer.", autocompletion=completion.kinds
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Its name.", autocompletion=completion.named)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a component: its equations, its paper, and every option with type, default and meaning.
+
+    rnnx show cell gru
+    """
+    for description in describe(kind, name):
+        if as_json:
+            typer.echo(json.dumps(description.to_plain(), ensure_ascii=False))
+        else:
+            display(description)
 
 
 def _named(kind: str, name: str) -> list[Plugin]:

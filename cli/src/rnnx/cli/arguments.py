@@ -1,0 +1,61 @@
+"""Arguments and options of commands, with what the shell offers for them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rnnx.cli import completion
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="WORDS...",
+        help="KEY=VALUE, such as cell=lstm or net.layers=2, and YAML files with such keys; the last wins.",
+        autocompletion=completion.run_words,
+    ),
+]
+SweepWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="WORDS...",
+        help="As of rnnx run, and what is searched: KEY=a,b,c or KEY=KIND:LOWEST..HIGHEST, where KIND is "
+        "uniform, loguniform, int or logint.",
+        autocompletion=completion.run_words,
+    ),
+]
+PredictWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OPTION=VALUE...",
+        help="Options of the task; `rnnx show task NAME` lists them.",
+        autocompletion=completion.predict_words,
+    ),
+]
+BenchWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CELL... OPTION=VALUE...",
+        help="Names of cells, all there are if none is said; and options of theirs, such as cell.depth=5.",
+        autocompletion=completion.bench_words,
+    ),
+]
+ResumeWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OPTION=VALUE...",
+        help="What is to be different from now on, such as trainer.max_epochs=20.",
+        autocompletion=completion.run_words,
+    ),
+]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's folder, or its name.", autocompletion=completion.runs)
+]
+RunNames = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", help="Runs' folders, or their names.", autocompletion=completion.runs),
+]
+Out = Annotated[str, typer.Option(help="The folder that holds runs.")]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Write a table in Markdown.")]

@@ -1,0 +1,1 @@
+"""The commands of ``rnnx``, one a file."""

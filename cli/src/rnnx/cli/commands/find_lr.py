@@ -1,0 +1,43 @@
+"""``rnnx find-lr``: finds a learning rate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from rnnx.cli.arguments import Json, Words
+from rnnx.core.spec import resolve
+
+
+def find_lr(
+    words: Words = None,
+    lowest: Annotated[float, typer.Option(min=0, help="The learning rate at the first step.")] = 1e-6,
+    highest: Annotated[float, typer.Option(min=0, help="That at the last step.")] = 1.0,
+    steps: Annotated[int, typer.Option(min=20, help="How many.")] = 100,
+    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the losses there.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find a learning rate: train some steps, each with a higher one; nothing is kept.
+
+    rnnx find-lr cell=gru task=nmt
+    """
+    config = resolve(words or ())
+
+    from rnnx.core.experiment import Experiment
+    from rnnx.core.learning_rates import learning_rates
+
+    found = learning_rates(Experiment(config), lowest, highest, steps)
+    if plot is not None:
+        from rnnx.core.paths import typed
+        from rnnx.core.plots import rate_test, save
+
+        save(rate_test(found.rates, found.losses, found.suggestion), typed(plot))
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+    elif found.suggestion is None:
+        typer.echo(f"the loss falls at no learning rate from {lowest:g} to {highest:g}")
+    else:
+        typer.echo(f"optimizer.lr={found.suggestion:.2g}")

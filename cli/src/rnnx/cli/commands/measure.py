@@ -1,0 +1,28 @@
+"""``rnnx test``: measures a model anew."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from rnnx.cli.arguments import Json, Out, RunName
+from rnnx.cli.outcome import metrics
+from rnnx.cli.screen import display
+from rnnx.core.runs import OUT, find_run
+
+
+def measure(run: RunName, out: Out = OUT, as_json: Json = False) -> None:
+    """Measure a run's model anew on its test data.
+
+    rnnx test nmt-gru
+    """
+    folder = find_run(run, out)
+
+    from rnnx.core.experiment import Run
+
+    measured = Run.load(folder).test()
+    if as_json:
+        typer.echo(json.dumps(measured, indent=2))
+    else:
+        display(metrics({"test": measured}))

@@ -1,0 +1,54 @@
+"""``rnnx predict``: answers lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from rnnx.cli.arguments import Out, PredictWords, RunName
+from rnnx.core.errors import InputError, UsageError
+from rnnx.core.options import Word, options_of, validate
+from rnnx.core.registry import find
+from rnnx.core.runs import CONFIG, OUT, find_run
+from rnnx.core.spec import resolve
+
+
+def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
+    """Answer the lines of standard input, one by one.
+
+    echo "una casa" | rnnx predict nmt-gru beam_size=10
+    """
+    folder = find_run(run, out)
+    task = find("task", resolve([str(folder / CONFIG)]).task.name)
+    options = _options(f"{task.target}.predict", f"rnnx predict with {task.label}", words or ())
+
+    from rnnx.core.experiment import Run
+
+    for answer in Run.load(folder).predict(lines_of(sys.stdin.buffer), **options):
+        sys.stdout.buffer.write(f"{answer}\n".encode())
+        sys.stdout.buffer.flush()
+
+
+def lines_of(stream: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a stream as they come.
+
+    Raises:
+        InputError: a line is not UTF-8.
+    """
+    for number, line in enumerate(stream, 1):
+        try:
+            yield line.decode().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError as error:
+            what = f"not UTF-8: byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
+            raise InputError("standard input", what, number) from None
+
+
+def _options(target: str, label: str, words: Sequence[str]) -> dict[str, Any]:
+    """The options of a function as the words give them, checked."""
+    given = {key: Word(text) for key, equals, text in (word.partition("=") for word in words) if equals}
+    options, problems = validate("", label, options_of(target), given)
+    strange = [f"{word!r}: expected OPTION=VALUE" for word in words if "=" not in word]
+    if strange or problems:
+        raise UsageError(*strange, *problems.values())
+    return options

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from rnnx.cli.app import app
+
+RUN = "it's small"
+
+
+def invoke(*words, stdin=b""):
+    """The command in this process."""
+    return CliRunner().invoke(app, words, input=stdin, prog_name="rnnx")
+
+
+def test_test_measures_what_the_run_measured(trained, monkeypatch):
+    monkeypatch.chdir(trained[0].folder)
+    result = json.loads(Path("runs", RUN, "result.json").read_text())
+    assert json.loads(invoke("test", RUN, "--json").stdout) == pytest.approx(result["test"])
+    rows = [line.split() for line in invoke("test", RUN).stdout.splitlines()]
+    assert ["loss", f"{result['test']['loss']:.3f}"] in rows
+
+
+@pytest.fixture
+def checkpoint(trained, tmp_path, monkeypatch):
+    """The best checkpoint of a copy of the run."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained[0].folder / "runs" / RUN, tmp_path / "copy")
+    return tmp_path / "copy" / "checkpoints" / "best.ckpt"
+
+
+def refused(reason):
+    """The copy cannot be used for this reason."""
+    for command in ("test", "predict"):
+        done = invoke(command, "copy")
+        assert (done.exit_code, done.stdout) == (1, "")
+        path = "copy/checkpoints/best.ckpt"
+        assert (
+            done.stderr
+            == f"rnnx: {path}: expected a checkpoint, but {reason}; use another one, or train again\n"
+        )
+
+
+def test_a_checkpoint_that_is_cut_off_is_refused(checkpoint):
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1000])
+    refused("it is cut off or no checkpoint")
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_a_checkpoint_that_would_run_code_is_refused_and_not_run(checkpoint, tmp_path, legacy):
+    harm = tmp_path / "harm"
+    bomb = {"state_dict": {}, "hyper_parameters": Bomb(harm)}
+    if legacy:
+        checkpoint.write_bytes(pickle.dumps(bomb))
+        refused("it is cut off or no checkpoint")
+    else:
+        torch.save(bomb, checkpoint)
+        refused("it holds something other than tensors and plain data")
+    assert not harm.exists()
+
+
+def test_a_checkpoint_of_something_else_is_refused(checkpoint):
+    torch.save({"weights": torch.zeros(3)}, checkpoint)
+    done = invoke("test", "copy")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "rnnx: copy/checkpoints/best.ckpt: expected a checkpoint of rnnx's, but it holds no model; "
+        "use a file that rnnx wrote\n"
+    )
