@@ -18,7 +18,7 @@ PIP      = $(VENV)/bin/python -m pip --disable-pip-version-check install -qq --c
 
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: install run bench test test-slow fuzz lint format
+.PHONY: install run bench test test-slow test-browser fuzz lint format
 
 install: $(STAMP)
 
@@ -39,10 +39,13 @@ bench: install
 	@$(VENV)/bin/rnnx bench $(ARGS)
 
 test: install
-	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -m "not slow" $(ARGS)
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -m "not slow and not browser" $(ARGS)
 
 test-slow: install
-	@$(VENV)/bin/python -m pytest -m slow $(ARGS)
+	@$(VENV)/bin/python -m pytest -m "slow and not browser" $(ARGS)
+
+test-browser: install
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m browser $(ARGS)
 
 fuzz: install
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz $(ARGS)

@@ -1,8 +1,15 @@
-"""What holds in every test: no network, no window, no colour, and one thread for each process."""
+"""What holds in every test: no network, no window, no colour, one thread for each process; and a browser."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 os.environ |= {
     "WANDB_MODE": "offline",
@@ -13,3 +20,29 @@ os.environ |= {
     "COLUMNS": "100",
     "OMP_NUM_THREADS": "1",
 }
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for the tests of a module; each of them has the mark ``browser``."""
+    from tests.browser import browser
+
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    """What went wrong on ``page``; a test that wants something to go wrong clears it."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, problems: list[str]) -> Iterator[Page]:
+    """A page in a fresh profile; an error on it, or a request that leaves this machine, fails the test."""
+    from tests.browser import watch
+
+    with browser.new_context() as context:
+        watch(context, problems)
+        yield context.new_page()
+    assert not problems
