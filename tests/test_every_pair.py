@@ -47,7 +47,7 @@ def test_every_cell_learns_every_task(task: str, cell: str, tmp_path: Path) -> N
 
     run = Experiment.load(result.folder)
     assert run.test() == pytest.approx(result.values["test"], rel=1e-4)
-    questions = [next(iter(sample.values())).strip().splitlines()[0] for sample in result.samples]
+    questions = [next(iter(sample.values())).strip().splitlines()[0] for sample in result.texts]
     assert questions
     assert sum(1 for _ in run.predict(questions)) >= len(questions)
 

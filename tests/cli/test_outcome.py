@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rnnx.cli.outcome import metrics, outcome
 from rnnx.cli.screen import display
+from rnnx.core.exhibit import Text
 from rnnx.core.result import Result
 
 
@@ -14,7 +15,7 @@ def test_a_metric_that_a_split_lacks_is_left_blank(capsys):
 
 
 def test_the_example_is_one_line_that_a_shell_can_take(capsys):
-    samples = [{"prompt": "\n  it's $HOME\nmore", "continuation": "x"}]
+    samples = [{"prompt": Text("\n  it's $HOME\nmore"), "continuation": Text("x")}]
     result = Result(Path("my runs/a"), {"valid": {}, "test": {}}, samples, [])
     display(outcome(result))
     last = capsys.readouterr().out.splitlines()[-1]
@@ -27,6 +28,6 @@ def test_what_cannot_predict_has_no_example(capsys):
 
 
 def test_an_example_too_long_to_type_is_left_to_a_file(capsys):
-    result = Result(Path("runs/a"), {"valid": {}, "test": {}}, [{"prompt": "0.25 " * 100}], [])
+    result = Result(Path("runs/a"), {"valid": {}, "test": {}}, [{"prompt": Text("0.25 " * 100)}], [])
     display(outcome(result))
     assert capsys.readouterr().out.splitlines()[-1] == "use it  rnnx predict runs/a < FILE"

@@ -23,6 +23,7 @@ from rnnx.core.analysis import Flow, gradient_flow, longest
 from rnnx.core.batch import Batch
 from rnnx.core.cell import Cell
 from rnnx.core.data import Split
+from rnnx.core.exhibit import Exhibit
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
 from rnnx.core.regularizers import WeightDrop, Zoneout
 from rnnx.core.skips import Plain
@@ -59,7 +60,7 @@ class Reading(Task):
     def observe(self, metrics: Any, batch: Batch, output: Any, loss: Loss, split: Split) -> None:
         pass
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         return []
 
     def figures(self, batch: Batch) -> dict[str, Any]:

@@ -235,9 +235,13 @@ def test_what_is_tested_is_the_best_checkpoint(tmp_path: Path) -> None:
 
 def test_samples_are_what_the_loaded_model_predicts(done: Result) -> None:
     rows = samples(done.folder)
-    assert rows == list(done.samples)
+    assert rows == done.texts
     assert len(rows) == 5
     assert list(rows[0]) == ["source", "reference", "translation"]
+    shown = json.loads((done.folder / "samples" / "test.json").read_text())
+    assert [list(row) for row in shown] == [["source", "reference", "translation", "attention"]] * 5
+    assert [row["translation"]["text"] for row in shown] == [row["translation"] for row in rows]
+    assert len({row["attention"]["html"] for row in shown}) == len({tuple(row.values()) for row in rows})
     predicted = list(Run.load(done.folder).predict([row["source"] for row in rows]))
     assert predicted == [row["translation"] for row in rows]
 

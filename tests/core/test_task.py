@@ -18,6 +18,7 @@ from torchmetrics import MaxMetric, Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Split
+from rnnx.core.exhibit import Exhibit
 from rnnx.core.net import Net
 from rnnx.core.optimizers import SGD, Adam, Optimizer
 from rnnx.core.schedules import Cosine, Exponential, Plateau
@@ -73,7 +74,7 @@ class Mean(Task):
         for metric in metrics.values():
             metric.update(batch.targets)
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         return []
 
     def figures(self, batch: Batch) -> dict[str, Any]:

@@ -149,8 +149,10 @@ def test_wandb_knows_the_run(done: Result, records: list[dict[str, Any]], summar
 def test_wandb_has_the_samples_as_a_table(done: Result, summary: dict[str, Any]) -> None:
     (files,) = done.folder.glob("wandb/offline-run-*/files")
     table = json.loads((files / summary["summary"]["samples"]["path"]).read_text())
-    assert table["columns"] == ["source", "reference", "translation"]
-    assert table["data"] == [list(row.values()) for row in done.samples]
+    assert table["columns"] == ["source", "reference", "translation", "attention"]
+    assert [row[:3] for row in table["data"]] == [list(row.values()) for row in done.texts]
+    shown = [(files / row[3]["path"]).read_text() for row in table["data"]]
+    assert shown == [row["attention"].html or "" for row in done.samples]
     assert len(table["data"]) == 5
 
 

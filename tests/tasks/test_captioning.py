@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.exhibit import Drawing, Text
 from rnnx.core.optimizers import Adam
 from rnnx.core.testing.kit import problem
 from rnnx.core.testing.tasks import CHECKS
@@ -355,12 +356,17 @@ def test_what_is_no_such_image_is_refused(tmp_path: Path) -> None:
 def test_samples_are_what_predict_reads_and_says() -> None:
     model, batch = built(sharp=4.0), batch_of()
     samples = model.samples(batch)
-    assert [sample["references"] for sample in samples] == [" | ".join(texts) for texts in TEXTS]
-    assert [sample["image"] for sample in samples] == [film_strip(row.numpy()) for row in batch.inputs]
-    assert list(model.predict([sample["image"] for sample in samples])) == [
-        sample["caption"] for sample in samples
-    ]
-    assert len({sample["caption"] for sample in samples}) > 1
+    assert [sample["references"].text for sample in samples] == [" | ".join(texts) for texts in TEXTS]
+    assert [sample["image"].text for sample in samples] == [film_strip(row.numpy()) for row in batch.inputs]
+    assert [sample["image"].url for sample in samples] == [sample["image"].text for sample in samples]  # type: ignore[attr-defined]
+    captions = [sample["caption"].text for sample in samples]
+    assert list(model.predict([sample["image"].text for sample in samples])) == captions
+    assert len(set(captions)) > 1
+    for sample, caption in zip(samples, captions, strict=True):
+        drawing = sample["attention"]
+        assert isinstance(drawing, Drawing)
+        assert " ".join(axes.get_title() for axes in drawing.draw().axes[1:]) == caption
+        assert caption in drawing.alt
 
 
 @doubles
@@ -375,7 +381,8 @@ def test_a_sample_lies_where_its_place_in_the_split_says() -> None:
         references=batch.references,
     )
     samples = built(FEATURES).samples(swapped)
-    assert [sample["image"] for sample in samples] == ["c.npy", "a.npy", "d.npy", "b.npy"]
+    assert [list(sample) for sample in samples] == [["image", "references", "caption"]] * 4
+    assert [sample["image"] for sample in samples] == [Text(f"{name}.npy") for name in "cadb"]
 
 
 @doubles
@@ -383,7 +390,7 @@ def test_the_figure_shows_where_the_decoder_looked_word_by_word() -> None:
     model, batch = built(beam_size=1, min_length=3, sharp=4.0), batch_of()
     figure = model.figures(batch)["attention"]
     words = [axes.get_title() for axes in figure.axes[1:]]
-    assert " ".join(words) == model.samples(batch)[0]["caption"]
+    assert " ".join(words) == model.samples(batch)[0]["caption"].text
     shown = np.asarray(figure.axes[0].get_images()[0].get_array())
     assert (shown == batch.inputs[0, 0].permute(1, 2, 0).numpy()).all()
 

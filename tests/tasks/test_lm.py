@@ -492,10 +492,10 @@ def test_samples_continue_pieces_of_the_text() -> None:
     model = built()
     (batch,) = streamed(TOKENS, 1, 30, START)
     samples = model.samples(batch)
-    assert "".join(sample["prompt"] for sample in samples) == VOCABULARY.decode([START, *TOKENS[:-1]])
+    assert "".join(sample["prompt"].text for sample in samples) == VOCABULARY.decode([START, *TOKENS[:-1]])
     assert len(samples) == 5
     assert all(sample.keys() == {"prompt", "continuation"} for sample in samples)
-    assert all(len(sample["continuation"]) == 60 for sample in samples)
+    assert all(len(sample["continuation"].text) == 60 for sample in samples)
     assert model.figures(batch) == {}
 
 

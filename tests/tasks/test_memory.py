@@ -18,6 +18,7 @@ from torch import Tensor
 from rnnx.core.batch import Batch
 from rnnx.core.data import Data
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.exhibit import Text
 from rnnx.core.experiment import Experiment
 from rnnx.core.optimizers import Adam
 from rnnx.core.result import Result
@@ -255,10 +256,10 @@ def test_samples_are_inputs_expected_answers_and_answers(name: str) -> None:
     samples = model.samples(first(data))
     assert len(samples) == len(first(data))
     assert all(list(sample) == ["input", "expected", "answer"] for sample in samples)
-    assert len({sample["answer"] for sample in samples}) > 1
+    assert len({sample["answer"].text for sample in samples}) > 1
     if name != "adding":  # whose numbers are written with three digits
-        assert list(model.predict([sample["input"] for sample in samples])) == [
-            sample["answer"] for sample in samples
+        assert list(model.predict([sample["input"].text for sample in samples])) == [
+            sample["answer"].text for sample in samples
         ]
 
 
@@ -267,7 +268,7 @@ def test_an_input_is_written_as_it_is_read() -> None:
     model = constant(source("adding"), 0.75)
     batch = Batch(inputs, torch.tensor([3]), torch.tensor([[0.62346]]), torch.arange(1))
     assert model.samples(batch) == [
-        {"input": "0.25:0 0.123:1 0.5:1", "expected": "0.6235", "answer": "0.7500"}
+        {"input": Text("0.25:0 0.123:1 0.5:1"), "expected": Text("0.6235"), "answer": Text("0.7500")}
     ]
 
     model = constant(source("copying"), *[0.0] * 7, 1.0)
@@ -277,14 +278,16 @@ def test_an_input_is_written_as_it_is_read() -> None:
         torch.tensor([[0, 7, 2]]),
         torch.arange(1),
     )
-    assert model.samples(batch) == [{"input": "1 8 3", "expected": "1 8 3", "answer": "8 8 8"}]
+    assert model.samples(batch) == [
+        {"input": Text("1 8 3"), "expected": Text("1 8 3"), "answer": Text("8 8 8")}
+    ]
 
     model = constant(source("rows"), *[0.0] * 9, 1.0)
     batch = first(source("rows"))
     (sample, *_) = model.samples(batch)
-    pixels = [int(pixel) for pixel in sample["input"].split()]
+    pixels = [int(pixel) for pixel in sample["input"].text.split()]
     assert pixels == [round(16 * pixel) for pixel in batch.inputs[0].flatten().tolist()]
-    assert (sample["expected"], sample["answer"]) == (str(int(batch.targets[0, 0])), "9")
+    assert (sample["expected"].text, sample["answer"].text) == (str(int(batch.targets[0, 0])), "9")
 
 
 @pytest.mark.parametrize(
@@ -340,7 +343,7 @@ def test_a_line_is_read_as_the_data_makes_it(name: str, line: str) -> None:
 def test_a_line_of_another_form_is_refused_and_its_number_said(name: str, line: str, problem: str) -> None:
     data = source(name)
     model = built(data)
-    answers = model.predict([model.samples(first(data))[0]["input"], line])
+    answers = model.predict([model.samples(first(data))[0]["input"].text, line])
     next(answers)
     with pytest.raises(InputError) as caught:
         next(answers)
@@ -417,8 +420,8 @@ def test_a_run_is_trained_tested_and_asked(
         )
     loaded = Experiment.load(result.folder)
     assert loaded.test() == pytest.approx(values["test"], rel=1e-4)
-    assert result.samples
-    lines = [result.samples[0]["input"], line]
+    assert result.texts
+    lines = [result.texts[0]["input"], line]
     assert len(list(loaded.predict(lines))) == 2
 
 

@@ -249,7 +249,8 @@ def test_it_reads_no_further_than_it_must() -> None:
 
 def test_samples_are_the_text_what_is_right_and_what_is_found() -> None:
     model = built()
-    assert model.samples(sentences()[[3, 1]]) == [
+    samples = model.samples(sentences()[[3, 1]])
+    assert [{name: exhibit.text for name, exhibit in sample.items()} for sample in samples] == [
         {
             "text": TEXTS[n],
             "expected": bracketed(*SENTENCES[n]),
@@ -257,6 +258,14 @@ def test_samples_are_the_text_what_is_right_and_what_is_found() -> None:
         }
         for n in (3, 1)
     ]
+
+
+def test_a_type_has_one_colour_in_all_samples() -> None:
+    samples = built().samples(sentences()[[3, 1]])
+    colours = [sample[name].colours for sample in samples for name in ("expected", "found")]  # type: ignore[attr-defined]
+    assert all(each == colours[0] for each in colours)
+    assert set(colours[0]) == {entity.type for _, found in SENTENCES for entity in found}
+    assert len(set(colours[0].values())) == len(colours[0])
 
 
 @torch.no_grad()

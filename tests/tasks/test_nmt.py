@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import UsageError
+from rnnx.core.exhibit import Drawing, Text
 from rnnx.core.optimizers import Adam
 from rnnx.tasks.data.nmt.corpus import Example
 from rnnx.tasks.data.nmt.pairs import PaddedPairs
@@ -461,15 +462,37 @@ def test_there_is_no_figure_without_attention() -> None:
 
 
 def test_samples_are_source_reference_and_translation() -> None:
-    model = built(beam_size=3)
+    model = built(attention="none", beam_size=3)
     assert model.samples(batch_of([0, 3])) == [
         {
-            "source": SOURCES[n],
-            "reference": TARGETS[n],
-            "translation": next(iter(model.predict([SOURCES[n]]))),
+            "source": Text(SOURCES[n]),
+            "reference": Text(TARGETS[n]),
+            "translation": Text(next(iter(model.predict([SOURCES[n]])))),
         }
         for n in (0, 3)
     ]
+
+
+def test_a_sample_shows_its_alignment() -> None:
+    model = built(beam_size=3, min_length=2)
+    samples = model.samples(batch_of([0, 3]))
+    for sample, n in zip(samples, (0, 3), strict=True):
+        drawing = sample["attention"]
+        assert isinstance(drawing, Drawing)
+        axes = drawing.draw().axes[0]
+        rows, columns = axes.get_yticklabels(), axes.get_xticklabels()
+        assert " ".join(word.get_text() for word in columns) == f"{SOURCES[n]} <eos>"
+        assert " ".join(word.get_text() for word in rows) == sample["translation"].text
+        assert SOURCES[n] in drawing.alt
+
+
+def test_an_empty_translation_has_no_alignment() -> None:
+    model = built(beam_size=1)
+    with torch.no_grad():
+        model.decoder.output.bias[model.target.eos] = 1e3
+    (sample,) = model.samples(batch_of([0]))
+    assert (sample["translation"], sample["attention"]) == (Text(""), Text(""))
+    assert model.figures(batch_of([0])) == {}
 
 
 # --------------------------------------------------------------------------------- weights that are one

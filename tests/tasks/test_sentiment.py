@@ -17,6 +17,7 @@ from torch import Tensor
 from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Meta
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.exhibit import Exhibit
 from rnnx.core.experiment import Experiment
 from rnnx.core.layers import Layer, Stack
 from rnnx.core.optimizers import Adam
@@ -25,6 +26,7 @@ from rnnx.core.testing.check import Check
 from rnnx.core.testing.kit import name_of, problem
 from rnnx.tasks.data.sentiment.toy import Toy
 from rnnx.tasks.parts.brackets import Tree, parse
+from rnnx.tasks.parts.phrases import Phrases
 from rnnx.tasks.parts.pooling import Pooling
 from rnnx.tasks.parts.reader import Reader
 from rnnx.tasks.parts.vocabulary import PAD, UNK, Vocabulary
@@ -274,12 +276,28 @@ def test_texts_have_no_nodes_to_score() -> None:
 # ------------------------------------------------------------------------------- samples and answers
 
 
+def texts_of(samples: list[dict[str, Exhibit]]) -> list[dict[str, str]]:
+    return [{name: exhibit.text for name, exhibit in sample.items()} for sample in samples]
+
+
+def test_a_tree_is_shown_with_its_classes_and_with_the_answers() -> None:
+    (sample, *_) = constant(True, 0.0, 1.0, 0.0).samples(batch_of(True, TREES[:2]))
+    text, answer = sample["text"], sample["answer"]
+    assert isinstance(text, Phrases)
+    assert isinstance(answer, Phrases)
+    assert text.tree.words == answer.tree.words == ["it", "is", "so", "good", "", "", ""]
+    assert text.tree.labels == ["fair", "", "fair", "good", "good", "good", "good"]
+    assert answer.tree.labels == ["fair"] * 7
+    assert text.tree.parents == answer.tree.parents
+    assert len(set(text.colours.values())) == 3
+
+
 def test_samples_are_texts_expected_answers_and_answers() -> None:
-    assert constant(False, 0.0, 1.0, 0.0).samples(batch_of(False, TREES[:2])) == [
+    assert texts_of(constant(False, 0.0, 1.0, 0.0).samples(batch_of(False, TREES[:2]))) == [
         {"text": "it is so good", "expected": "good", "answer": "fair"},
         {"text": "bad", "expected": "bad", "answer": "fair"},
     ]
-    assert constant(True, 0.0, 1.0, 0.0).samples(batch_of(True, TREES[:2])) == [
+    assert texts_of(constant(True, 0.0, 1.0, 0.0).samples(batch_of(True, TREES[:2]))) == [
         {
             "text": "(2 (1 it) (2 (? is) (2 (1 so) (2 good))))",
             "expected": "good",
@@ -380,8 +398,8 @@ def test_a_run_is_trained_tested_and_asked(words: tuple[str, ...], metrics: set[
     assert "confusion" in {plot.stem for plot in result.plots}
     run = Experiment.load(result.folder)
     assert run.test() == pytest.approx(values["test"], rel=1e-4)
-    answers = list(run.predict([sample["text"] for sample in result.samples]))
-    assert [answer.split("\t")[0] for answer in answers] == [sample["answer"] for sample in result.samples]
+    answers = list(run.predict([sample["text"] for sample in result.texts]))
+    assert [answer.split("\t")[0] for answer in answers] == [sample["answer"] for sample in result.texts]
 
 
 @quiet

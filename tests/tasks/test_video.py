@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.exhibit import Drawing, Picture
 from rnnx.core.experiment import Experiment
 from rnnx.core.optimizers import Adam
 from rnnx.core.result import Result
@@ -310,14 +311,20 @@ def test_it_learns_what_only_a_memory_can_and_its_checkpoint_answers_without_the
 def test_samples_are_places_and_segments() -> None:
     batch = batch_of(FEATURES)
     swapped = Batch(batch.inputs, batch.lengths, batch.targets, torch.tensor([1, 0]))
-    assert constant(FEATURES, 0.0, 1.0, 0.0).samples(swapped) == [
+    samples = constant(FEATURES, 0.0, 1.0, 0.0).samples(swapped)
+    assert [{name: exhibit.text for name, exhibit in sample.items()} for sample in samples] == [
         {
             "video": "b.npy",
             "truth": "background:0-0 pour:1-2 stir:3-3 background:4-4",
             "prediction": "pour:0-4",
+            "ribbon": "",
         },
-        {"video": "a.npy", "truth": "stir:0-1 pour:2-2", "prediction": "pour:0-2"},
+        {"video": "a.npy", "truth": "stir:0-1 pour:2-2", "prediction": "pour:0-2", "ribbon": ""},
     ]
+    drawing = samples[1]["ribbon"]
+    assert isinstance(drawing, Drawing)
+    bars = drawing.draw().axes[0].patches
+    assert sorted(bar.get_width() for bar in bars) == [1, 2, 3]  # type: ignore[attr-defined]
 
 
 @torch.no_grad()
@@ -325,9 +332,10 @@ def test_a_video_that_lies_nowhere_is_a_line_that_is_answered() -> None:
     meta = PICTURES | {"shape": [3, 6, 5]}
     model = built(meta)
     samples = model.samples(batch_of(meta))
-    answers = [sample["prediction"] for sample in samples]
+    answers = [sample["prediction"].text for sample in samples]
     assert len(set(answers)) == 2
-    assert list(model.predict([sample["video"] for sample in samples])) == answers
+    assert list(model.predict([sample["video"].text for sample in samples])) == answers
+    assert all(isinstance(sample["video"], Picture) for sample in samples)
 
 
 def test_the_ribbon_shows_truth_and_prediction_of_the_first_video() -> None:
@@ -483,10 +491,10 @@ def test_a_run_is_trained_tested_and_asked(words: tuple[str, ...], tmp_path: Pat
     assert (result.folder / "plots/ribbon.png").is_file()
     loaded = Experiment.load(result.folder)
     assert loaded.test() == pytest.approx(values["test"], rel=1e-4)
-    lines = [sample["video"] for sample in result.samples]
+    lines = [sample["video"] for sample in result.texts]
     answers = list(loaded.predict(lines))
     if "data.every=2" not in words:  # whose samples tell of the frames that were read
-        assert answers == [sample["prediction"] for sample in result.samples]
+        assert answers == [sample["prediction"] for sample in result.texts]
 
 
 def test_the_toy_is_pictures_with_a_background() -> None:

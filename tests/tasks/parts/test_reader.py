@@ -130,3 +130,10 @@ def test_punctuation_is_taken_off_words(text: str, expected: str) -> None:
 def test_a_reader_takes_apart_if_told() -> None:
     assert reader(apart=True).text("so,bad").tokens.tolist() == [2, 1, 4]
     assert reader(apart=False).text("so,bad").tokens.tolist() == [1]
+
+
+def test_a_tree_under_other_labels() -> None:
+    read = reader(trees=True)
+    batch = read.batch([read.tree(parse(line)) for line in ("(0 (1 so) (2 bad))", "(good good)")], [0, 1])
+    assert read.named(batch, 0, [2, UNLABELLED, 0]) == (["so", "bad", ""], ["good", "", "bad"], [2, 2, -1])
+    assert read.named(batch, 1, [1, 0, 0]) == (["good"], ["fair"], [-1])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rnnx.tasks.parts.tagged_text import bracketed, columns, read, written
+from rnnx.tasks.parts.tagged_text import bracketed, coloured, columns, read, written
 from rnnx.tasks.parts.tags import Entity
 
 WORDS = ["Ada", "Lovelace", "met", "Bo", "in", "1/2", "Ely"]
@@ -31,3 +31,19 @@ def test_brackets_keep_neighbours_apart() -> None:
 def test_no_words_are_no_text(write: object) -> None:
     assert callable(write)
     assert write([], []) == ""
+
+
+def test_entities_are_coloured_and_the_words_between_are_not() -> None:
+    colours = {"PER": "#0072b2", "x-y": "#e69f00"}
+    shown = coloured(WORDS, FOUND, colours)
+    assert shown.text == bracketed(WORDS, FOUND)
+    assert shown.pieces == [
+        ("Ada Lovelace", "PER"),
+        ("met", ""),
+        ("Bo", "PER"),
+        ("in", ""),
+        ("1/2", "x-y"),
+        ("Ely", "x-y"),
+    ]
+    assert shown.colours == colours
+    assert coloured(["Ada"], [], colours).pieces == [("Ada", "")]

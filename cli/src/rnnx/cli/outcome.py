@@ -30,7 +30,7 @@ def outcome(result: Result) -> RenderableType:
 
 
 def _samples(result: Result) -> Iterator[RenderableType]:
-    for sample in result.samples:
+    for sample in result.texts:
         yield table(("", ""), sample.items())
         yield ""
 
@@ -45,7 +45,7 @@ def _places(result: Result) -> Iterator[tuple[str, str]]:
 
 def _example(result: Result) -> str:
     """A line that the model can answer: what the first sample was made of."""
-    first = next(iter(result.samples[0].values()))
+    first = next(iter(result.samples[0].values())).text
     return next((line.strip() for line in first.splitlines() if line.strip()), "...")
 
 

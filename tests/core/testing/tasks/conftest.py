@@ -15,6 +15,7 @@ from torchmetrics import MeanMetric, Metric
 from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.core.errors import UsageError
+from rnnx.core.exhibit import Exhibit, Text
 from rnnx.core.state import State, detach
 from rnnx.core.task import Loss, Task
 
@@ -115,10 +116,10 @@ class First(Task):
     ) -> None:
         metrics["accuracy"].update((output.argmax(-1) == batch.targets).double())
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         rows = zip(batch.inputs, batch.lengths, self(batch).argmax(-1), strict=True)
         return [
-            {"symbols": " ".join(map(str, symbols[:length].tolist())), "first": str(int(found))}
+            {"symbols": Text(" ".join(map(str, symbols[:length].tolist()))), "first": Text(str(int(found)))}
             for symbols, length, found in rows
         ]
 
@@ -203,8 +204,8 @@ class Next(Task):
     ) -> None:
         metrics["nats"].update(loss.total / loss.count, loss.count)
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
-        return [{"before": "0 1", "after": next(self.predict(["0 1"]))}]
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
+        return [{"before": Text("0 1"), "after": Text(next(self.predict(["0 1"])))}]
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
         return {}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -7,21 +8,34 @@ import torch
 from matplotlib.figure import Figure
 
 from rnnx.core.errors import InputError
+from rnnx.core.exhibit import Drawing, Exhibit, Text
 from rnnx.core.testing.tasks.check import of_the_defaults
 from rnnx.core.testing.tasks.prediction import (
     check_figures_can_be_saved,
     check_predict_answers_before_the_last_line,
     check_predict_answers_every_line,
+    check_samples_are_fragments_of_html,
     check_samples_are_rows_of_one_form,
     questions,
 )
 
+ONE = Text("1")
 CHECKS = [
     check_figures_can_be_saved,
     check_predict_answers_before_the_last_line,
     check_predict_answers_every_line,
+    check_samples_are_fragments_of_html,
     check_samples_are_rows_of_one_form,
 ]
+
+
+@dataclass(frozen=True)
+class Page(Exhibit):
+    content: str
+
+    @property
+    def html(self) -> str:
+        return self.content
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -37,7 +51,7 @@ def asked(task_class: Any, data: Any) -> list[str]:
 
 
 def test_what_is_asked_is_what_samples_were_made_of(first: Any, sequences: Any, but: Any) -> None:
-    rows = [{"a": "\n  \n"}, {"a": " 1 2\n\n3 ", "b": "9"}, {"a": "4"}]
+    rows = [{"a": Text("\n  \n")}, {"a": Text(" 1 2\n\n3 "), "b": Text("9")}, {"a": Text("4")}]
     assert asked(but(first, samples=lambda self, batch: rows), sequences()) == ["1 2", "3"]
     with pytest.raises(
         AssertionError, match=r"^the first column of the samples has no line to predict from$"
@@ -49,10 +63,14 @@ def test_what_is_asked_is_what_samples_were_made_of(first: Any, sequences: Any, 
     ("rows", "message"),
     [
         ([], "samples gives no row for a batch"),
-        ([{"a": "1", "b": 2}], "row 1 of the samples holds more than text: {'a': '1', 'b': 2}"),
-        ([{"a": "1"}, {"a": "1", "b": "2"}], "row 2 of the samples has the columns a, b, the first a"),
         (
-            [{"a": "1", "b": "2"}, {"b": "2", "a": "1"}],
+            [{"a": ONE, "b": "2"}],
+            r"row 1 of the samples holds more than names and exhibits: {'a': Text\(text='1'\), 'b': '2'}",
+        ),
+        ([{3: ONE}], "row 1 of the samples holds more than names and exhibits: "),
+        ([{"a": ONE}, {"a": ONE, "b": ONE}], "row 2 of the samples has the columns a, b, the first a"),
+        (
+            [{"a": ONE, "b": ONE}, {"b": ONE, "a": ONE}],
             "row 2 of the samples has the columns b, a, the first",
         ),
     ],
@@ -60,6 +78,38 @@ def test_what_is_asked_is_what_samples_were_made_of(first: Any, sequences: Any, 
 def test_samples_of_another_form(first: Any, sequences: Any, but: Any, rows: Any, message: str) -> None:
     with pytest.raises(AssertionError, match=f"^{message}"):
         check_samples_are_rows_of_one_form(but(first, samples=lambda self, batch: rows), sequences())
+
+
+@pytest.mark.parametrize(
+    ("html", "message"),
+    [
+        ("<script>alert(1)</script>", "has <script>, which does not stand by itself"),
+        ("<style>p {color: red}</style>", "has <style>, which does not stand by itself"),
+        ("<p>a<link rel=stylesheet></p>", "has <link>, which does not stand by itself"),
+        ("<b><img src='/a.png'></b>", "has <img src='/a.png'>, which does not stand by itself"),
+        ("<a href='https://a.org'>a</a>", "has <a href='https://a.org'>, which does not stand by itself"),
+        ("<b onclick='f()'>a</b>", r"has <b onclick='f\(\)'>, which does not stand by itself"),
+        (
+            "<b style='background:url(a.png)'>a</b>",
+            r"has <b style='background:url\(a.png\)'>, which does not",
+        ),
+        ("<p>a<b>b</b>", "leaves <p> open"),
+        ("<p>a<b>b</p></b>", "closes <p>, which is not what is open"),
+        ("a</p>", "closes <p>, which is not what is open"),
+    ],
+)
+def test_html_that_needs_something_beside_it(
+    first: Any, sequences: Any, but: Any, html: str, message: str
+) -> None:
+    rows = [{"a": ONE, "b": Page("1", "<i>a</i><br>")}, {"a": ONE, "b": Page("1", html)}]
+    with pytest.raises(AssertionError, match=f"^the HTML of b {message}"):
+        check_samples_are_fragments_of_html(but(first, samples=lambda self, batch: rows), sequences())
+
+
+def test_html_that_stands_by_itself(first: Any, sequences: Any, but: Any) -> None:
+    figure = Drawing("", "<a>", lambda: Figure(figsize=(1, 1)))
+    rows = [{"a": ONE, "b": figure, "c": Page("", "<p>1 &lt; 2<br>a</p>")}]
+    check_samples_are_fragments_of_html(but(first, samples=lambda self, batch: rows), sequences())
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any, final
 import lightning as L
 import torch
 
+from rnnx.core.exhibit import Exhibit
 from rnnx.core.files import make_folder, write_text
 from rnnx.core.runs import RESULT
 
@@ -34,21 +35,46 @@ class Result:
 
     folder: Path
     values: Mapping[str, Any]
-    samples: Sequence[Mapping[str, str]]
+    samples: Sequence[Mapping[str, Exhibit]]
     plots: Sequence[Path]
 
+    @property
+    def texts(self) -> list[dict[str, str]]:
+        """The samples as texts, without the columns that are drawings only."""
+        drawn = {
+            name
+            for name in (self.samples[0] if self.samples else ())
+            if not any(row[name].text for row in self.samples) and any(row[name].html for row in self.samples)
+        }
+        return [
+            {name: exhibit.text for name, exhibit in row.items() if name not in drawn} for row in self.samples
+        ]
+
     def write(self) -> None:
-        """Writes ``samples/test.tsv``, and at last ``result.json``, by which a run has ended."""
+        """Writes ``samples/test.tsv`` and ``samples/test.json``, and at last ``result.json``.
+
+        The last says that the run has ended. The samples are texts in the one file, and in the other, for
+        pages, a list of rows, each ``{column: {"text": ..., "html": ...}}``; see
+        :class:`rnnx.core.exhibit.Exhibit`.
+        """
         if self.samples:
+            folder = self.folder / "samples"
+            make_folder(folder)
             table = StringIO(newline="")
-            writer = csv.DictWriter(table, list(self.samples[0]), dialect="excel-tab")
+            writer = csv.DictWriter(table, list(self.texts[0]), dialect="excel-tab")
             writer.writeheader()
-            writer.writerows(self.samples)
-            path = self.folder / "samples" / "test.tsv"
-            make_folder(path.parent)
-            write_text(path, table.getvalue())
-        text = json.dumps(self.values, indent=2, ensure_ascii=False)
-        write_text(self.folder / RESULT, text + "\n")
+            writer.writerows(self.texts)
+            write_text(folder / "test.tsv", table.getvalue())
+            rows = [
+                {name: {"text": exhibit.text, "html": exhibit.html} for name, exhibit in row.items()}
+                for row in self.samples
+            ]
+            write_text(folder / "test.json", _json(rows))
+        write_text(self.folder / RESULT, _json(self.values))
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def values_of(

@@ -17,6 +17,7 @@ from torchmetrics import Metric, SumMetric
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
+from rnnx.core.exhibit import Exhibit
 from rnnx.core.net import Net
 from rnnx.core.optimizers import Adam, Optimizer, trained
 from rnnx.core.processes import place, summed, using
@@ -98,10 +99,10 @@ class Task(L.LightningModule, ABC):
         """Updates the metrics with a batch."""
 
     @abstractmethod
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """What the model makes of each example of a batch, for people to read.
 
-        A row each, the same columns in all.
+        A row each, the same columns in all; the text of the first is a line that :meth:`predict` reads.
         """
 
     @abstractmethod

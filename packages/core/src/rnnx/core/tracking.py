@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -19,10 +20,12 @@ from pydantic import ValidationError
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError, UsageError
+from rnnx.core.exhibit import Exhibit
 from rnnx.core.history import METRICS, History
 from rnnx.core.optimizers import trained
 
 if TYPE_CHECKING:
+    import wandb
     from matplotlib.figure import Figure
 
 STEP = "trainer/global_step"  # what W&B draws every metric against
@@ -47,7 +50,10 @@ class Tracker(ABC):
 
     @abstractmethod
     def finish(
-        self, summary: Mapping[str, Any], samples: Sequence[Mapping[str, str]], figures: Mapping[str, Figure]
+        self,
+        summary: Mapping[str, Any],
+        samples: Sequence[Mapping[str, Exhibit]],
+        figures: Mapping[str, Figure],
     ) -> None:
         """Ends.
 
@@ -66,7 +72,10 @@ class NoLogger(Tracker):
         return []
 
     def finish(
-        self, summary: Mapping[str, Any], samples: Sequence[Mapping[str, str]], figures: Mapping[str, Figure]
+        self,
+        summary: Mapping[str, Any],
+        samples: Sequence[Mapping[str, Exhibit]],
+        figures: Mapping[str, Figure],
     ) -> None:
         pass
 
@@ -79,7 +88,10 @@ class CSV(Tracker):
         return [History(folder)]
 
     def finish(
-        self, summary: Mapping[str, Any], samples: Sequence[Mapping[str, str]], figures: Mapping[str, Figure]
+        self,
+        summary: Mapping[str, Any],
+        samples: Sequence[Mapping[str, Exhibit]],
+        figures: Mapping[str, Figure],
     ) -> None:
         pass
 
@@ -123,7 +135,10 @@ class WeightsAndBiases(Tracker):
         return [History(folder), self._logger]
 
     def finish(
-        self, summary: Mapping[str, Any], samples: Sequence[Mapping[str, str]], figures: Mapping[str, Figure]
+        self,
+        summary: Mapping[str, Any],
+        samples: Sequence[Mapping[str, Exhibit]],
+        figures: Mapping[str, Figure],
     ) -> None:
         import wandb
 
@@ -136,8 +151,7 @@ class WeightsAndBiases(Tracker):
             run.summary.update(dict(summary))
             run.log({name: wandb.Image(figure) for name, figure in figures.items()})
             if samples:
-                rows = [list(row.values()) for row in samples]
-                run.log({"samples": wandb.Table(columns=list(samples[0]), data=rows)})
+                run.log({"samples": _table(samples)})
             run.finish()
 
         _within(run, run.settings.finish_timeout, send)
@@ -250,6 +264,21 @@ class Meter(L.Callback):
             gradients = [p.grad for p in trained(optimizer) if p.grad is not None]
             pl_module.log("gradient_norm", torch.nn.utils.get_total_norm(gradients), batch_size=1)
             pl_module.log("learning_rate", optimizer.param_groups[0]["lr"], batch_size=1)
+
+
+def _table(samples: Sequence[Mapping[str, Exhibit]]) -> wandb.Table:
+    """Samples as a table of W&B's: a column of texts, or of HTML where any of its exhibits has that."""
+    import wandb
+
+    rich = {name for row in samples for name, exhibit in row.items() if exhibit.html is not None}
+    rows = [
+        [
+            wandb.Html(exhibit.html or escape(exhibit.text), inject=False) if name in rich else exhibit.text
+            for name, exhibit in row.items()
+        ]
+        for row in samples
+    ]
+    return wandb.Table(columns=list(samples[0]), data=rows)
 
 
 def _reason(error: Exception) -> str:

@@ -23,6 +23,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.checkpoints import BEST, Best, Checkpoint, Last, read_checkpoint
 from rnnx.core.data import Data, Split
 from rnnx.core.errors import Interrupted, UsageError
+from rnnx.core.exhibit import Exhibit
 from rnnx.core.history import METRICS
 from rnnx.core.interruption import Interruption, requeue
 from rnnx.core.place import Place
@@ -134,7 +135,7 @@ class Training:
             self.say(f"the tracking of the run did not end well, but its folder is whole: {error}")
         return result
 
-    def _shown(self, data: Data, task: Task) -> tuple[list[dict[str, str]], dict[str, Figure]]:
+    def _shown(self, data: Data, task: Task) -> tuple[list[dict[str, Exhibit]], dict[str, Figure]]:
         """Samples and pictures of what the model makes of a test batch, and of how it came to be."""
         task.eval()
         batch = _middle(data, "test").to(task.device)

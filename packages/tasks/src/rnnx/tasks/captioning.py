@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
@@ -16,6 +17,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.exhibit import Drawing, Exhibit, Picture, Text
 from rnnx.core.files import replacing
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
@@ -205,8 +207,10 @@ class Captioning(Task):
         texts = [self._text(found) for found in self._write(batch.inputs, batch.lengths, search)]
         metrics["text"].update(batch.index, texts, batch.references)
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """The line that :meth:`predict` reads a test image from, what people say of it, and the caption.
+
+        Where there is attention to pictures, also where it looked for each word.
 
         A picture that lies nowhere is a ``data:`` URL, which a browser shows.
         """
@@ -214,12 +218,8 @@ class Captioning(Task):
         found = self._write(batch.inputs, batch.lengths, self.search)
         places = [self.meta["places"][position] for position in batch.index.tolist()]
         return [
-            {
-                "image": place or film_strip(image[:1].cpu().numpy()),
-                "references": " | ".join(references),
-                "caption": self._text(hypotheses),
-            }
-            for place, image, references, hypotheses in zip(
+            self._sample(place, image, " | ".join(references), best)
+            for place, image, references, (best, *_) in zip(
                 places, batch.inputs, batch.references, found, strict=True
             )
         ]
@@ -227,8 +227,7 @@ class Captioning(Task):
     def figures(self, batch: Batch) -> dict[str, Figure]:
         """Where the decoder looked in the first picture; features are none, and are not drawn."""
         ((best, *_),) = self._write(batch.inputs[:1], batch.lengths[:1], self.search)
-        figure = self._figure(batch.inputs[0], best)
-        return {} if figure is None else {"attention": figure}
+        return {"attention": self._figure(batch.inputs[0], best)} if self._gazes(best) else {}
 
     def predict(
         self,
@@ -283,11 +282,10 @@ class Captioning(Task):
             inputs = pad_sequence(images, batch_first=True).to(self.device)
             lengths = torch.tensor([len(image) for image in images], device=self.device)
             found = self._write(inputs, lengths, search)
-            if attention is not None and chunk[0][0] == 0:
+            if attention is not None and chunk[0][0] == 0 and self._gazes(found[0][0]):
                 figure = self._figure(inputs[0], found[0][0])
-                if figure is not None:
-                    with replacing(Path(attention)) as file:
-                        figure.savefig(file, format="png", dpi=150)
+                with replacing(Path(attention)) as file:
+                    figure.savefig(file, format="png", dpi=150)
             for (number, _), hypotheses in zip(chunk, found, strict=True):
                 yield from answers(number, hypotheses, self.vocabulary, scores or n_best > 1)
 
@@ -310,11 +308,35 @@ class Captioning(Task):
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
         return self.vocabulary.decode(hypotheses[0].tokens)
 
-    def _figure(self, inputs: Tensor, best: Hypothesis) -> Figure | None:
+    def _sample(self, place: str, image: Tensor, references: str, best: Hypothesis) -> dict[str, Exhibit]:
+        caption = self.vocabulary.decode(best.tokens)
+        sample: dict[str, Exhibit] = {
+            "image": self._shown(place, image),
+            "references": Text(references),
+            "caption": Text(caption),
+        }
+        if self.eye is not None and best.attention is not None:
+            alt = f"Where in the image was looked for each word of '{caption}'"
+            draw = partial(self._figure, image, best)
+            sample["attention"] = Drawing("", alt, draw) if best.tokens else Text("")
+        return sample
+
+    def _shown(self, place: str, image: Tensor) -> Exhibit:
+        """The line that an image is read from and, of a picture, itself."""
+        if self.eye is None:
+            return Text(place)
+        url = film_strip(image[:1].cpu().numpy())
+        return Picture(place or url, "The image", url)
+
+    def _gazes(self, best: Hypothesis) -> bool:
+        """Whether there is something to draw of where it was looked."""
+        return self.eye is not None and best.attention is not None and bool(best.tokens)
+
+    def _figure(self, inputs: Tensor, best: Hypothesis) -> Figure:
         from rnnx.tasks.parts.gaze import gazes
 
-        if self.eye is None or best.attention is None or not best.tokens:
-            return None
+        assert self.eye is not None
+        assert best.attention is not None
         words = [self.vocabulary.tokens[token] for token in best.tokens]
         return gazes(inputs[0], best.attention.unflatten(1, self.eye.grid), words)
 

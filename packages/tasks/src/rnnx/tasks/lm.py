@@ -15,6 +15,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Fraction, NonNegative, Positive, Rate, Seed
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
+from rnnx.core.exhibit import Exhibit, Text
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.cross_entropy import cross_entropy
@@ -115,13 +116,13 @@ class LanguageModel(Task):
         for metric in metrics.values():
             metric.update(loss.total, loss.count)
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """Continuations, drawn at temperature 0.8, of five pieces of the first row."""
         prompts = batch.inputs[0, : int(batch.lengths[0])].tensor_split(SAMPLES)
         return [
             {
-                "prompt": self._text(prompt),
-                "continuation": self._text(self._continue(prompt, 60, 0.8, 0, 1.0, None)),
+                "prompt": Text(self._text(prompt)),
+                "continuation": Text(self._text(self._continue(prompt, 60, 0.8, 0, 1.0, None))),
             }
             for prompt in prompts
             if len(prompt)

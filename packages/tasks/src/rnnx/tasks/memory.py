@@ -17,6 +17,7 @@ from torchmetrics import MeanMetric, Metric
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.exhibit import Exhibit, Text
 from rnnx.core.task import Loss, Task
 
 if TYPE_CHECKING:
@@ -265,13 +266,13 @@ class Memory(Task):
         """Adds the scores of a batch."""
         metrics[self.kind.metric].update(self.kind.score(self.kind.answer(output), batch.targets))
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """The input as :meth:`predict` reads it, the expected answer and the model's."""
         return [
             {
-                "input": self.kind.question(inputs[:length]),
-                "expected": self.kind.text(targets),
-                "answer": self.kind.text(answers),
+                "input": Text(self.kind.question(inputs[:length])),
+                "expected": Text(self.kind.text(targets)),
+                "answer": Text(self.kind.text(answers)),
             }
             for inputs, length, targets, answers in zip(
                 batch.inputs,
@@ -286,7 +287,7 @@ class Memory(Task):
         """The first picture, where the data is pictures."""
         first = self.samples(batch)[0]
         inputs = batch.inputs[0, : int(batch.lengths[0])]
-        return self.kind.figures(inputs, f"{first['expected']}, answered {first['answer']}")
+        return self.kind.figures(inputs, f"{first['expected'].text}, answered {first['answer'].text}")
 
     def predict(self, lines: Iterable[str]) -> Iterator[str]:
         """Answers each line.

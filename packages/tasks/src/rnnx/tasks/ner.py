@@ -14,7 +14,9 @@ from torchmetrics import Metric
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Positive, Rate
 from rnnx.core.data import Meta, Split
+from rnnx.core.exhibit import Exhibit, Text
 from rnnx.core.padding import real_steps
+from rnnx.core.palettes import distinct
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.characters import CharacterEncoder
 from rnnx.tasks.parts.confusion import Confusion, drawn
@@ -22,7 +24,7 @@ from rnnx.tasks.parts.crf import CRF, Softmax, Tagging
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
 from rnnx.tasks.parts.entity_scores import EntityScores
 from rnnx.tasks.parts.lexicon import Lexicon, padded
-from rnnx.tasks.parts.tagged_text import bracketed, columns, read, written
+from rnnx.tasks.parts.tagged_text import bracketed, coloured, columns, read, written
 from rnnx.tasks.parts.tags import Entity, Tag, entities, legal
 
 if TYPE_CHECKING:
@@ -115,19 +117,20 @@ class Entities(Task):
         predicted = self.tagging.decode(output, batch.lengths)
         metrics["entities"].update(predicted, batch.targets, batch.lengths)
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
-        """The text, and its entities as they should be and as they are found, in brackets."""
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
+        """The text, and its entities as they should be and as they are found."""
         assert batch.references is not None
-        rows = []
+        colours = distinct(self._types())
+        rows: list[dict[str, Exhibit]] = []
         for (reference,), found in zip(
             batch.references, self._find(batch.inputs, batch.lengths), strict=True
         ):
             words, expected = read(reference)
             rows.append(
                 {
-                    "text": " ".join(words),
-                    "expected": bracketed(words, expected),
-                    "found": bracketed(words, found),
+                    "text": Text(" ".join(words)),
+                    "expected": coloured(words, expected, colours),
+                    "found": coloured(words, found, colours),
                 }
             )
         return rows
@@ -135,7 +138,7 @@ class Entities(Task):
     def figures(self, batch: Batch) -> dict[str, Figure]:
         """Which type each word of the batch was taken for."""
         real = real_steps(batch.inputs, batch.lengths)  # (N, T)
-        types = ["none", *dict.fromkeys(tag.type for tag in self.tags if tag.type)]
+        types = ["none", *self._types()]
         type_of = torch.tensor([types.index(tag.type or "none") for tag in self.tags], device=self.device)
         answers = self.tagging.decode(self(batch), batch.lengths)
         confusion = Confusion(len(types)).to(self.device)
@@ -167,6 +170,9 @@ class Entities(Task):
             found = iter(self._answer([words for words in sentences if words]))
             for words in sentences:
                 yield write(words, next(found) if words else [])
+
+    def _types(self) -> list[str]:
+        return list(dict.fromkeys(tag.type for tag in self.tags if tag.type))
 
     def _crf(self, constraints: bool) -> CRF:
         follow = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
@@ -16,6 +17,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
+from rnnx.core.exhibit import Drawing, Exhibit, Text
 from rnnx.core.files import replacing
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
@@ -160,17 +162,13 @@ class Translation(Task):
         texts = [self._text(found) for found in self._translate(batch.inputs, batch.lengths, search)]
         metrics["text"].update(batch.index, texts, batch.references)
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
-        """Source, reference and translation."""
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
+        """Source, reference and translation; and the alignment, where there is attention."""
         found = self._translate(batch.inputs, batch.lengths, self.search)
         assert batch.references is not None
         return [
-            {
-                "source": self.source.decode(source[:length]),
-                "reference": references[0],
-                "translation": self._text(hypotheses),
-            }
-            for source, length, references, hypotheses in zip(
+            self._sample(source[:length], reference, best)
+            for source, length, (reference, *_), (best, *_) in zip(
                 batch.inputs.tolist(), batch.lengths.tolist(), batch.references, found, strict=True
             )
         ]
@@ -179,8 +177,8 @@ class Translation(Task):
         """The alignment of the first sentence, where there is attention."""
         first = batch.inputs[:1, : int(batch.lengths[0])]  # (1, S)
         ((best, *_),) = self._translate(first, batch.lengths[:1], self.search)
-        figure = self._figure(first[0].tolist(), best)
-        return {} if figure is None else {"attention": figure}
+        source = first[0].tolist()
+        return {"attention": self._figure(source, best)} if _aligned(best) else {}
 
     def predict(
         self,
@@ -262,11 +260,21 @@ class Translation(Task):
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
         return self.target.decode(hypotheses[0].tokens)
 
-    def _figure(self, source: Sequence[int], best: Hypothesis) -> Figure | None:
+    def _sample(self, source: Sequence[int], reference: str, best: Hypothesis) -> dict[str, Exhibit]:
+        texts = self.source.decode(source), reference, self.target.decode(best.tokens)
+        sample: dict[str, Exhibit] = dict(
+            zip(("source", "reference", "translation"), map(Text, texts), strict=True)
+        )
+        if best.attention is not None:
+            alt = f"What was looked at in '{texts[0]}' for each word of '{texts[2]}'"
+            draw = partial(self._figure, source, best)
+            sample["attention"] = Drawing("", alt, draw) if best.tokens else Text("")
+        return sample
+
+    def _figure(self, source: Sequence[int], best: Hypothesis) -> Figure:
         from rnnx.tasks.parts.plots import alignment
 
-        if best.attention is None or not best.tokens:
-            return None
+        assert best.attention is not None
         words = (
             [self.source.tokens[token] for token in source],
             [self.target.tokens[token] for token in best.tokens],
@@ -274,7 +282,12 @@ class Translation(Task):
         return alignment(best.attention[:, : len(source)], *words)
 
     def _draw(self, source: Sequence[int], hypotheses: Sequence[Hypothesis], path: Path) -> None:
-        figure = self._figure(source, hypotheses[0])
-        if figure is not None:
+        if _aligned(hypotheses[0]):
+            figure = self._figure(source, hypotheses[0])
             with replacing(path) as file:
                 figure.savefig(file, format="png", dpi=150)
+
+
+def _aligned(best: Hypothesis) -> bool:
+    """Whether there is an alignment to draw."""
+    return best.attention is not None and bool(best.tokens)

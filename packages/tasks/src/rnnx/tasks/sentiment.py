@@ -15,10 +15,13 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Positive, Rate
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.exhibit import Exhibit, Spans, Text
 from rnnx.core.padding import real_steps
+from rnnx.core.palettes import scale
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.confusion import Confusion, drawn
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.phrases import Phrases
 from rnnx.tasks.parts.pooling import Pooling, pool
 from rnnx.tasks.parts.reader import UNLABELLED, Example, Reader
 
@@ -147,12 +150,12 @@ class Sentiment(Task):
             right = output.nodes.argmax(-1)[labelled] == batch.targets[labelled]
             metrics["node_accuracy"].update(100.0 * right)
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
-        """The text or the tree, its class and the answer."""
-        classes = self.reader.classes
-        expected, answers = _whole(batch).tolist(), self(batch).wholes.argmax(-1).tolist()
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
+        """The text or the tree, its class and the answer; of trees also the answer at each phrase."""
+        output: Scores = self(batch)
+        expected, answers = _whole(batch).tolist(), output.wholes.argmax(-1).tolist()
         return [
-            {"text": self.reader.line(batch, row), "expected": classes[label], "answer": classes[answer]}
+            self._sample(batch, output, row, self.reader.classes[label], self.reader.classes[answer])
             for row, (label, answer) in enumerate(zip(expected, answers, strict=True))
         ]
 
@@ -186,6 +189,19 @@ class Sentiment(Task):
                 probabilities, answers = self(batch).wholes.float().softmax(-1).max(-1)
             for probability, answer in zip(probabilities.tolist(), answers.tolist(), strict=True):
                 yield f"{self.reader.classes[answer]}\t{probability:.4f}"
+
+    def _sample(
+        self, batch: Batch, output: Scores, row: int, expected: str, answer: str
+    ) -> dict[str, Exhibit]:
+        colours, line = scale(self.reader.classes), self.reader.line(batch, row)
+        shown = {"expected": Spans(expected, [(expected, expected)], colours)}
+        if output.nodes is None:
+            return {"text": Text(line), **shown, "answer": Spans(answer, [(answer, answer)], colours)}
+        true, found = (
+            self.reader.named(batch, row, labels.tolist())
+            for labels in (batch.targets[row], output.nodes[row].argmax(-1))
+        )
+        return {"text": Phrases(line, true, colours), **shown, "answer": Phrases(answer, found, colours)}
 
     def _read(self, number: int, line: str) -> Example:
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, final
 
 import torch
@@ -16,10 +17,11 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import NonNegative, Positive, Rate
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.exhibit import Drawing, Exhibit, Picture, Text
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.feature_file import read_features
-from rnnx.tasks.parts.film_strip import SCHEME, film_strip, read_film_strip
+from rnnx.tasks.parts.film_strip import SCHEME, film_strip, passing, read_film_strip
 from rnnx.tasks.parts.frame_encoder import FrameEncoder
 from rnnx.tasks.parts.frame_folder import read_frames
 from rnnx.tasks.parts.frames import to_tensor
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 BACKGROUND: Final = "background"  # the class that counts for no segment, unless another is named
 LARGEST: Final = 4.0  # change of a log-probability that the smoothing still punishes more: MS-TCN's tau
+ALT: Final = "True and predicted labels over time"
 
 
 @final
@@ -119,10 +122,11 @@ class FrameLabels(Task):
             for metric in metrics.values():
                 metric.update(labels, true)
 
-    def samples(self, batch: Batch) -> list[dict[str, str]]:
+    def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """The line that :meth:`predict` reads a test video from, its true segments and the predicted ones.
 
-        Frames are counted as they were read: with ``data.every=2`` each second one.
+        Both are drawn over time, too. Frames are counted as they were read: with ``data.every=2`` each
+        second one.
 
         A video that lies nowhere is a film strip, its frames one below the other: a ``data:`` URL, which a
         browser shows.
@@ -130,9 +134,10 @@ class FrameLabels(Task):
         places = [self.meta["places"][position] for position in batch.index.tolist()]
         return [
             {
-                "video": place or film_strip(frames[: len(true)].cpu().numpy()),
-                "truth": written(true, self.classes),
-                "prediction": written(labels, self.classes),
+                "video": self._shown(place, frames[: len(true)].cpu().numpy()),
+                "truth": Text(written(true, self.classes)),
+                "prediction": Text(written(labels, self.classes)),
+                "ribbon": Drawing("", ALT, partial(self._ribbon, true, labels)),
             }
             for place, frames, (labels, true) in zip(
                 places, batch.inputs, _pairs(self(batch), batch), strict=True
@@ -141,10 +146,8 @@ class FrameLabels(Task):
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
         """Truth and prediction of the first video over time."""
-        from rnnx.tasks.parts.ribbon import ribbons
-
         labels, true = next(_pairs(self(batch), batch))
-        return {"ribbon": ribbons({"truth": true, "prediction": labels}, self.classes)}
+        return {"ribbon": self._ribbon(true, labels)}
 
     def predict(
         self, lines: Iterable[str], *, form: Literal["segments", "frames"] = "segments"
@@ -176,6 +179,17 @@ class FrameLabels(Task):
                 yield written(labels, self.classes)
             else:
                 yield " ".join(self.classes[label] for label in labels)
+
+    def _shown(self, place: str, frames: NDArray[Any]) -> Exhibit:
+        """The line that a video is read from and, of pictures, some of them."""
+        if len(self.shape) == 1:
+            return Text(place)
+        return Picture(place or film_strip(frames), "Frames of the video", passing(frames))
+
+    def _ribbon(self, true: Sequence[int], labels: Sequence[int]) -> Figure:
+        from rnnx.tasks.parts.ribbon import ribbons
+
+        return ribbons({"truth": true, "prediction": labels}, self.classes)
 
     def _read(self, line: str, number: int) -> NDArray[Any]:
         """The frames of the video that a line names, ``(T, ...)``."""

@@ -15,6 +15,7 @@ from rnnx.core.errors import InputError
 from rnnx.tasks.parts.picture import measured, read_picture
 
 SCHEME: Final = "data:image/png;base64,"  # RFC 2397
+PASSING: Final = 10  # frames that are shown of a video, at most
 SHOWN: Final = 40  # characters of a line that is refused
 
 
@@ -33,6 +34,19 @@ def film_strip(frames: NDArray[np.uint8]) -> str:
     file = BytesIO()
     Image.fromarray(rows[:, :, 0] if C == 1 else rows).save(file, "png")
     return SCHEME + base64.b64encode(file.getvalue()).decode()
+
+
+def passing(frames: NDArray[np.uint8]) -> str:
+    """Some pictures of ``(T, C, H, W)``, evenly spaced from the first to the last, side by side, as a URL.
+
+    Example:
+        >>> from rnnx.tasks.parts.film_strip import PASSING
+        >>> frames = np.zeros((50, 1, 8, 8), dtype=np.uint8)
+        >>> read_film_strip(passing(frames), (1, 8, PASSING * 8)).shape
+        (1, 1, 8, 80)
+    """
+    chosen = np.linspace(0, len(frames) - 1, min(len(frames), PASSING)).round().astype(int)
+    return film_strip(np.concatenate(frames[chosen], axis=-1)[np.newaxis])
 
 
 def read_film_strip(line: str, shape: Sequence[int]) -> NDArray[np.uint8]:

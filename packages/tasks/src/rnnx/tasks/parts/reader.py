@@ -133,13 +133,29 @@ class Reader:
 
     def line(self, batch: Batch, row: int) -> str:
         """One example of a batch as :meth:`read` takes it, its labels the numbers of the classes or ``?``."""
+        if batch.parents is None:
+            return self.vocabulary.decode(batch.inputs[row, : int(batch.lengths[row])].tolist())
+        labels = ["?" if label == UNLABELLED else str(label) for label in batch.targets[row].tolist()]
+        return written(self._tree(batch, row, labels))
+
+    def named(self, batch: Batch, row: int, labels: Sequence[int]) -> Tree:
+        """One tree of a batch under other labels, the names of their classes; empty where there is no label.
+
+        Args:
+            batch: Of trees.
+            row: Which.
+            labels: Of its nodes at least, the numbers of their classes.
+        """
+        return self._tree(
+            batch, row, ["" if label == UNLABELLED else self.classes[label] for label in labels]
+        )
+
+    def _tree(self, batch: Batch, row: int, labels: Sequence[str]) -> Tree:
+        assert batch.parents is not None
         length = int(batch.lengths[row])
         tokens = batch.inputs[row, :length].tolist()
-        if batch.parents is None:
-            return self.vocabulary.decode(tokens)
         words = ["" if token == self.vocabulary.pad else self.vocabulary.tokens[token] for token in tokens]
-        labels = ["?" if label == UNLABELLED else str(label) for label in batch.targets[row].tolist()]
-        return written(Tree(words, labels[:length], batch.parents[row, :length].tolist()))
+        return Tree(words, list(labels[:length]), batch.parents[row, :length].tolist())
 
     def _labels(self, names: Sequence[str]) -> Tensor:
         return _numbers([self._classes.get(name, UNLABELLED) for name in names])

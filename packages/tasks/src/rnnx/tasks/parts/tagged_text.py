@@ -1,9 +1,10 @@
-"""Sentences with their named entities, as text: tags in IOB2 within a line or in columns, or brackets."""
+"""Sentences with their named entities, tags in IOB2 within a line or in columns, brackets, or coloured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from rnnx.core.exhibit import Spans
 from rnnx.tasks.parts.tags import Entity, Tag, entities, tags_of
 
 
@@ -52,3 +53,24 @@ def bracketed(words: Sequence[str], found: Sequence[Entity]) -> str:
         marked[start] = f"[{type} {marked[start]}"
         marked[stop - 1] += "]"
     return " ".join(marked)
+
+
+def coloured(words: Sequence[str], found: Sequence[Entity], colours: Mapping[str, str]) -> Spans:
+    """The same with each entity coloured by its type.
+
+    Args:
+        words: Of the sentence.
+        found: Its entities, in order.
+        colours: Of each type, ``#rrggbb``.
+
+    Example:
+        >>> coloured(["Ada", "Lovelace", "ran"], [Entity(0, 2, "PER")], {"PER": "#0072b2"}).pieces
+        [('Ada Lovelace', 'PER'), ('ran', '')]
+    """
+    pieces, place = list[tuple[str, str]](), 0
+    for start, stop, type in found:
+        pieces += ((word, "") for word in words[place:start])
+        pieces.append((" ".join(words[start:stop]), type))
+        place = stop
+    pieces += ((word, "") for word in words[place:])
+    return Spans(bracketed(words, found), pieces, colours)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from html.parser import HTMLParser
 from io import BytesIO
 from itertools import repeat
-from typing import Any
+from typing import Any, final
 
 import torch
 
 from rnnx.core.errors import RnnxError
+from rnnx.core.exhibit import Exhibit
 from rnnx.core.task import Task
 from rnnx.core.testing.check import one_sentence
 from rnnx.core.testing.comparison import require
@@ -21,6 +23,9 @@ from rnnx.core.testing.tasks.subject import Subject, predict_options
 
 LINES = 2  # that are asked
 ENOUGH = 1000  # lines read before the first answer
+FOREIGN = {"script", "style", "link", "iframe", "object", "embed", "form", "base", "meta"}
+SOURCES = {"src", "srcset", "href", "poster", "action", "background"}
+EMPTY = {"br", "hr", "img", "wbr"}
 FILE = re.compile(r"\w[\w-]*")
 
 
@@ -30,7 +35,7 @@ def questions(subject: Subject, task: Task) -> list[str]:
     Raises:
         AssertionError: there is none.
     """
-    firsts = [next(iter(row.values())) for row in _samples(subject, task)]
+    firsts = [next(iter(row.values())).text for row in _samples(subject, task)]
     texts = [line.strip() for first in firsts for line in first.splitlines() if line.strip()]
     require(bool(texts), "the first column of the samples has no line to predict from")
     return texts[:LINES]
@@ -38,15 +43,29 @@ def questions(subject: Subject, task: Task) -> list[str]:
 
 @of_the_defaults
 def check_samples_are_rows_of_one_form(subject: Subject) -> None:
-    """Text in the same columns; in the first, a line that ``predict`` answers."""
+    """Exhibits in the same columns; in the first, a line that ``predict`` answers."""
     found = _samples(subject, subject.build())
     for number, row in enumerate(found, 1):
-        text = all(isinstance(part, str) for item in row.items() for part in item)
-        require(text, f"row {number} of the samples holds more than text: {row}")
+        whole = all(isinstance(name, str) and isinstance(shown, Exhibit) for name, shown in row.items())
+        require(whole, f"row {number} of the samples holds more than names and exhibits: {row}")
         require(
             list(row) == list(found[0]),
             f"row {number} of the samples has the columns {', '.join(row)}, the first {', '.join(found[0])}",
         )
+
+
+@of_the_defaults
+def check_samples_are_fragments_of_html(subject: Subject) -> None:
+    """What pages show of them stands by itself: no scripts, no style sheets, nothing from elsewhere."""
+    task = subject.build()
+    for row in _samples(subject, task)[:LINES]:
+        for name, exhibit in row.items():
+            if exhibit.html is not None:
+                fragment = _Fragment(name)
+                fragment.feed(exhibit.html)
+                fragment.close()
+                left = ", ".join(f"<{tag}>" for tag in fragment.opened)
+                require(not left, f"the HTML of {name} leaves {left} open")
 
 
 @of_the_defaults
@@ -98,8 +117,38 @@ def check_predict_answers_before_the_last_line(subject: Subject) -> None:
     next(iter(task.predict(endless())))
 
 
+@final
+class _Fragment(HTMLParser):
+    """Reads HTML, and fails where it needs or does more than it may.
+
+    Args:
+        name: Of the column.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name, self.opened = name, list[str]()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        require(tag not in FOREIGN, f"the HTML of {self.name} has <{tag}>, which does not stand by itself")
+        for attribute, value in attrs:
+            outside = attribute in SOURCES and not (value or "").startswith("data:")
+            require(
+                not (outside or attribute.startswith("on") or "url(" in (value or "")),
+                f"the HTML of {self.name} has <{tag} {attribute}={value!r}>, which does not stand by itself",
+            )
+        if tag not in EMPTY:
+            self.opened.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        require(
+            self.opened[-1:] == [tag], f"the HTML of {self.name} closes <{tag}>, which is not what is open"
+        )
+        self.opened.pop()
+
+
 @torch.no_grad()
-def _samples(subject: Subject, task: Task) -> list[dict[str, str]]:
+def _samples(subject: Subject, task: Task) -> list[dict[str, Exhibit]]:
     found = task.samples(subject.batches("test")[0])
     require(bool(found), "samples gives no row for a batch")
     return found
