@@ -125,6 +125,7 @@ def beside(words: Sequence[str], steps: int, progress: bool) -> Beside:
     with TemporaryDirectory() as out, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         untested = ("trainer.limit_val_batches=0", "trainer.limit_test_batches=0", f"out={out}")
         experiment = Experiment.from_words(*words, *untested)
+        os.environ["TTY_COMPATIBLE"] = "1"  # rich draws as on a terminal
         found = Beside(Bare(experiment), steps)
         with redirect_stdout(nowhere), redirect_stderr(nowhere):
             experiment.run(progress=progress, callbacks=[found])

@@ -35,6 +35,9 @@ def complete(folder, line):
     ("line", "offered"),
     [
         ("rnnx ru", ["run"]),
+        ("rnnx doc", ["doctor"]),
+        ("rnnx doctor --j", ["--json"]),
+        ("rnnx run --", ["--dry-run", "--json", "--help"]),
         ("rnnx run ce", ["cell=", "cell."]),
         ("rnnx run cell=l", ["cell=lstm"]),  # as zsh and fish have it
         ("rnnx run cell = l", ["lstm"]),  # as Bash has it

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from rnnx.cli.outcome import metrics, outcome
+import pytest
+
+from rnnx.cli.outcome import metrics, outcome, tell
 from rnnx.cli.screen import display
 from rnnx.core.exhibit import Text
 from rnnx.core.result import Result
+from rnnx.core.spec import resolve
+
+CONFIG = resolve(["trainer.max_epochs=7"])
 
 
 def test_a_metric_that_a_split_lacks_is_left_blank(capsys):
@@ -17,17 +23,39 @@ def test_a_metric_that_a_split_lacks_is_left_blank(capsys):
 def test_the_example_is_one_line_that_a_shell_can_take(capsys):
     samples = [{"prompt": Text("\n  it's $HOME\nmore"), "continuation": Text("x")}]
     result = Result(Path("my runs/a"), {"valid": {}, "test": {}}, samples, [])
-    display(outcome(result))
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last == """use it  echo 'it'"'"'s $HOME' | rnnx predict 'my runs/a'"""
+    display(outcome(result, CONFIG))
+    lines = capsys.readouterr().out.splitlines()
+    assert """use it     echo 'it'"'"'s $HOME' | rnnx predict 'my runs/a'""" in lines
 
 
 def test_what_cannot_predict_has_no_example(capsys):
-    display(outcome(Result(Path("runs/a"), {"valid": {"loss": 1.0}, "test": {"loss": 1.0}}, [], [])))
-    assert capsys.readouterr().out.splitlines()[-1] == "run  runs/a"
+    display(outcome(Result(Path("runs/a"), {"valid": {"loss": 1.0}, "test": {"loss": 1.0}}, [], []), CONFIG))
+    assert "predict" not in capsys.readouterr().out
 
 
 def test_an_example_too_long_to_type_is_left_to_a_file(capsys):
     result = Result(Path("runs/a"), {"valid": {}, "test": {}}, [{"prompt": Text("0.25 " * 100)}], [])
-    display(outcome(result))
-    assert capsys.readouterr().out.splitlines()[-1] == "use it  rnnx predict runs/a < FILE"
+    display(outcome(result, CONFIG))
+    assert "use it     rnnx predict runs/a < FILE" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["trainer.max_epochs=7"], ["rnnx resume runs/a trainer.max_epochs=14", "rnnx flow runs/a"]),
+        (
+            ["trainer.max_epochs=-1", "trainer.max_steps=50"],
+            ["rnnx resume runs/a trainer.max_steps=100", "rnnx flow runs/a"],
+        ),
+        (["task=lm", "baseline=ngram"], []),
+    ],
+)
+def test_what_may_come_next_is_told(capsys, words, told):
+    display(outcome(Result(Path("runs/a"), {"valid": {}, "test": {}}, [], []), resolve(words)))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[line.index("rnnx ") :] for line in lines if "rnnx " in line] == told
+
+
+def test_for_a_program_it_is_what_the_result_holds_and_where(capsys):
+    tell(Result(Path("runs/a"), {"valid": {"loss": 1.5}, "seed": 1}, [], []), as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"folder": "runs/a", "valid": {"loss": 1.5}, "seed": 1}

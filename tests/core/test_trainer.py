@@ -37,7 +37,7 @@ def algorithms() -> Iterator[None]:
 
 
 def built(path: Path, **options: Any) -> L.Trainer:
-    return Trainer(accelerator="cpu", **options).build(path, [], [], False)
+    return Trainer(accelerator="cpu", **options).build(path, [], [])
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -129,7 +129,7 @@ class Seen(L.Callback):
 def test_it_trains(tmp_path: Path, options: dict[str, Any], expected: list[float]) -> None:
     model, seen, logger = Line(), Seen(), CSVLogger(tmp_path / "log", name="", version="")
     options = {"max_epochs": 1, "log_every_n_steps": 1} | options
-    trainer = Trainer(accelerator="cpu", **options).build(tmp_path, [logger], [seen], False)
+    trainer = Trainer(accelerator="cpu", **options).build(tmp_path, [logger], [seen])
     loader = DataLoader(torch.tensor([[3.0, 4.0]]))  # type: ignore[arg-type]
     trainer.fit(model, loader)
     assert model.weight.tolist() == pytest.approx(expected, rel=1e-5)
@@ -138,10 +138,9 @@ def test_it_trains(tmp_path: Path, options: dict[str, Any], expected: list[float
     assert (tmp_path / "log" / "metrics.csv").is_file()
 
 
-@pytest.mark.parametrize("progress", [False, True])
-def test_the_progress_bar_is_shown_where_it_is_asked_for(tmp_path: Path, progress: bool) -> None:
-    trainer = Trainer(accelerator="cpu").build(tmp_path, [], [], progress)
-    assert (trainer.progress_bar_callback is not None) == progress
+def test_nothing_of_lightnings_own_is_shown_or_kept(tmp_path: Path) -> None:
+    trainer = Trainer(accelerator="cpu").build(tmp_path, [], [])
+    assert trainer.progress_bar_callback is trainer.checkpoint_callback is None
     assert trainer.loggers == []
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from rnnx.cli.app import app
-from rnnx.cli.commands.run import size
+from rnnx.cli.commands.run import parameters
 from rnnx.core.options import yaml
 
 RUN = "it's small"
@@ -67,6 +67,14 @@ def test_a_dry_run_shows_a_configuration_that_runs_and_the_size_and_leaves_nothi
     total, *modules = (int(size.replace(",", "")) for size in sizes.values())
     assert total == sum(modules)
     assert sizes["encoder"] == f"{3 * 8 * (256 + 8 + 2):,}"  # three gates, embeddings of 256, two biases
+
+
+def test_a_program_is_told_the_same_of_a_dry_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("run", "task=nmt", "data.train=200", "cell.hidden_size=8", "--dry-run")
+    told, shown = json.loads(invoke(*words, "--json").stdout), invoke(*words).stdout
+    assert told["config"] == yaml().load(shown)
+    assert f"# parameters: {sum(told['parameters'].values()):,}\n" in shown
 
 
 PARALLEL = {"train.de": b"a\nb\nc\n", "train.en": b"a\nb\nc\n", "dev.de": b"a\n", "dev.en": b"a\n"}
@@ -142,6 +150,4 @@ class Tied(nn.Module):
 
 
 def test_what_is_shared_is_counted_once():
-    lines = [line.split() for line in size(Tied()).splitlines()]
-    assert lines[0] == ["#", "parameters:", "4,005"]
-    assert sorted(lines[1:]) == [["#", "embedding", "3,000"], ["#", "output", "1,000"], ["#", "scale", "5"]]
+    assert parameters(Tied()) == {"embedding": 3000, "output": 1000, "scale": 5}

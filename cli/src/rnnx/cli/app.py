@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from rnnx.cli.commands.bench import bench
 from rnnx.cli.commands.check import check
+from rnnx.cli.commands.doctor import doctor
 from rnnx.cli.commands.find_lr import find_lr
 from rnnx.cli.commands.flow import flow
 from rnnx.cli.commands.list import list_
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "flow": flow,
     "check": check,
     "bench": bench,
+    "doctor": doctor,
 }
 
 

@@ -1,4 +1,4 @@
-"""What ``rnnx run`` says: before it starts, while it trains, and at its end."""
+"""What ``rnnx run`` and ``rnnx resume`` say at the end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Group, RenderableType
 
-from rnnx.cli.screen import table
+from rnnx.cli.screen import display, display_json, table
+from rnnx.core.runs import CONFIG
+from rnnx.core.spec import Config, resolve
 
 if TYPE_CHECKING:
     from rnnx.core.result import Result
@@ -23,10 +25,29 @@ def metrics(splits: Mapping[str, Mapping[str, float]]) -> RenderableType:
     return table(("", *splits), rows)
 
 
-def outcome(result: Result) -> RenderableType:
-    """Metrics, samples, pictures, and the command that uses the model."""
+def tell(result: Result, as_json: bool) -> None:
+    """Writes what a run came to; of several processes one does.
+
+    Args:
+        result: Of the run.
+        as_json: Whether as one JSON document: what ``result.json`` holds, and the ``folder``.
+    """
+    from rnnx.core.processes import leads
+
+    if not leads():
+        return
+    if as_json:
+        display_json({"folder": result.folder, **result.values})
+    else:
+        display(outcome(result, resolve([str(result.folder / CONFIG)])))
+
+
+def outcome(result: Result, config: Config) -> RenderableType:
+    """Metrics, samples, where things are, and the commands that one may want next."""
     splits = {split: result.values[split] for split in ("valid", "test")}
-    return Group("", metrics(splits), "", *_samples(result), table(("", ""), _places(result)))
+    places = [("run", str(result.folder)), *(("plot", str(path)) for path in result.plots)]
+    rows = table(("", ""), [*places, *_next(result, config)])
+    return Group("", metrics(splits), "", *_samples(result), rows)
 
 
 def _samples(result: Result) -> Iterator[RenderableType]:
@@ -35,12 +56,15 @@ def _samples(result: Result) -> Iterator[RenderableType]:
         yield ""
 
 
-def _places(result: Result) -> Iterator[tuple[str, str]]:
-    yield "run", str(result.folder)
-    yield from (("plot", str(path)) for path in result.plots)
+def _next(result: Result, config: Config) -> Iterator[tuple[str, str]]:
+    run = shlex.quote(str(result.folder))
     if result.samples:
-        command, line = f"rnnx predict {shlex.quote(str(result.folder))}", shlex.quote(_example(result))
+        command, line = f"rnnx predict {run}", shlex.quote(_example(result))
         yield "use it", f"echo {line} | {command}" if len(line) <= LONGEST else f"{command} < FILE"
+    if config.baseline is None:
+        limit = "max_epochs" if config.trainer["max_epochs"] > 0 else "max_steps"
+        yield "go on", f"rnnx resume {run} trainer.{limit}={2 * config.trainer[limit]}"
+        yield "look back", f"rnnx flow {run}"
 
 
 def _example(result: Result) -> str:

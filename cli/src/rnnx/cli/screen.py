@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 import typer
+from pydantic_core import to_json
 from rich.console import Console, RenderableType
 from rich.table import Table
 
@@ -23,6 +24,11 @@ def display(what: RenderableType) -> None:
     with console.capture() as captured:
         console.print(what)
     typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def display_json(what: object) -> None:
+    """Writes one JSON document; a number that is infinite or none is null in it."""
+    typer.echo(to_json(what, indent=2, inf_nan_mode="null").decode())
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -60,12 +66,6 @@ def command_line() -> str:
     return shlex.join(["rnnx", *sys.argv[1:]])
 
 
-def is_watched() -> bool:
-    """Whether somebody watches, so that a progress bar is of use."""
-    return sys.stderr.isatty() and sys.stdout.isatty()
-
-
 def say(line: str) -> None:
-    """A line of how a run goes, where no progress bar shows it."""
-    if not is_watched():
-        typer.echo(line, err=True)
+    """A line of how a run goes."""
+    typer.echo(line, err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import typer
 from rich.console import Group
 
 from rnnx.cli.arguments import BenchWords, Json, Markdown
-from rnnx.cli.screen import command_line, display, in_markdown, table
+from rnnx.cli.screen import command_line, display, display_json, in_markdown, table
 from rnnx.core.commas import between_commas
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.options import Word, options_of, validate
@@ -243,7 +242,7 @@ def bench(
     if plot is not None:
         found.draw(typed(plot))
     if as_json:
-        typer.echo(json.dumps(found.to_plain(), indent=2, ensure_ascii=False))
+        display_json(found.to_plain())
     elif as_markdown:
         typer.echo(found.markdown())
     else:

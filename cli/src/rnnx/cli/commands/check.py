@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, final
 
 import typer
 
 from rnnx.cli import completion
 from rnnx.cli.arguments import Json
+from rnnx.cli.screen import display_json
 from rnnx.core.errors import UsageError
 from rnnx.core.registry import CHECKABLE, GROUPS, Plugin, find, plugins, suggestion
 
@@ -82,7 +82,7 @@ def check(
         if not as_json:
             typer.echo(outcome.line)
     if as_json:
-        typer.echo(json.dumps([asdict(outcome) for outcome in found], indent=2, ensure_ascii=False))
+        display_json(found)
     if any(outcome.problem for outcome in found):
         raise typer.Exit(1)
 

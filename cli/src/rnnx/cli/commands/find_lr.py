@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from rnnx.cli.arguments import Json, Words
+from rnnx.cli.screen import display_json
 from rnnx.core.spec import resolve
 
 
@@ -36,7 +35,7 @@ def find_lr(
 
         save(rate_test(found.rates, found.losses, found.suggestion), typed(plot))
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2))
+        display_json(found)
     elif found.suggestion is None:
         typer.echo(f"the loss falls at no learning rate from {lowest:g} to {highest:g}")
     else:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-import typer
 from rich.console import Group
 
 from rnnx.cli.arguments import Json, Out, RunNames
-from rnnx.cli.screen import display, table
+from rnnx.cli.screen import display, display_json, table
 from rnnx.core.errors import UsageError
 from rnnx.core.files import write_text
 from rnnx.core.runs import OUT, find_run
@@ -97,7 +96,7 @@ def flow(runs: RunNames, out: Out = OUT, as_json: Json = False) -> None:
 
     flows = measure(folders)
     if as_json:
-        typer.echo(json.dumps(flows.to_plain(), indent=2, ensure_ascii=False))
+        display_json(flows.to_plain())
     else:
         display(flows)
 

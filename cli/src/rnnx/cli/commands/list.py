@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, final
@@ -12,7 +11,7 @@ import typer
 from rnnx.cli import completion
 from rnnx.cli.arguments import Json
 from rnnx.cli.equations import readable
-from rnnx.cli.screen import display, table
+from rnnx.cli.screen import display, display_json, table
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.options import summary
 from rnnx.core.registry import KINDS, Plugin, plugins, suggestion, trouble
@@ -158,7 +157,7 @@ def list_(
     size = size or SIZE
     found: Sequence[Row | CellRow] = cell_rows(input_size or size, size) if kinds == "cells" else rows(kinds)
     if as_json:
-        typer.echo(json.dumps([row.to_plain() for row in found], indent=2, ensure_ascii=False))
+        display_json([row.to_plain() for row in found])
     else:
         columns = CellRow.columns if kinds == "cells" else Row.columns
         display(table(columns, [row.cells for row in found]))

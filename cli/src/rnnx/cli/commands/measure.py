@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
-import typer
-
 from rnnx.cli.arguments import Json, Out, RunName
 from rnnx.cli.outcome import metrics
-from rnnx.cli.screen import display
+from rnnx.cli.screen import display, display_json
 from rnnx.core.runs import OUT, find_run
 
 
@@ -23,6 +19,6 @@ def measure(run: RunName, out: Out = OUT, as_json: Json = False) -> None:
 
     measured = Run.load(folder).test()
     if as_json:
-        typer.echo(json.dumps(measured, indent=2))
+        display_json(measured)
     else:
         display(metrics({"test": measured}))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rnnx.cli.arguments import Out, ResumeWords, RunName
-from rnnx.cli.outcome import outcome
-from rnnx.cli.screen import command_line, display, is_watched, say
+from rnnx.cli.arguments import Json, Out, ResumeWords, RunName
+from rnnx.cli.outcome import tell
+from rnnx.cli.screen import command_line, say
 from rnnx.core.runs import OUT, find_run
 
 
-def resume(run: RunName, words: ResumeWords = None, out: Out = OUT) -> None:
+def resume(run: RunName, words: ResumeWords = None, out: Out = OUT, as_json: Json = False) -> None:
     """Go on with a run that was stopped, from its last checkpoint, as if it had never been.
 
     rnnx resume nmt-gru
@@ -16,8 +16,5 @@ def resume(run: RunName, words: ResumeWords = None, out: Out = OUT) -> None:
     folder = find_run(run, out)
 
     from rnnx.core.experiment import Experiment
-    from rnnx.core.processes import leads
 
-    result = Experiment.resume(folder, *(words or ()), command=command_line(), progress=is_watched(), say=say)
-    if leads():
-        display(outcome(result))
+    tell(Experiment.resume(folder, *(words or ()), command=command_line(), say=say), as_json)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnx.cli.arguments import Words
-from rnnx.cli.outcome import outcome
-from rnnx.cli.screen import command_line, display, is_watched, say
+from rnnx.cli.arguments import Json, Words
+from rnnx.cli.outcome import tell
+from rnnx.cli.screen import command_line, display_json, say
 from rnnx.core.spec import resolve
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the configuration and the model's size; train nothing.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Train a model, test it, and keep both in a folder of its own.
 
@@ -36,22 +38,36 @@ def run(
         for note in config.notes:
             typer.echo(f"rnnx: {note}", err=True)
     experiment = Experiment(config)
-    if dry_run:
-        _, model = experiment.prepare()
-        typer.echo(experiment.config.yaml(), nl=False)
-        if isinstance(model, Task):
-            typer.echo(size(model))
+    if not dry_run:
+        tell(experiment.run(command_line(), say=say), as_json)
         return
-    result = experiment.run(command_line(), is_watched(), say)
-    if leads():
-        display(outcome(result))
+    _, model = experiment.prepare()
+    sizes = parameters(model) if isinstance(model, Task) else {}
+    if as_json:
+        display_json({"config": experiment.config.to_plain(), "parameters": sizes})
+        return
+    typer.echo(experiment.config.yaml(), nl=False)
+    if sizes:
+        typer.echo(told(sizes))
 
 
-def size(model: Task) -> str:
-    """The trained parameters, those of each module too, as comments of YAML; what is shared counts once."""
+def parameters(model: Task) -> Mapping[str, int]:
+    """How many numbers are trained in each module; what is shared counts once."""
     counts = Counter[str]()
     for name, parameter in model.named_parameters():
         counts[name.partition(".")[0]] += parameter.numel()
-    width = max(map(len, counts), default=0)
-    lines = [f"#   {name:{width}}  {count:>13,}" for name, count in counts.items()]
-    return "\n".join([f"# parameters: {counts.total():,}", *lines])
+    return counts
+
+
+def told(sizes: Mapping[str, int]) -> str:
+    """The numbers of parameters, as comments of YAML.
+
+    Example:
+        >>> print(told({"cell": 1200, "output": 30}))
+        # parameters: 1,230
+        #   cell            1,200
+        #   output             30
+    """
+    width = max(map(len, sizes))
+    lines = [f"#   {name:{width}}  {count:>13,}" for name, count in sizes.items()]
+    return "\n".join([f"# parameters: {sum(sizes.values()):,}", *lines])

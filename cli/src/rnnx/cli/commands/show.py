@@ -15,7 +15,7 @@ from rich.text import Text
 from rnnx.cli import completion
 from rnnx.cli.arguments import Json
 from rnnx.cli.equations import readable
-from rnnx.cli.screen import display, table
+from rnnx.cli.screen import display, display_json, table
 from rnnx.core.errors import UsageError
 from rnnx.core.options import Option, Options, documentation, options_of, paper
 from rnnx.core.registry import GROUPS, PER_TASK, Plugin, find, plugins, suggestion
@@ -116,11 +116,14 @@ def show(
 
     rnnx show cell gru
     """
-    for description in describe(kind, name):
-        if as_json:
-            typer.echo(json.dumps(description.to_plain(), ensure_ascii=False))
-        else:
-            display(description)
+    descriptions = describe(kind, name)
+    if as_json:
+        several = kind in PER_TASK and "." not in str(name)
+        plain = [description.to_plain() for description in descriptions]
+        display_json(plain if several else plain[0])
+        return
+    for description in descriptions:
+        display(description)
 
 
 def _named(kind: str, name: str) -> list[Plugin]:

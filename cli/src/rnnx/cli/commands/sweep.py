@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import typer
 from rich.console import Group
 
 from rnnx.cli.arguments import Json, Markdown, SweepWords
-from rnnx.cli.screen import command_line, display, in_markdown, table
+from rnnx.cli.screen import command_line, display, display_json, in_markdown, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -108,7 +107,7 @@ def sweep(
             outcomes.append(outcome)
             typer.echo(f"{len(outcomes)} of {plan.trials}: {line(plan, outcome)}", err=True)
     if as_json:
-        typer.echo(json.dumps(plain(plan, outcomes), indent=2, ensure_ascii=False))
+        display_json(plain(plan, outcomes))
     elif as_markdown:
         typer.echo(markdown(plan, outcomes))
     else:

@@ -84,7 +84,7 @@ class Experiment:
     def run(
         self,
         command: str = "",
-        progress: bool = False,
+        progress: bool | None = None,
         say: Callable[[str], None] = lambda line: None,
         callbacks: Sequence[L.Callback] = (),
     ) -> Result:
@@ -94,8 +94,9 @@ class Experiment:
 
         Args:
             command: What the user typed, for ``result.json``.
-            progress: Whether a progress bar is shown.
-            say: Gets a line after each epoch.
+            progress: Whether it is shown how far the training is, in a bar (in a notebook, by a line after
+                each epoch); if not said, where somebody watches, see :func:`rnnx.core.progress.is_watched`.
+            say: Gets a line after each epoch, where no progress is shown.
             callbacks: What else happens in the training.
 
         Raises:
@@ -127,7 +128,7 @@ class Experiment:
         *words: str,
         out: str | Path = OUT,
         command: str = "",
-        progress: bool = False,
+        progress: bool | None = None,
         say: Callable[[str], None] = lambda line: None,
         callbacks: Sequence[L.Callback] = (),
     ) -> Result:
@@ -293,7 +294,7 @@ class Run:
         with quiet():
             data = self._data()
             alone = self.config.trainer | processes.ALONE
-            trainer = Trainer(**alone).build(self.folder, [], [], progress=False)
+            trainer = Trainer(**alone).build(self.folder, [], [])
             return metrics_of(trainer.test(self.task, data.loader("test"), verbose=False))
 
     def flow(self) -> list[analysis.Flow]:

@@ -54,7 +54,7 @@ def learning_rates(experiment: Experiment, lowest: float, highest: float, steps:
         if not isinstance(task, Task):
             raise UsageError("baseline: expected a net, as a baseline has no learning rate")
         options = experiment.config.trainer | {"max_steps": -1, "max_epochs": steps, "max_time": None}
-        trainer = Trainer(**options).build(Path(folder), [], [], progress=False)
+        trainer = Trainer(**options).build(Path(folder), [], [])
         found = Tuner(trainer).lr_find(
             task,
             data.loader("train"),

@@ -39,10 +39,10 @@ def once(config: Config, command: str = "", callbacks: Sequence[Callback] = ()) 
         return read_result(folder)
     if folder.exists():
         if config.baseline is None and _holds(folder, config):
-            return Experiment.resume(folder, command=command, callbacks=callbacks).values
+            return Experiment.resume(folder, command=command, progress=False, callbacks=callbacks).values
         aside = (folder.with_name(f"{folder.name}.interrupted-{number}") for number in count(1))
         folder.rename(next(path for path in aside if not path.exists()))
-    return Experiment(config).run(command, callbacks=callbacks).values
+    return Experiment(config).run(command, progress=False, callbacks=callbacks).values
 
 
 def many_processes(config: Config) -> Iterator[str]:

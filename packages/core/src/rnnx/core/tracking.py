@@ -119,7 +119,7 @@ class WeightsAndBiases(Tracker):
 
         known = _identity(folder)
         try:
-            mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+            mode = os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
             self._logger = self._start(folder, config, mode, known)
         except wandb.errors.UsageError as error:
             raise UsageError(f"logger: Weights & Biases says: {error} Or set WANDB_MODE=offline") from error
@@ -331,7 +331,7 @@ def _identity(folder: Path) -> str | None:
     return max(tracked).rpartition("-")[2] if tracked else None
 
 
-def _has_key() -> bool:
+def has_key() -> bool:
     """Whether there is a key for W&B, without asking the user or the server."""
     import wandb
 

@@ -88,16 +88,13 @@ class Trainer:
                 "work here"
             )
 
-    def build(
-        self, root: Path, loggers: Sequence[Logger], callbacks: Sequence[L.Callback], progress: bool
-    ) -> L.Trainer:
+    def build(self, root: Path, loggers: Sequence[Logger], callbacks: Sequence[L.Callback]) -> L.Trainer:
         """The trainer of a run.
 
         Args:
             root: The run's folder.
             loggers: Where metrics go.
             callbacks: What else happens.
-            progress: Whether a progress bar is shown.
         """
         import lightning as L
 
@@ -110,7 +107,7 @@ class Trainer:
             callbacks=list(callbacks),
             plugins=[WholeFiles()],
             enable_checkpointing=False,
-            enable_progress_bar=progress,
+            enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,

@@ -28,7 +28,7 @@ from rnnx.core.history import METRICS
 from rnnx.core.interruption import Interruption, requeue
 from rnnx.core.place import Place
 from rnnx.core.plots import curves, gradient_flow, save
-from rnnx.core.progress import ProgressBar
+from rnnx.core.progress import ProgressBar, is_watched
 from rnnx.core.result import Result, values_of
 from rnnx.core.spec import Config
 from rnnx.core.stopping import Stopping
@@ -51,8 +51,8 @@ class Training:
         folder: The run's folder.
         config: Its configuration.
         command: What the user typed, for ``result.json``.
-        progress: Whether a progress bar is shown.
-        say: Gets a line after each epoch.
+        progress: Whether it is shown how far it is; None for where somebody watches.
+        say: Gets a line after each epoch, where no progress is shown.
         callbacks: What else happens in the training.
         interruption: What may stop it.
     """
@@ -60,7 +60,7 @@ class Training:
     folder: Path
     config: Config
     command: str
-    progress: bool
+    progress: bool | None
     say: Callable[[str], None]
     callbacks: Sequence[L.Callback]
     interruption: Interruption
@@ -98,21 +98,23 @@ class Training:
         metric = f"valid/{task.monitor}"
         meter = Meter(self.config.trainer["log_every_n_steps"])
         last = Last(self.folder, config, place, self.interruption, Checkpoint(**self.config.checkpoint))
+        shown = is_watched() if self.progress is None else self.progress
+        bar = ProgressBar() if shown and processes.leads() else None
         callbacks = [
             meter,
-            _Lines(rank_zero_only(self.say)),
+            _Lines(rank_zero_only(bar.say if bar else self.say)),
             Best(self.folder, metric, task.mode),
             last,
             *Stopping(**self.config.stopping).callbacks(metric, task.mode),
             *self.callbacks,
-            *([ProgressBar()] if self.progress else []),
+            *([bar] if bar else []),
         ]
-        trainer = plan.build(self.folder, loggers, callbacks, self.progress)
+        trainer = plan.build(self.folder, loggers, callbacks)
         trainer.fit(task, place, valid_loader, ckpt_path=checkpoint)
         fitted = last.elapsed
         best = processes.from_leader(lambda: read_checkpoint(self.folder / BEST)["state_dict"])
         task.load_state_dict(best)
-        untracked = plan.build(self.folder, [], [], progress=False)
+        untracked = plan.build(self.folder, [], [bar] if bar else [])
         valid = metrics_of(untracked.validate(task, valid_loader, verbose=False))
         start = time.perf_counter()
         test = metrics_of(trainer.test(task, test_loader, verbose=False))
