@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -249,3 +250,14 @@ def test_its_wheel_needs_only_what_it_declares(
     )
     python("-S", "-c", program, PYTHONPATH=path)
     assert (tmp_path / "rnnx" / distribution.package / "py.typed").is_file()
+
+
+@pytest.mark.slow
+@each_distribution
+def test_its_wheel_holds_every_file_of_its_source(
+    distribution: Distribution, wheels: dict[str, Path]
+) -> None:
+    with zipfile.ZipFile(wheels[distribution.name]) as wheel:
+        held = set(wheel.namelist())
+    files = (path.relative_to(distribution.folder / "src") for path in distribution.source.rglob("*.*"))
+    assert {file.as_posix() for file in files if "__pycache__" not in file.parts} <= held

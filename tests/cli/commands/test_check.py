@@ -47,8 +47,23 @@ class Social(Leaky):
 TASKS = '''
 """Somebody's tasks."""
 
+import torch
 from rnnx.core.task import Loss
+from rnnx.tasks.data.memory.draws import whole
+from rnnx.tasks.data.memory.generated import Generated
 from rnnx.tasks.memory import Memory
+
+
+class Sorted(Generated):
+    """The first of some numbers, in an order that is always the same."""
+
+    @property
+    def meta(self):
+        return {"kind": "numbers", "features": 1, "answers": 1}
+
+    def draw(self, count, generator):
+        values = torch.linspace(0, 1, 3 * count).unflatten(0, (count, 3, 1))
+        return whole(values, values[:, 0])
 
 
 class Mean(Memory):
@@ -72,6 +87,7 @@ bare = strange_tasks:Mean
 [rnnx.data]
 mean.toy = rnnx.tasks.data.memory.toy:Toy
 leaky.toy = rnnx.tasks.data.memory.toy:Toy
+memory.sorted = strange_tasks:Sorted
 """
 
 
@@ -149,6 +165,28 @@ def test_a_name_of_a_cell_and_of_a_task_is_both():
     assert "meta is plain" in facts[facts.index("bfloat16 stays finite and close") :]
 
 
+def test_right_data_is_a_line_a_check_and_exits_with_0():
+    done = check("memory.toy")
+    assert (done.exit_code, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert all(line.startswith("ok     ") for line in lines)
+    assert "ok     batches have their rows" in lines
+    assert "ok     training lowers the loss" in lines
+
+
+def test_wrong_data_is_told_what_is_wrong_in_a_sentence_and_exits_with_1():
+    done = check("memory.sorted")
+    assert (done.exit_code, done.stderr) == (1, "")
+    (wrong,) = (line for line in done.stdout.splitlines() if not line.startswith("ok "))
+    assert wrong == "WRONG  training is in a new order each epoch: train is in the same order in two epochs"
+
+
+def test_data_whose_options_must_be_given_is_told_so_and_exits_with_2():
+    done = check("nmt.files")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "data.train" in done.stderr
+
+
 def test_a_task_without_toy_data_is_told_so_and_exits_with_2():
     done = check("bare")
     assert (done.exit_code, done.stdout) == (2, "")
@@ -158,7 +196,7 @@ def test_a_task_without_toy_data_is_told_so_and_exits_with_2():
 def test_an_unknown_name_is_a_suggestion_and_exits_with_2():
     done = check("socal")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "no such cell or task 'socal'; did you mean 'social'? (cells: clockwork, " in done.stderr
+    assert "no such cell, task or data 'socal'; did you mean 'social'? (cells: clockwork, " in done.stderr
     assert "; tasks: bare, captioning, leaky, lm, mean, memory, " in done.stderr
     with pytest.raises(UsageError, match="did you mean 'mean'"):
         next(outcomes("meann"))

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from rnnx.core.cell import Cell
+from rnnx.core.registry import find
 from rnnx.core.state import State
 from rnnx.core.testing import check_cell, checks
-from rnnx.core.testing.kit import CHECKS, name_of
+from rnnx.core.testing.kit import CHECKS, name_of, subject_of
 
 But = Callable[..., type[Cell]]
 
@@ -72,7 +73,7 @@ def pytest_run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("kind", CHECKS)
+@pytest.mark.parametrize("kind", ["cell", "task"])
 def test_every_check_that_is_written_is_run(kind: str) -> None:
     modules = {inspect.getmodule(inspect.unwrap(check)) for check in CHECKS[kind]}
     written = {name for module in modules for name in vars(module) if module and name.startswith("check_")}
@@ -80,11 +81,29 @@ def test_every_check_that_is_written_is_run(kind: str) -> None:
     assert len(CHECKS[kind]) == len(written)
 
 
-@pytest.mark.parametrize(("kind", "check"), [(kind, check) for kind in CHECKS for check in CHECKS[kind]])
+@pytest.mark.parametrize(
+    ("kind", "check"), [(kind, check) for kind in ("cell", "task") for check in CHECKS[kind]]
+)
 def test_every_check_is_proven_to_fail(kind: str, check: Callable[..., None]) -> None:
     tests = "".join(path.read_text() for path in (Path(__file__).parent / f"{kind}s").glob("test_*.py"))
     _, *after = tests.split("pytest.raises(AssertionError")
     assert any(f" {check.__name__}(" in block.partition("\n\n")[0] for block in after)
+
+
+def test_data_has_checks_of_tasks_and_all_that_are_about_the_data_alone() -> None:
+    assert set(CHECKS["data"]) < set(CHECKS["task"])
+    assert {check.__name__ for check in CHECKS["data"]} >= {
+        "check_meta_is_plain",
+        "check_batches_have_their_rows",
+        "check_evaluation_is_of_the_same_examples_in_the_same_order",
+        "check_training_is_in_a_new_order_each_epoch",
+    }
+
+
+def test_what_data_is_checked_with_is_its_task_and_itself() -> None:
+    task, data = subject_of(find("data", "memory.copying"))
+    assert task is find("task", "memory").load()
+    assert type(data) is find("data", "memory.copying").load()
 
 
 def test_a_cell_that_is_right_has_no_problem(right: type[Cell], unrolled: type[Cell]) -> None:

@@ -21,6 +21,7 @@ from rnnx.cli.commands.flow import flow
 from rnnx.cli.commands.list import list_
 from rnnx.cli.commands.matrix import matrix
 from rnnx.cli.commands.measure import measure
+from rnnx.cli.commands.new import new
 from rnnx.cli.commands.predict import predict
 from rnnx.cli.commands.resume import resume
 from rnnx.cli.commands.run import run
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "flow": flow,
     "check": check,
     "bench": bench,
+    "new": new,
     "doctor": doctor,
 }
 

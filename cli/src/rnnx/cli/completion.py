@@ -78,6 +78,12 @@ def checkable() -> list[Choice]:
     return [(plugin.name, readable(summary(plugin))) for kind in CHECKABLE for plugin in plugins(kind)]
 
 
+def tasks_of_data(context: typer.Context) -> list[Choice]:
+    """The beginnings of names of new data; nothing for what else is new."""
+    tasks = plugins("task") if context.params["kind"] == "data" else []
+    return [(f"{plugin.name}.", readable(summary(plugin))) for plugin in tasks]
+
+
 def named(context: typer.Context) -> list[Choice]:
     """The components of the kind that was typed."""
     kind = context.params["kind"]

@@ -132,6 +132,16 @@ def test_training_always_in_one_order(first: Any, sequences: Any) -> None:
         check_training_is_in_a_new_order_each_epoch(first, Ordered())
 
 
+def test_one_batch_has_no_order(first: Any, sequences: Any) -> None:
+    class Whole(sequences):
+        batch_size = 16
+
+        def order(self, split: Any) -> list[int]:
+            return list(range(16 if split == "train" else 9))
+
+    check_training_is_in_a_new_order_each_epoch(first, Whole())
+
+
 def test_new_examples_in_one_order_are_as_good(first: Any, sequences: Any) -> None:
     class Drawn(sequences):  # type: ignore[misc]
         def order(self, split: Any) -> list[int]:

@@ -1,4 +1,4 @@
-"""``rnnx check``: the conformance checks on one cell or task, as they are done."""
+"""``rnnx check``: the conformance checks on one cell, task or data, as they are done."""
 
 from __future__ import annotations
 
@@ -42,15 +42,16 @@ class Outcome:
 
 
 def outcomes(name: str) -> Iterator[Outcome]:
-    """Checks a cell or a task, one fact after the other; both, where one name is a cell's and a task's.
+    """Checks a cell, a task or data, one fact after the other; both, where one name is a cell's and a task's.
 
-    A task is checked on its data ``toy``.
+    A task is checked on its data ``toy``, and data, as its options are by default, with its task.
 
     Args:
         name: Name of its entry point.
 
     Raises:
-        UsageError: there is no such cell and no such task; or the task has no data ``toy``.
+        UsageError: there is nothing of this name; or the task has no data ``toy``, or an option of the data
+            no default.
         RunError: it cannot be imported.
     """
     found = _named(name)
@@ -67,12 +68,14 @@ def check(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="A cell or a task, anybody's.", autocompletion=completion.checkable
+            metavar="NAME",
+            help="A cell, a task, or data as TASK.NAME; anybody's.",
+            autocompletion=completion.checkable,
         ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Check a cell or a task: what must hold of every one, with each of its options.
+    """Check a cell, a task or data: what must hold of every one; of cells and tasks with each option.
 
     rnnx check gru
     """
@@ -95,5 +98,5 @@ def _named(name: str) -> list[Plugin]:
         known = "; ".join(
             f"{GROUPS[kind].rpartition('.')[2]}: {', '.join(names[kind])}" for kind in CHECKABLE
         )
-        raise UsageError(f"no such cell or task {name!r}{hint} ({known})")
+        raise UsageError(f"no such cell, task or data {name!r}{hint} ({known})")
     return found

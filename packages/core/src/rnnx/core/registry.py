@@ -27,7 +27,7 @@ GROUPS = {
 }
 KINDS = {group.removeprefix("rnnx."): kind for kind, group in GROUPS.items()}  # by their plural
 PER_TASK = ("data", "baseline")  # kinds whose entry points are named TASK.NAME
-CHECKABLE = ("cell", "task")  # kinds that have conformance checks
+CHECKABLE = ("cell", "task", "data")  # kinds that have conformance checks
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,19 @@ from rnnx.core.task import Task
 from rnnx.core.testing import cells, tasks
 from rnnx.core.testing.check import Check
 
-CHECKS: Final[dict[str, tuple[Check, ...]]] = {"cell": cells.CHECKS, "task": tasks.CHECKS}
+CHECKS: Final[dict[str, tuple[Check, ...]]] = {
+    "cell": cells.CHECKS,
+    "task": tasks.CHECKS,
+    "data": tasks.DATA,
+}
 
 
 def checks(kind: str = "cell") -> list[Check]:
     """The checks of a kind of component; each raises ``AssertionError`` where its fact is none.
 
     Args:
-        kind: ``cell``, for ``check_<fact>(cell_class)``, or ``task``, for ``check_<fact>(task_class, data)``.
+        kind: ``cell``, for ``check_<fact>(cell_class)``; ``task``, for ``check_<fact>(task_class, data)``; or
+            ``data``, for those of a task that are about its data.
 
     Example:
         >>> check_padding = checks()[13]
@@ -89,29 +94,33 @@ def check_task(task_class: type[Task], data: Data) -> list[tuple[str, str | None
 
 
 def subject_of(plugin: Plugin) -> tuple[Any, ...]:
-    """What the checks of an installed component are given: its class, and with a task its data ``toy``.
+    """What the checks of an installed component are given: a cell's class; a task's class and its data.
+
+    A task is checked on its data ``toy``, and data, as its options are by default, with its task.
 
     Raises:
-        UsageError: the task has no such data.
+        UsageError: the task has no such data, or data has an option without a default.
         RunError: one of them cannot be imported.
     """
-    component = plugin.load()
     if plugin.kind == "cell":
-        return (component,)
-    return component, Spec.from_plain("data", {"name": f"{plugin.name}.toy"}).build()
+        return (plugin.load(),)
+    task = plugin if plugin.kind == "task" else find("task", plugin.task or "")
+    name = plugin.name if plugin.kind == "data" else f"{plugin.name}.toy"
+    return task.load(), Spec.from_plain("data", {"name": name}).build()
 
 
 def conformance(name: str, kind: str = "cell") -> Callable[[Check], None]:
-    """The tests of an installed cell or task, one a check: the whole test file of a plugin.
+    """The tests of an installed cell, task or data, one a check: the whole test file of a plugin.
 
     Needs pytest, which ``rnnx-core[testing]`` brings::
 
         from rnnx.core.testing import conformance; test_conformance = conformance("mycell")
         from rnnx.core.testing import conformance; test_conformance = conformance("mytask", "task")
+        from rnnx.core.testing import conformance; test_conformance = conformance("nmt.mine", "data")
 
     Args:
         name: Name of its entry point.
-        kind: ``cell`` or ``task``.
+        kind: ``cell``, ``task`` or ``data``.
 
     Returns:
         A test for pytest to find.

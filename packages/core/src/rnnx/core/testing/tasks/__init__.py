@@ -41,3 +41,15 @@ CHECKS: Final[tuple[Check, ...]] = (
     prediction.check_samples_are_fragments_of_html,
     prediction.check_figures_can_be_saved,
 )
+
+DATA: Final[tuple[Check, ...]] = (  # those that must hold of any data for a task
+    declarations.check_meta_is_plain,
+    splits.check_batches_have_their_rows,
+    splits.check_evaluation_is_of_the_same_examples_in_the_same_order,
+    splits.check_training_is_in_a_new_order_each_epoch,
+    training.check_training_lowers_the_loss,
+    evaluation.check_metrics_do_not_depend_on_the_batch_size,
+    checkpoints.check_a_checkpoint_is_all_it_takes_to_predict,
+    prediction.check_samples_are_rows_of_one_form,
+    prediction.check_figures_can_be_saved,
+)
