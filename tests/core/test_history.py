@@ -99,3 +99,13 @@ def test_what_is_no_history_is_told_with_its_line(text: bytes, problem: str, tmp
 def test_a_missing_history_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file or directory"):
         history.read(tmp_path / "metrics.csv")
+
+
+def test_a_series_is_the_points_of_a_metric(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("epoch,step,a,b\n0,1,2.5,\n0,1,,nan\n1,3,inf,\n")
+    series = history.series(tmp_path / "metrics.csv")
+    assert series["a"] == [(1.0, 2.5), (3.0, float("inf"))]
+    [(step, value)] = series["b"]
+    assert step == 1.0
+    assert value != value
+    assert set(series) == {"a", "b"}

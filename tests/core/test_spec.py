@@ -478,3 +478,9 @@ def test_typed_on_the_command_line_or_written_in_yaml_is_the_same(key: str, data
     value = data.draw(ASSIGNMENTS[key])
     text = str(value).replace("inf", ".inf")
     assert resolve([f"{key}={text}"]) == resolve([write("x.yaml", f"{key}: {text}\n")])
+
+
+def test_the_settings_of_a_file_are_its_keys_dotted_and_unchecked(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("cell: {name: gone, size: [1, 2]}\nbaseline: null\nseed: 3\n")
+    assert spec.settings(path) == {"cell.name": "gone", "cell.size": [1, 2], "baseline": None, "seed": 3}

@@ -267,3 +267,15 @@ def test_a_checkpoint_is_plain_data_and_loads_alone(tmp_path: Path) -> None:
     assert set(checkpoint["state_dict"]) == {"guess"}
     again = Mean.load_from_checkpoint(tmp_path / "kept.ckpt", weights_only=True)
     assert list(again.predict(["?"])) == ["2.00 cm"]
+
+
+def test_a_task_knows_which_metrics_rise() -> None:
+    assert Mean.rises("high")
+    assert Mean.rises("another")
+    assert not Mean.rises("loss")
+
+    class Lowered(Mean):
+        monitor, mode = "low", "min"
+        falling = Task.falling | {"error"}
+
+    assert [Lowered.rises(name) for name in ("low", "error", "loss", "high")] == [False, False, False, True]

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from rnnx.cli.commands.bench import bench
 from rnnx.cli.commands.check import check
+from rnnx.cli.commands.compare import compare
 from rnnx.cli.commands.doctor import doctor
 from rnnx.cli.commands.find_lr import find_lr
 from rnnx.cli.commands.flow import flow
@@ -23,6 +24,7 @@ from rnnx.cli.commands.matrix import matrix
 from rnnx.cli.commands.measure import measure
 from rnnx.cli.commands.new import new
 from rnnx.cli.commands.predict import predict
+from rnnx.cli.commands.report import report
 from rnnx.cli.commands.resume import resume
 from rnnx.cli.commands.run import run
 from rnnx.cli.commands.show import show
@@ -36,6 +38,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict,
     "matrix": matrix,
     "sweep": sweep,
+    "compare": compare,
+    "report": report,
     "find-lr": find_lr,
     "list": list_,
     "show": show,

@@ -56,6 +56,18 @@ RunNames = Annotated[
     list[str],
     typer.Argument(metavar="RUN...", help="Runs' folders, or their names.", autocompletion=completion.runs),
 ]
+Compared = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN...",
+        help="Runs' folders, or their names; all there are if none is said.",
+        autocompletion=completion.runs,
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(help="The row, or a run in it, that the others are tested against; the best if not said."),
+]
 Out = Annotated[str, typer.Option(help="The folder that holds runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Write a table in Markdown.")]

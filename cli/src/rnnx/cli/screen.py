@@ -50,7 +50,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 
 def in_markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Any table, in Markdown.
+    r"""Any table, in Markdown; a ``|`` in a cell has a backslash before it.
 
     Example:
         >>> print(in_markdown(["a", "b"], [["1", "2"]]))
@@ -58,7 +58,8 @@ def in_markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         | --- | --- |
         | 1 | 2 |
     """
-    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows))
+    lines = [[cell.replace("|", r"\|") for cell in row] for row in (columns, ["---"] * len(columns), *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def command_line() -> str:

@@ -100,6 +100,20 @@ def read(path: Path) -> list[dict[str, str]]:
     return rows
 
 
+def series(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """The metrics of a history, each as its points: the step and the value.
+
+    Raises:
+        InputError: the file is none of rnnx's.
+    """
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in read(path):
+        for name, value in row.items():
+            if value and name not in ("step", "epoch"):
+                found.setdefault(name, []).append((float(row["step"]), float(value)))
+    return found
+
+
 def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """The columns and the rows; the last one may be cut off."""
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from rnnx.core.files import make_folder, replacing
-from rnnx.core.history import read
+from rnnx.core.history import series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,13 +37,11 @@ def curves(path: Path) -> Figure:
     Raises:
         InputError: the file is none of rnnx's.
     """
-    panels: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
-    for row in read(path):
-        for name, value in row.items():
-            if value and name not in ("step", "epoch"):
-                split, _, metric = name.rpartition("/")
-                if split != "test":
-                    panels[metric.replace("_", " ")][split].append((float(row["step"]), float(value)))
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(dict)
+    for name, points in series(path).items():
+        split, _, metric = name.rpartition("/")
+        if split != "test":
+            panels[metric.replace("_", " ")][split] = points
     columns = 3
     rows = -(-len(panels) // columns) or 1
     figure = Figure(figsize=(4 * columns, 2.8 * rows), layout="constrained")

@@ -188,6 +188,20 @@ def resolve(words: Sequence[str]) -> Config:
     return resolution.config()
 
 
+def settings(path: Path) -> dict[str, Any]:
+    """The keys of a configuration's file, dotted, and their values, as they stand there.
+
+    Nothing is checked against what is installed, and nothing is added.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: it is not YAML 1.2.
+    """
+    return dict(_flat(_read(path)[0]))
+
+
 def _is_assignment(word: str) -> bool:
     """Whether a word is ``key=value``; a path may have the same form."""
     key, equals, _ = word.partition("=")

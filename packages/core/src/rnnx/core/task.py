@@ -55,6 +55,7 @@ class Task(L.LightningModule, ABC):
     Attributes:
         monitor: The validation metric that chooses the best checkpoint.
         mode: Whether it is to fall or to rise.
+        falling: The other metrics that are better the lower they are.
         net: How cells are stacked.
         meta: What the data is.
         carried: States that the task carries from one batch to the next, by any name; a resumed run has them.
@@ -66,6 +67,7 @@ class Task(L.LightningModule, ABC):
 
     monitor: ClassVar[str] = "loss"
     mode: ClassVar[Literal["min", "max"]] = "min"
+    falling: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity", "bits_per_character"})
 
     def __init__(self, net: Mapping[str, Any], meta: Meta) -> None:
         super().__init__()
@@ -76,6 +78,12 @@ class Task(L.LightningModule, ABC):
         self.carried: dict[str, State] = {}
         self._sums: dict[Split, dict[str, Metric]] = {}
         self._scores: dict[Split, dict[str, Metric]] = {}
+
+    @final
+    @classmethod
+    def rises(cls, metric: str) -> bool:
+        """Whether a metric of this task is better the higher it is."""
+        return cls.mode == "max" if metric == cls.monitor else metric not in cls.falling
 
     @abstractmethod
     def forward(self, batch: Batch) -> Any:

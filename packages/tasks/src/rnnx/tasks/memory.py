@@ -236,6 +236,8 @@ class Memory(Task):
     percent, and chance 10). The answers are a linear function of the net's last outputs.
     """
 
+    falling: ClassVar[frozenset[str]] = Task.falling | {"mse"}
+
     def __init__(self, net: Mapping[str, Any], meta: Meta) -> None:
         super().__init__(net, meta)
         if self.net.bidirectional:

@@ -1,0 +1,87 @@
+"""``rnnx compare``: runs side by side, in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Group, RenderableType
+
+from rnnx.cli.arguments import Baseline, Compared, Out
+from rnnx.cli.scoreboard import Scoreboard, as_csv, as_latex, as_markdown, as_plain
+from rnnx.cli.screen import display, display_json, table
+from rnnx.core.errors import UsageError
+from rnnx.core.runs import OUT, find_run, names
+
+if TYPE_CHECKING:
+    from rnnx.core.comparison import Table
+
+ORDERS = ("model", "parameters", "seconds")  # besides metrics
+
+
+def tables(runs: Sequence[str], out: str, baseline: str | None) -> list[Table]:
+    """The tables of runs.
+
+    Args:
+        runs: Their folders or names; all in ``out`` if there are none.
+        out: The folder that holds runs.
+        baseline: See :func:`rnnx.core.comparison.compare`.
+
+    Raises:
+        UsageError: there is no such run, none at all, or no such row.
+        InputError: the configuration of one is not what a run writes.
+    """
+    folders = [find_run(run, out) for run in runs or names(out)]
+    if not folders:
+        raise UsageError(f"RUN...: expected runs to compare, and there are none yet in {out}")
+
+    from rnnx.core.comparison import compare
+    from rnnx.core.record import Record
+
+    return compare([Record.read(folder) for folder in folders], baseline)
+
+
+def compare(
+    runs: Compared = None,
+    out: Out = OUT,
+    format: Annotated[
+        Literal["table", "csv", "md", "latex", "json"],
+        typer.Option(help="For the terminal, a spreadsheet, a text, a paper or a program."),
+    ] = "table",
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metric", help="A metric to show, such as bleu or valid/loss; may be said again."),
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option(help="What rows are sorted by: a metric, model, parameters or seconds.")
+    ] = None,
+    baseline: Baseline = None,
+) -> None:
+    """Compare runs, those that differ in nothing but their seed in one row.
+
+    rnnx compare lm-gru-1 lm-gru-2 lm-lstm-1 lm-lstm-2 --metric perplexity --format latex
+    """
+    found = tables(runs or (), out, baseline)
+
+    from rnnx.core.comparison import chosen
+
+    wanted = chosen(
+        found, metrics or [m.name for t in found for m in t.metrics if m.name.startswith("test/")]
+    )
+    if sort:
+        key = sort if sort in ORDERS else chosen(found, [sort])[0]
+        found = [one.by(key) for one in found]
+    boards = [Scoreboard.of(one, wanted) for one in found]
+    if format == "table":
+        display(Group(*(part for board in boards for part in _shown(board))))
+    elif format == "json":
+        display_json(as_plain(boards))
+    else:
+        write = {"csv": as_csv, "md": as_markdown, "latex": as_latex}[format]
+        typer.echo(write(boards), nl=False)
+
+
+def _shown(board: Scoreboard) -> list[RenderableType]:
+    rows = [board.cells(row) for row in board.table.rows]
+    return [board.title, table(board.headings, rows), *board.notes, ""]

@@ -1,0 +1,33 @@
+"""``rnnx report``: runs side by side, on a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnx.cli.arguments import Baseline, Compared
+from rnnx.cli.commands.compare import tables
+from rnnx.cli.screen import command_line
+from rnnx.core.files import make_folder, write_text
+from rnnx.core.runs import OUT
+
+
+def report(
+    runs: Compared = None,
+    file: Annotated[Path, typer.Option("--file", "-o", help="The file to write.")] = Path("report.html"),
+    out: Annotated[str, typer.Option(help="The folder that holds runs.")] = OUT,
+    baseline: Baseline = None,
+) -> None:
+    """Write a page that compares runs: scores, curves, samples, configurations; it needs no network.
+
+    rnnx report lm-gru-1 lm-gru-2 lm-lstm-1 lm-lstm-2 -o report.html
+    """
+    found = tables(runs or (), out, baseline)
+
+    from rnnx.cli.report_page import page
+
+    make_folder(file.parent)
+    write_text(file, page(found, command_line()))
+    typer.echo(f"{file}: open it in a browser")

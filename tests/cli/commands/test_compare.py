@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from rnnx.cli.app import app
+from tests.runs import write_run
+
+
+@pytest.fixture
+def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """``rnnx compare`` in a folder with four runs."""
+    for cell, seed, loss in (("gru", 1, 1.0), ("gru", 2, 1.5), ("lstm", 1, 3.0), ("lstm", 2, 3.5)):
+        words = ("task=lm", f"cell={cell}", f"seed={seed}")
+        scores = {"loss": loss, "perplexity": 2.0 * loss}
+        write_run(tmp_path / "runs" / f"{cell}-{seed}", *words, test=scores, valid=scores)
+    monkeypatch.chdir(tmp_path)
+
+    def _compare(*words: str) -> Result:
+        return CliRunner().invoke(app, ["compare", *words])
+
+    return _compare
+
+
+def models(shown: str) -> list[str]:
+    return [line.split()[0] for line in shown.splitlines()[2:4]]
+
+
+def test_all_runs_are_compared_by_their_test_metrics(compare) -> None:
+    done = compare()
+    assert (done.exit_code, done.stderr) == (0, "")
+    title, head, *rows = done.stdout.splitlines()
+    assert title == "lm on toy"
+    assert head.split() == [
+        *["model", "seeds", "perplexity", "↓", "loss", "↓", "parameters", "minutes", "train", "tokens/s"]
+    ]
+    assert rows[0].split()[:8] == ["gru", "2", "2.500", "±", "0.707", "1.250", "±", "0.354"]
+    assert models(done.stdout) == ["gru", "lstm"]
+
+
+def test_some_runs_some_metrics_and_an_order(compare) -> None:
+    done = compare("gru-1", "runs/lstm-1", "--metric", "valid/loss", "--metric", "loss", "--sort", "model")
+    assert done.stdout.splitlines()[1].split()[2:6] == ["valid/loss", "↓", "loss", "↓"]
+    assert "too few seeds" in done.stdout
+    assert models(compare("--sort", "seconds").stdout) == ["gru", "lstm"]
+
+
+def test_every_format_is_whole(compare) -> None:
+    assert [row["model"] for row in csv.DictReader(compare("--format", "csv").stdout.splitlines())] == [
+        "gru",
+        "lstm",
+    ]
+    [table] = json.loads(compare("--format", "json").stdout)
+    assert [row["model"] for row in table["rows"]] == ["gru", "lstm"]
+    assert compare("--format", "md").stdout.startswith("**lm on toy**\n\n| model |")
+    assert compare("--format", "latex").stdout.startswith(r"\begin{table}")
+
+
+def test_the_baseline_is_named(compare) -> None:
+    assert "baseline: lstm" in compare("--baseline", "lstm-2").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("gone",), "no run 'gone'"),
+        (("--metric", "los"), "test/los: no run has such a metric; did you mean 'test/loss'?"),
+        (("--sort", "speed"), "test/speed: no run has such a metric"),
+        (("--baseline", "gur"), "no row and no run is called 'gur'; did you mean 'gru'?"),
+        (("--out", "elsewhere"), "there are none yet in elsewhere"),
+        (("--format", "xml"), "xml"),
+    ],
+)
+def test_what_is_wrong_is_told(compare, words: tuple[str, ...], problem: str) -> None:
+    done = compare(*words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert problem in done.stderr

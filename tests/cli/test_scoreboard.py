@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, stdev
+
+import pytest
+from scipy import stats
+
+from rnnx.cli.scoreboard import Scoreboard, as_csv, as_latex, as_markdown, as_plain
+from rnnx.core.comparison import compare
+from rnnx.core.record import Record
+from tests.runs import write_run
+
+BLEU = {"gru": [30.0, 31.0, 32.5], "lstm": [40.0, 41.0, 42.0]}
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Callable[..., Scoreboard]:
+    """Two cells over seeds, and a run that has not ended; the metrics that are asked for."""
+
+    def _board(*metrics: str, baseline: str | None = None, seeds: int = 3) -> Scoreboard:
+        folders = [
+            write_run(
+                tmp_path / f"{cell}-{seed}",
+                "task=nmt",
+                f"cell={cell}",
+                f"seed={seed}",
+                test={"bleu": bleu, "loss": 1.0 / seed},
+                valid={"bleu": bleu / 2},
+            )
+            for cell, scores in BLEU.items()
+            for seed, bleu in list(enumerate(scores, 1))[:seeds]
+        ]
+        folders.append(write_run(tmp_path / "e", "task=nmt", "cell=elman"))
+        [table] = compare([Record.read(folder) for folder in folders], baseline)
+        return Scoreboard.of(table, metrics)
+
+    return _board
+
+
+def test_a_row_has_means_spreads_and_costs(board: Callable[..., Scoreboard]) -> None:
+    shown = board("test/bleu", "valid/bleu")
+    assert shown.headings == [
+        "model",
+        "seeds",
+        "bleu ↑",
+        "valid/bleu ↑",
+        "parameters",
+        "minutes",
+        "train tokens/s",
+    ]
+    deviation = stdev(BLEU["gru"])
+    assert [shown.cells(row, "<{}>") for row in shown.table.rows] == [
+        ["lstm", "3", "<41.00 ± 1.00>", "<20.50 ± 0.50>", "4,321", "1.5", "1,234"],
+        [
+            "gru",
+            "3",
+            f"31.17 ± {deviation:.2f} *",
+            f"15.58 ± {deviation / 2:.2f} *",
+            "4,321",
+            "1.5",
+            "1,234",
+        ],
+        ["elman", "0", "no result", "", "", "", ""],
+    ]
+
+
+def test_notes_name_the_test_and_the_runs_without_a_result(board: Callable[..., Scoreboard]) -> None:
+    deviation, difference, failure = board("test/bleu").notes
+    assert deviation == "±: the standard deviation over seeds"
+    assert difference.startswith("*: differs from the best with p < 0.05 (Welch's t-test over seeds")
+    assert "Benjamini and Hochberg" in difference
+    assert "e: there is no result.json" in failure
+
+
+def test_notes_name_the_baseline(board: Callable[..., Scoreboard]) -> None:
+    notes = board("test/bleu", baseline="gru-1").notes
+    assert notes[1].startswith("*: differs from the baseline")
+    assert notes[2] == "baseline: gru"
+
+
+def test_of_one_seed_the_notes_say_that_there_are_too_few(board: Callable[..., Scoreboard]) -> None:
+    shown = board("test/bleu", seeds=1)
+    assert shown.notes[0].startswith("too few seeds to test differences")
+    assert shown.cells(shown.table.rows[0])[2] == "40.00"
+
+
+def test_csv_is_the_numbers(board: Callable[..., Scoreboard]) -> None:
+    rows = list(csv.DictReader(as_csv([board("test/bleu", "test/loss")]).splitlines(), strict=True))
+    lstm, gru, elman = rows
+    assert [row["model"] for row in rows] == ["lstm", "gru", "elman"]
+    assert float(gru["test/bleu"]) == mean(BLEU["gru"])
+    assert float(gru["test/bleu deviation"]) == stdev(BLEU["gru"])
+    assert float(gru["test/bleu p"]) == pytest.approx(stats.ttest_ind(*BLEU.values(), equal_var=False).pvalue)
+    assert lstm["test/bleu p"] == ""
+    assert (gru["task"], gru["data"], gru["seeds"], gru["seconds"]) == ("nmt", "toy", "3", "90.0")
+    assert (elman["seeds"], elman["test/bleu"], elman["parameters"]) == ("0", "", "")
+
+
+def test_csv_of_several_tables_has_the_columns_of_all(
+    board: Callable[..., Scoreboard], tmp_path: Path
+) -> None:
+    [table] = compare([Record.read(write_run(tmp_path / "lm", "task=lm", test={"perplexity": 3.0}))])
+    rows = list(
+        csv.DictReader(as_csv([board("test/bleu"), Scoreboard.of(table, ["test/perplexity"])]).splitlines())
+    )
+    assert [row["task"] for row in rows] == ["nmt", "nmt", "nmt", "lm"]
+    assert (rows[3]["test/perplexity"], rows[3]["test/bleu"], rows[0]["test/perplexity"]) == ("3.0", "", "")
+
+
+def test_markdown_is_a_table_of_even_rows(board: Callable[..., Scoreboard]) -> None:
+    lines = as_markdown([board("test/bleu")]).splitlines()
+    table = [re.split(r"(?<!\\)\|", line.strip("|")) for line in lines if line.startswith("|")]
+    assert {len(row) for row in table} == {6}
+    assert [cell.strip() for cell in table[2]] == ["lstm", "3", "**41.00 ± 1.00**", "4,321", "1.5", "1,234"]
+    assert table[3][2].strip() == r"31.17 ± 1.26 \*"
+    assert lines[0] == "**nmt on toy**"
+    assert any(line.startswith(r"\*: differs") for line in lines)
+
+
+def test_latex_is_a_table_of_booktabs(board: Callable[..., Scoreboard]) -> None:
+    text = as_latex([board("test/bleu", "valid/bleu")])
+    assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
+    [columns] = re.findall(r"\\begin{tabular}{(\w+)}", text)
+    rows = [line.removesuffix(r" \\").split(" & ") for line in text.splitlines() if line.endswith(r"\\")]
+    assert columns == "lrrrrrr"
+    assert {len(row) for row in rows} == {7}
+    assert rows[0][2] == r"bleu $\uparrow$"
+    assert rows[1][:3] == ["lstm", "3", r"\textbf{41.00 $\pm$ 1.00}"]
+    assert rows[2][2] == r"31.17 $\pm$ 1.26$^*$"
+    assert text.count("{") == text.count("}")
+    assert text.count("$") % 2 == 0
+    assert text.isascii()
+
+
+def test_latex_escapes_what_names_hold(tmp_path: Path) -> None:
+    folders = [
+        write_run(
+            tmp_path / name, "task=lm", "data=files", f"data.text={text}", test={"bits_per_character": 1.0}
+        )
+        for name, text in (("a", r"50%_a&b#{\x}$1^~"), ("b", "b"))
+    ]
+    [table] = compare([Record.read(folder) for folder in folders])
+    text = as_latex([Scoreboard.of(table, ["test/bits_per_character"])])
+    assert (
+        r"gru data.text=50\%\_a\&b\#\{\textbackslash x\}\$1\textasciicircum \textasciitilde"
+        in text.replace(r"\space", "").replace("  ", " ")
+    )
+    assert r"bits\_per\_character $\downarrow$" in text
+
+
+def test_what_programs_read_has_scores_and_tests(board: Callable[..., Scoreboard]) -> None:
+    [table] = as_plain([board("test/bleu")])
+    assert (table["task"], table["data"], table["baseline"]) == ("nmt", "toy", None)
+    lstm, gru, elman = table["rows"]
+    assert lstm["metrics"]["test/bleu"]["best"]
+    assert lstm["metrics"]["test/bleu"]["difference"] is None
+    told = gru["metrics"]["test/bleu"]
+    assert told["scores"] == BLEU["gru"]
+    assert told["difference"]["mean"] == pytest.approx(mean(BLEU["gru"]) - 41)
+    low, high = told["difference"]["interval"]
+    assert low < told["difference"]["mean"] < high < 0
+    assert [Path(run).name for run in gru["runs"]] == ["gru-1", "gru-2", "gru-3"]
+    assert elman["metrics"]["test/bleu"]["mean"] is None
+    assert len(elman["failures"]) == 1
+
+
+def test_a_score_that_is_not_finite_is_shown(tmp_path: Path) -> None:
+    folders = [
+        write_run(tmp_path / "a", "task=lm", "seed=1", test={"loss": math.inf}),
+        write_run(tmp_path / "b", "task=lm", "seed=2", test={"loss": 2.0}),
+    ]
+    [table] = compare([Record.read(folder) for folder in folders])
+    shown = Scoreboard.of(table, ["test/loss"])
+    assert shown.cells(table.rows[0])[2] == "inf ± nan"
