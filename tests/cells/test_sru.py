@@ -79,11 +79,11 @@ def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
 
 
 @each_version
-def test_normalised_it_is_still_read_at_once(peephole: bool) -> None:
+def test_normalised_the_engine_reads_it_as_the_loop(peephole: bool) -> None:
     torch.manual_seed(0)
     cell = SRU(3, hidden_size=4, peephole=peephole, layer_norm=True).double()
     x, c = torch.randn(2, 5, 3, dtype=torch.double), torch.randn(2, 4, dtype=torch.double)
-    found, wanted = cell.unroll(x, None, (c,)), loop(cell, x, None, (c,))
+    found, wanted = scan(cell, x, None, (c,)), loop(cell, x, None, (c,))
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-14)
 
 

@@ -120,6 +120,78 @@ def test_a_sum_of_a_product_is_one_operation(
     torch.testing.assert_close(run(graph, *given), by_hand(*given))
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["a + ...", "... + a"])
+@pytest.mark.parametrize("weight_first", [True, False], ids=["b * (c - a)", "(c - a) * b"])
+def test_a_way_from_one_value_to_another_is_one_operation(first: bool, weight_first: bool) -> None:
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        a, b, c = given
+        factors = [b, call(graph, ATEN.sub.Tensor, c, a)]
+        terms = [a, call(graph, ATEN.mul.Tensor, *(factors if weight_first else factors[::-1]))]
+        return call(graph, ATEN.add.Tensor, *(terms if first else terms[::-1]))
+
+    graph = fused(total(build, 3))
+    a, b, c = (torch.randn(3, 3, dtype=torch.double) for _ in range(3))
+    assert targets(graph) == [ATEN.lerp.Tensor]
+    torch.testing.assert_close(run(graph, a, b, c), a + b * (c - a))
+
+
+def back(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    """a + b (a - c)."""
+    a, b, c = given
+    product = call(graph, ATEN.mul.Tensor, b, call(graph, ATEN.sub.Tensor, a, c))
+    return call(graph, ATEN.add.Tensor, a, product)
+
+
+def from_elsewhere(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    """a + b (c - b)."""
+    a, b, c = given
+    product = call(graph, ATEN.mul.Tensor, b, call(graph, ATEN.sub.Tensor, c, b))
+    return call(graph, ATEN.add.Tensor, a, product)
+
+
+def part_of_the_way(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    """a + b (c - 2 a)."""
+    a, b, c = given
+    way = call(graph, ATEN.sub.Tensor, c, a)
+    way.kwargs = {"alpha": 2}
+    return call(graph, ATEN.add.Tensor, a, call(graph, ATEN.mul.Tensor, b, way))
+
+
+@pytest.mark.parametrize("build", [back, from_elsewhere, part_of_the_way])
+def test_another_way_is_a_sum_of_a_product(build: Callable[[fx.Graph, list[fx.Node]], fx.Node]) -> None:
+    given = [torch.randn(3, 3, dtype=torch.double) for _ in range(3)]
+    graph = fused(total(build, 3))
+    assert targets(graph) == [ATEN.sub.Tensor, ATEN.addcmul.default]
+    torch.testing.assert_close(run(graph, *given), run(total(build, 3), *given))
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["-b + a", "a + -b"])
+def test_a_sum_with_what_is_turned_round_is_a_difference(first: bool) -> None:
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        terms = [call(graph, ATEN.neg.default, given[1]), given[0]]
+        return call(graph, ATEN.add.Tensor, *(terms if first else terms[::-1]))
+
+    graph = fused(total(build, 2))
+    a, b = (torch.randn(3, 3, dtype=torch.double) for _ in range(2))
+    assert targets(graph) == [ATEN.sub.Tensor]
+    assert torch.equal(run(graph, a, b), a - b)
+
+
+def test_what_is_made_before_the_steps_stays_there() -> None:
+    """Of two products the one that is made in the step is added, whichever comes first."""
+    for first in (True, False):
+        early = []
+
+        def build(graph: fx.Graph, given: list[fx.Node], first: bool = first, early: Any = early) -> fx.Node:
+            products = [call(graph, ATEN.mul.Tensor, given[0], given[place]) for place in (1, 2)]
+            early.append(products[0])
+            return call(graph, ATEN.add.Tensor, *(products if first else products[::-1]))
+
+        graph = fused(total(build, 3), early)
+        _, node = (node for node in graph.nodes if node.op == "call_function")
+        assert (node.target, node.args[0]) == (ATEN.addcmul.default, early[0])
+
+
 def twice(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
     product = call(graph, ATEN.mul.Tensor, given[0], given[1])
     return call(graph, ATEN.add.Tensor, call(graph, ATEN.add.Tensor, given[2], product), product)

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.cells import normalization, recurrence
+from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.engine import scan
 from rnnx.core.state import State
 
 
@@ -66,8 +67,8 @@ class QRNN(Cell):
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
-        self.kernel_size, self.pooling = kernel_size, pooling
-        width = (1 + len(pooling)) * hidden_size
+        self.kernel_size, self.pooling = kernel_size, _Pooling(hidden_size, pooling)
+        width = self.pooling.input_size
         self.input_size, self.output_size = input_size, hidden_size
         self.state_sizes = (hidden_size, *[width] * (kernel_size - 1))
         self.bookkeeping = tuple(range(1, kernel_size))
@@ -79,6 +80,15 @@ class QRNN(Cell):
             self.bias_ih[hidden_size : 2 * hidden_size].add_(forget_bias)
         self.norm_ih = normalization.of_sums(layer_norm, width)
 
+    @property
+    def recurrent_dropout(self) -> float:
+        """That of the pooling."""
+        return self.pooling.recurrent_dropout
+
+    @recurrent_dropout.setter
+    def recurrent_dropout(self, rate: float) -> None:
+        self.pooling.recurrent_dropout = rate
+
     def project(self, x: Tensor) -> Tensor:
         bias = self.norm_ih.before(self.bias_ih)
         bias = F.pad(bias, (0, len(self.weight_ih) - len(bias)))
@@ -88,31 +98,42 @@ class QRNN(Cell):
         c, *before = state
         parts = z.chunk(self.kernel_size, -1)  # of this step's gates, of the next's ...
         now, *later = (*map(torch.add, parts, before), parts[-1])
-        f, new, o = self._gates(self.norm_ih(now, self.bias_ih))
-        c = f * c + new
-        return c if self.pooling == "f" else o * c, (c, *later)
+        y, (c,) = self.pooling.step(self.norm_ih(now, self.bias_ih), (c,))
+        return y, (c, *later)
 
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
         if lengths is not None:  # what is saved on steps is spent on padding
             return None
         c, *before = state
         steps, past = x.shape[1], self.kernel_size - 1
-        windows = torch.cat([F.pad(x, (0, 0, j, past - j)) for j in range(self.kernel_size)], -1)
-        a = F.linear(windows, torch.cat(self.weight_ih.chunk(self.kernel_size), 1))  # (N, T + k - 1, G H)
+        x = F.pad(x.transpose(0, 1), (0, 0, 0, 0, past, past))
+        windows = torch.cat([x[past - j : past - j + steps + past] for j in range(self.kernel_size)], -1)
+        real, beyond = windows.split((steps, past))
+        weight = torch.cat(self.weight_ih.chunk(self.kernel_size), 1)
+        sums = F.linear(real, weight, self.norm_ih.before(self.bias_ih))  # (T, N, G H)
+        later = F.linear(beyond, weight)  # (k - 1, N, G H)
         if before:
-            a = a + F.pad(torch.stack(before, 1), (0, 0, 0, steps))
-        sums = a[:, :steps] + self.norm_ih.before(self.bias_ih)
-        f, new, o = self._gates(self.norm_ih(sums, self.bias_ih))
-        cs = recurrence.linear(f, new, c)
-        return o * cs, (cs[:, -1], *a[:, steps:].unbind(1))
+            added = torch.stack(before)
+            sums[:past] += added[:steps]
+            later[: max(past - steps, 0)] += added[steps:]
+        y, (c,) = scan(self.pooling, self.norm_ih(sums, self.bias_ih).transpose(0, 1), None, (c,))
+        return y, (c, *later)
 
-    def _gates(self, a: Tensor) -> tuple[Tensor, Tensor, Tensor | float]:
-        """``f``, what is added to the memory, and ``o``, from their sums ``(..., G H)``."""
-        z, *gates = a.split(self.output_size, -1)
-        f, *others = map(torch.sigmoid, gates)
+
+@final
+class _Pooling(Cell):
+    """The pooling over time, whose input are the gates' sums, ``(N, G H)``."""
+
+    def __init__(self, hidden_size: int, gates: Literal["f", "fo", "ifo"]) -> None:
+        super().__init__()
+        self.input_size, self.output_size = (1 + len(gates)) * hidden_size, hidden_size
+        self.state_sizes = (hidden_size,)
+        self.gates = gates
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        (c,) = state
+        z, *sums = z.split(self.output_size, -1)
         z = self.drop_candidate(torch.tanh(z))
-        if self.pooling == "f":
-            return f, (1 - f) * z, 1.0
-        if self.pooling == "fo":
-            return f, (1 - f) * z, others[0]
-        return f, others[1] * z, others[0]
+        f, *others = map(torch.sigmoid, sums)
+        c = f * c + others[1] * z if self.gates == "ifo" else z + f * (c - z)
+        return (others[0] * c if others else c), (c,)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.cells import normalization, recurrence
+from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
@@ -88,37 +88,18 @@ class SRU(Cell):
     def project(self, x: Tensor) -> Tensor:
         shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
         size = self.output_size
-        bias = F.pad(self.norm_ih.before(self.bias_ih), (size, 0))  # candidates have none
-        candidate, gates = F.linear(x, self.weight_ih, bias).split((size, 2 * size), -1)
-        return torch.cat((candidate, self.norm_ih(gates, self.bias_ih), self.alpha * shortcut), -1)
+        weight, weight_gates = self.weight_ih.split((size, 2 * size))
+        gates = self.norm_ih.linear(x, weight_gates, self.bias_ih)
+        return torch.cat((F.linear(x, weight), gates, self.alpha * shortcut), -1)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (c,) = state
         candidate, f, r, shortcut = z.chunk(4, -1)
         f, r = self._gate(f, 0, c), self._gate(r, 1, c)
-        c = f * c + (1 - f) * self.drop_candidate(candidate)
-        return r * c + (1 - r) * shortcut, (c,)
-
-    def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
-        if lengths is not None:  # what is saved on steps is spent on padding
-            return None
-        (c,) = state
-        candidate, f, r, shortcut = self.project(x).chunk(4, -1)  # (N, T, H)
-        cs = self._memory(candidate, f, c)
-        r = self._gate(r, 1, torch.cat((c.unsqueeze(1), cs[:, :-1]), 1))
-        return r * cs + (1 - r) * shortcut, (cs[:, -1],)
+        candidate = self.drop_candidate(candidate)
+        c = candidate + f * (c - candidate)
+        return shortcut + r * (c - shortcut), (c,)
 
     def _gate(self, a: Tensor, row: int, c: Tensor) -> Tensor:
-        """``f`` (row 0) or ``r`` (row 1) from its part of the input and ``c_{t-1}``, ``(..., H)``."""
+        """``f`` (row 0) or ``r`` (row 1) from its part of the input and ``c_{t-1}``, ``(N, H)``."""
         return torch.sigmoid(a + self.weight_ch.chunk(2)[row] * c if self.peephole else a)
-
-    def _memory(self, candidate: Tensor, f: Tensor, c: Tensor) -> Tensor:
-        """``c_t`` at all steps, ``(N, T, H)``."""
-        if not self.peephole:
-            f = torch.sigmoid(f)
-            return recurrence.linear(f, (1 - f) * candidate, c)
-        cs = []
-        for new, f_t in zip(candidate.unbind(1), f.unbind(1), strict=True):
-            c = new + self._gate(f_t, 0, c) * (c - new)
-            cs.append(c)
-        return torch.stack(cs, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from operator import getitem
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ DIRECT: Final[dict[Any, Callable[..., Any]]] = {
     ATEN.mul.Tensor: torch.mul,
     ATEN.div.Tensor: torch.div,
     ATEN.addcmul.default: torch.addcmul,
+    ATEN.lerp.Tensor: torch.lerp,
     ATEN.mm.default: torch.mm,
     ATEN.addmm.default: torch.addmm,
     ATEN.bmm.default: torch.bmm,
@@ -77,33 +78,58 @@ def writing_into(graph: fx.Graph, node: fx.Node, room: fx.Node | None) -> fx.Nod
     return graph.call_method("copy_", (room, node))
 
 
-def fused(graph: fx.Graph) -> fx.Graph:
-    """Makes ``a + b @ c`` and ``a + b * c`` one operation each, where nothing else reads the product.
+def fused(graph: fx.Graph, early: Collection[fx.Node] = ()) -> fx.Graph:
+    """Makes ``a + b @ c``, ``a + b * c``, ``a + b * (c - a)`` and ``a + (-b)`` one operation each.
+
+    So it does where nothing else reads the product, or ``-b``, and the sum is not made at another time.
 
     Args:
         graph: As :func:`~rnnx.core.trace.traced` gives it; it is changed.
+        early: What is made before the steps.
     """
     for node in list(graph.nodes):
         if node.target is ATEN.add.Tensor and not node.kwargs:
-            _fuse(graph, node)
+            _fuse(graph, node, early)
     graph.eliminate_dead_code()
     return graph
 
 
-def _fuse(graph: fx.Graph, total: fx.Node) -> None:
+def _fuse(graph: fx.Graph, total: fx.Node, early: Collection[fx.Node]) -> None:
     terms = [arg for arg in total.args if isinstance(arg, fx.Node) and _form(arg) == _form(total)]
     if len(terms) < 2:
         return
-    for term, product in (terms, terms[::-1]):
-        factors = [arg for arg in product.args if isinstance(arg, fx.Node)]
-        alike = len({factor.meta.get("dtype") for factor in factors}) == 1
-        if product.target in SUMS and len(product.users) == 1 and len(factors) == 2 and alike:
+    for term, other in (terms, terms[::-1]):
+        together = len(other.users) == 1 and (other in early) == (total in early)
+        found = _sum(term, other) if together else None
+        if found is not None:
             with graph.inserting_before(total):
-                node = graph.call_function(SUMS[product.target], (term, *factors))
+                node = graph.call_function(*found)
             node.meta = dict(total.meta)
             total.replace_all_uses_with(node)
             graph.erase_node(total)
             return
+
+
+def _sum(term: fx.Node, other: fx.Node) -> tuple[Any, tuple[fx.Node, ...]] | None:
+    """The one operation that adds to a value what another operation gives, and what it reads."""
+    reads = [arg for arg in other.args if isinstance(arg, fx.Node)]
+    if other.target is ATEN.neg.default:
+        return ATEN.sub.Tensor, (term, *reads)
+    if other.target not in SUMS or len(reads) != 2 or len({read.meta.get("dtype") for read in reads}) != 1:
+        return None
+    for weight, way in (reads, reads[::-1]):
+        alike = _form(weight) == _form(way) == _form(term)
+        if other.target is ATEN.mul.Tensor and alike and _starts_at(way, term):
+            return ATEN.lerp.Tensor, (term, way.all_input_nodes[0], weight)
+    return SUMS[other.target], (term, *reads)
+
+
+def _starts_at(way: fx.Node, start: fx.Node) -> bool:
+    """Whether a value is what leads from one tensor to another of its form."""
+    if way.target is not ATEN.sub.Tensor or way.kwargs or way.args[1] is not start:
+        return False
+    end = way.args[0]
+    return isinstance(end, fx.Node) and _form(end) == _form(start)
 
 
 def _form(node: fx.Node) -> tuple[Any, ...]:

@@ -39,26 +39,31 @@ def unrolled(plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: Sta
         y, *last = _apply(plan, cell, list(sizes), z, *before, *tensors)
     else:
         with torch.autocast(z.device.type, enabled=False):
-            (y, *_), last = _forth(plan, list(sizes), z, before, plan.constant(*tensors))
+            y, _, last = _forth(plan, list(sizes), z, before, plan.constant(*tensors))
     return y, tuple(last)
 
 
 def _forth(
     plan: Plan, sizes: list[int], z: Tensor, state: Sequence[Tensor], constants: Sequence[Tensor]
-) -> tuple[list[Tensor], list[Tensor]]:
-    """What is kept of all steps, ``y`` first, and the last state."""
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """``y``, what is kept and held of all steps, and the last state."""
+    first, reads = state, 1 + plan.forward_reads
+    ahead = (z, *plan.ahead(z, *constants))
+    given, held = ahead[:reads], ahead[reads:]
     kept = [form.empty(len(z), z.device) for form in plan.kept]
     finished: list[Sequence[Tensor]] = []
     running = len(state[0]) if state else sizes[0]
-    rooms = zip(*(tensor.split(sizes) for tensor in kept), strict=True)
-    for row, size, room in zip(z.split(sizes), sizes, rooms, strict=True):
+    columns = (tensor.split(sizes) for tensor in (*given, *kept))
+    for size, *rows in zip(sizes, *columns, strict=True):
         if size < running:
             finished.append([tensor[size:] for tensor in state])
             state = [tensor[:size] for tensor in state]
             running = size
-        state = plan.forward(row, *state, *constants, *room)
+        state = plan.forward(*rows[:reads], *state, *constants, *rows[reads:])
     finished.append(state)
-    return kept, [torch.cat(column) for column in zip(*reversed(finished), strict=True)]
+    y, *more = plan.after(z, *_befores(plan.after_befores, first, kept, sizes), *kept, *held, *constants)
+    last = [torch.cat(column) for column in zip(*reversed(finished), strict=True)]
+    return y, [*kept, *held, *more], last
 
 
 @final
@@ -72,28 +77,34 @@ class _Unrolled(torch.autograd.Function):
         state, tensors = states.split(given, (len(plan.dtypes), len(given) - len(plan.dtypes)))
         with torch.autocast(z.device.type, enabled=False):
             constants = plan.constant(*tensors)
-            kept, last = _forth(plan, sizes, z, state, constants)
-        ctx.counts = len(state), len(tensors), len(constants), len(kept)
-        ctx.save_for_backward(z, *state, *tensors, *constants, *kept)
-        return kept[0], *last
+            y, stored, last = _forth(plan, sizes, z, state, constants)
+        ctx.counts = len(state), len(tensors), len(constants), len(stored)
+        ctx.save_for_backward(z, *state, *tensors, *constants, *stored)
+        return y, *last
 
     @staticmethod
     def backward(ctx: Any, at_y: Tensor, *at_last: Tensor) -> Any:
         z, *saved = ctx.saved_tensors
-        state, tensors, constants, kept = states.split(tuple(saved), ctx.counts)
+        state, tensors, constants, stored = states.split(tuple(saved), ctx.counts)
         several = any(map(torch._C._functorch.is_legacy_batchedtensor, (at_y, *at_last)))
         if torch.is_grad_enabled() or transformed() or several:
             return None, None, None, *_again(ctx, [z, *state, *tensors], (at_y, *at_last))
         with torch.autocast(z.device.type, enabled=False):
-            befores = [_before(state[place], kept[slab], ctx.sizes) for place, slab in ctx.plan.befores]
-            values = ctx.plan.views(z, *befores, *kept, *constants)
-            return None, None, None, *_back(ctx.plan, ctx.sizes, values, constants, at_y, at_last)
+            befores = _befores(ctx.plan.turn_befores, state, stored, ctx.sizes)
+            values = ctx.plan.turn(at_y, z, *befores, *stored, *constants)
+            return None, None, None, *_back(ctx.plan, ctx.sizes, values, constants, at_last)
 
 
-def _before(first: Tensor, after: Tensor, sizes: list[int]) -> Tensor:
-    """A state before each step, ``(M, size)``, from the first one and those after each step."""
-    pieces = zip(after.split(sizes), sizes[1:], strict=False)
-    return torch.cat([first[: sizes[0]], *(piece[:size] for piece, size in pieces)])
+def _befores(
+    which: Sequence[tuple[int, int]], first: Sequence[Tensor], after: Sequence[Tensor], sizes: list[int]
+) -> list[Tensor]:
+    """States before each step, ``(M, size)``, from the first one and those after each step."""
+
+    def before(first: Tensor, after: Tensor) -> Tensor:
+        pieces = zip(after.split(sizes), sizes[1:], strict=False)
+        return torch.cat([first[: sizes[0]], *(piece[:size] for piece, size in pieces)])
+
+    return [before(first[place], after[slab]) for place, slab in which]
 
 
 def _back(
@@ -101,24 +112,23 @@ def _back(
     sizes: list[int],
     values: Sequence[Tensor],
     constants: Sequence[Tensor],
-    at_y: Tensor,
     at_last: Sequence[Tensor],
 ) -> list[Tensor | None]:
     """The gradients at the projected inputs, the state and the cell's tensors."""
-    passed = [form.empty(len(at_y), at_y.device) for form in plan.passed]
-    columns = (tensor.split(sizes) for tensor in (at_y, *values[: plan.backward_reads], *passed))
+    reads = plan.backward_reads
+    passed = [form.empty(sum(sizes), at_last[0].device) for form in plan.passed]
+    columns = (tensor.split(sizes) for tensor in (*values[:reads], *passed))
     steps = list(zip(sizes, *columns, strict=True))
     gradient, running = [tensor[:0] for tensor in at_last], 0
-    for size, at, *rows in reversed(steps):
+    for size, *rows in reversed(steps):
         if size > running:
             gradient = [torch.cat((g, last[running:size])) for g, last in zip(gradient, at_last, strict=True)]
             running = size
-        read, room = rows[: plan.backward_reads], rows[plan.backward_reads :]
-        found = plan.backward(at, *gradient, *read, *constants, *room)
+        found = plan.backward(*gradient, *rows[:reads], *constants, *rows[reads:])
         gradient = [
             torch.zeros_like(g) if new is None else new for g, new in zip(gradient, found, strict=True)
         ]
-    to_z, *to_tensors = plan.late(*passed, *values[plan.backward_reads :], *constants)
+    to_z, *to_tensors = plan.late(*passed, *values[reads:], *constants)
     rest = [torch.cat((g, last[running:])) for g, last in zip(gradient, at_last, strict=True)]
     return [to_z, *rest, *to_tensors]
 
