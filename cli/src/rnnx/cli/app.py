@@ -17,6 +17,7 @@ from rnnx.cli.commands.bench import bench
 from rnnx.cli.commands.check import check
 from rnnx.cli.commands.compare import compare
 from rnnx.cli.commands.doctor import doctor
+from rnnx.cli.commands.export import export
 from rnnx.cli.commands.find_lr import find_lr
 from rnnx.cli.commands.flow import flow
 from rnnx.cli.commands.list import list_
@@ -24,6 +25,7 @@ from rnnx.cli.commands.matrix import matrix
 from rnnx.cli.commands.measure import measure
 from rnnx.cli.commands.new import new
 from rnnx.cli.commands.predict import predict
+from rnnx.cli.commands.push import push
 from rnnx.cli.commands.report import report
 from rnnx.cli.commands.resume import resume
 from rnnx.cli.commands.run import run
@@ -36,6 +38,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "resume": resume,
     "test": measure,
     "predict": predict,
+    "export": export,
+    "push": push,
     "matrix": matrix,
     "sweep": sweep,
     "compare": compare,

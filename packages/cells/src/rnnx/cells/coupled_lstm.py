@@ -9,6 +9,7 @@ from torch import Tensor
 from rnnx.cells.lstm import LSTM
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.operator import Operator
 from rnnx.core.state import State
 
 
@@ -85,3 +86,6 @@ class CoupledLSTM(Cell):
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         return self.lstm.step(z, state)
+
+    def operator(self) -> Operator | None:
+        return self.lstm.operator()

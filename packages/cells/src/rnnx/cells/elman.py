@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from rnnx.cells import fused
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.operator import Operator
 from rnnx.core.state import State
 
 
@@ -67,3 +68,7 @@ class Elman(Cell):
             return None
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return fused.unroll(getattr(torch, f"rnn_{self.activation}"), weights, x, lengths, state)
+
+    def operator(self) -> Operator:
+        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        return Operator("RNN", weights, attributes={"activations": [self.activation.capitalize()]})

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from rnnx.cells import fused, normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.operator import Operator, in_order
 from rnnx.core.state import State
 
 
@@ -60,7 +61,7 @@ class GRU(Cell):
     ) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
-        self.reset = reset
+        self.reset, self.layer_norm = reset, layer_norm
         self.fused = reset == "after" and not layer_norm
         self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W
         self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))  # U
@@ -103,3 +104,10 @@ class GRU(Cell):
             return None
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return fused.unroll(torch.gru, weights, x, lengths, state)
+
+    def operator(self) -> Operator | None:
+        if self.layer_norm:
+            return None
+        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        after = {"linear_before_reset": int(self.reset == "after")}
+        return Operator("GRU", [in_order(weight, "rzn", "zrn") for weight in weights], attributes=after)

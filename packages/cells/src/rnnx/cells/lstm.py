@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -12,6 +13,7 @@ from rnnx.cells import fused, normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.errors import UsageError
+from rnnx.core.operator import Operator, in_order
 from rnnx.core.state import State
 
 
@@ -104,6 +106,7 @@ class LSTM(Cell):
         activations = input_activation and output_activation
         self.plain = len(self.rows) == 4 and activations and not (peepholes or gate_recurrence)
         self.fused = self.plain and not layer_norm
+        self.standard = all(present.values()) and activations and not (gate_recurrence or layer_norm)
 
         own, size = len(self.gates) * hidden_size, len(self.rows) * hidden_size
         self.input_size, self.output_size, self.state_sizes = (
@@ -147,6 +150,20 @@ class LSTM(Cell):
             return None
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return fused.unroll(torch.lstm, weights, x, lengths, state)
+
+    def operator(self) -> Operator | None:
+        if not self.standard:
+            return None
+        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        peepholes = self._iof(self.weight_ch, self.gates, "iof") if self.peepholes else None
+        return Operator("LSTM", [self._iof(weight, self.rows, "iofg") for weight in weights], peepholes)
+
+    def _iof(self, weight: Tensor, given: Sequence[str], wanted: str) -> Tensor:
+        """Weights in the order of ONNX; coupled are gates whose sums have other signs."""
+        if not self.coupled:
+            return in_order(weight, "".join(given), wanted)
+        forget = in_order(weight, "".join(given), "f")
+        return in_order(torch.cat((-forget, weight)), "".join(("i", *given)), wanted)
 
     def _variant(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         """A step anywhere in the search space."""

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.core import state as states
+from rnnx.core.operator import Operator
 from rnnx.core.state import State
 
 
@@ -158,6 +159,14 @@ class Cell(nn.Module, ABC):
             Tensors ``(N, size)``.
         """
         return states.zeros(batch, self.state_sizes, like)
+
+    def operator(self) -> Operator | None:
+        """The operator of ONNX that computes the same in evaluation, from a state of zeros.
+
+        Returns:
+            The operator with the cell's weights; None where there is none, which is the default.
+        """
+        return None
 
     @final
     def drop_candidate(self, g: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from rnnx.core import analysis, history, processes
+from rnnx.core import analysis, exported, history, processes
 from rnnx.core.baseline import Baseline
 from rnnx.core.checkpoints import BEST, latest, read_checkpoint
 from rnnx.core.data import Data, Meta
@@ -257,20 +257,22 @@ class Run:
         """Opens a run.
 
         Args:
-            run: A run's folder, or its name.
+            run: A run's folder, or its name; or a folder that was exported.
             out: The folder that holds runs.
 
         Raises:
             UsageError: there is no such run.
-            RunError: its checkpoint is damaged, or is none.
+            InputError, RunError: its checkpoint is damaged, or is none.
         """
         folder = find_run(run, out)
         config = resolve([str(folder / CONFIG)])
         if config.baseline is not None:
             name = config.baseline.short
             raise UsageError(f"{folder}: expected a run of a net, but its model is the baseline {name!r}")
-        path = folder / BEST
-        checkpoint = read_checkpoint(path)
+        if exported.is_exported(folder):
+            path, checkpoint = folder / exported.WEIGHTS, exported.read(folder)
+        else:
+            path, checkpoint = folder / BEST, read_checkpoint(folder / BEST)
         try:
             hyper_parameters = checkpoint["hyper_parameters"]
             task: Task = config.task.build(hyper_parameters["net"], hyper_parameters["meta"])

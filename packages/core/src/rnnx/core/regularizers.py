@@ -12,6 +12,7 @@ from torch import Tensor
 from rnnx.core.cell import Cell
 from rnnx.core.layers import Layer, Noise, Recurrent
 from rnnx.core.matrices import recurrent_matrices
+from rnnx.core.operator import Operator
 from rnnx.core.state import State
 from rnnx.core.substitution import with_tensors
 from rnnx.core.trees import Trees
@@ -89,6 +90,9 @@ class RecurrentDropout(Cell):
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         return self.cell.initial_state(batch, like)
+
+    def operator(self) -> Operator | None:
+        return self.cell.operator()
 
 
 def has_candidate(cell: Cell) -> bool:

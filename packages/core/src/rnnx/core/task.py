@@ -18,6 +18,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.core.exhibit import Exhibit
+from rnnx.core.graph import Graph
 from rnnx.core.net import Net
 from rnnx.core.optimizers import Adam, Optimizer, trained
 from rnnx.core.processes import place, summed, using
@@ -56,6 +57,7 @@ class Task(L.LightningModule, ABC):
         monitor: The validation metric that chooses the best checkpoint.
         mode: Whether it is to fall or to rise.
         falling: The other metrics that are better the lower they are.
+        pipeline: What `Hugging Face <https://huggingface.co/tasks>`_ calls such a problem, if it has a name.
         net: How cells are stacked.
         meta: What the data is.
         carried: States that the task carries from one batch to the next, by any name; a resumed run has them.
@@ -68,6 +70,7 @@ class Task(L.LightningModule, ABC):
     monitor: ClassVar[str] = "loss"
     mode: ClassVar[Literal["min", "max"]] = "min"
     falling: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity", "bits_per_character"})
+    pipeline: ClassVar[str | None] = None
 
     def __init__(self, net: Mapping[str, Any], meta: Meta) -> None:
         super().__init__()
@@ -120,6 +123,17 @@ class Task(L.LightningModule, ABC):
     @abstractmethod
     def predict(self, lines: Iterable[str]) -> Iterator[str]:
         """Answers line by line, lazily; the keyword-only parameters are options of ``rnnx predict``."""
+
+    def graph(self) -> Graph:
+        """The part of the model that an ONNX file computes: what reads a sequence, and classifies it.
+
+        Raises:
+            UsageError: there is no such part, which is the default.
+        """
+        raise UsageError(
+            f"ONNX files are for encoders and classifiers, and {type(self).__name__} has no such part by "
+            "itself; export a folder instead"
+        )
 
     @final
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:

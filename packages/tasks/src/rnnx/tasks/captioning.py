@@ -102,6 +102,7 @@ class Captioning(Task):
 
     monitor: ClassVar[str] = "cider"
     mode: ClassVar[Literal["min", "max"]] = "max"
+    pipeline: ClassVar[str | None] = "image-to-text"
 
     def __init__(
         self,

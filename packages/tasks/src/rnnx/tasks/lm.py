@@ -52,6 +52,7 @@ class LanguageModel(Task):
     """
 
     monitor: ClassVar[str] = "perplexity"
+    pipeline: ClassVar[str | None] = "text-generation"
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Positive, Rate
 from rnnx.core.data import Meta, Split
 from rnnx.core.exhibit import Exhibit, Text
+from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.palettes import distinct
 from rnnx.core.task import Loss, Task
@@ -56,6 +57,7 @@ class Entities(Task):
 
     monitor: ClassVar[str] = "f1"
     mode: ClassVar[Literal["min", "max"]] = "max"
+    pipeline: ClassVar[str | None] = "token-classification"
 
     def __init__(
         self,
@@ -173,6 +175,25 @@ class Entities(Task):
 
     def _types(self) -> list[str]:
         return list(dict.fromkeys(tag.type for tag in self.tags if tag.type))
+
+    def graph(self) -> Graph:
+        """The scores of the tags of each word ``(N, T, K)``, which a CRF has still to choose among.
+
+        The inputs ``(N, T, 1 + C)`` are the number of each word, and those of its characters.
+        """
+
+        def compute(inputs: Tensor, lengths: Tensor) -> Tensor:
+            x = self.embedding(inputs[..., 0])  # (N, T, E)
+            if self.characters is not None:
+                spelt = self.characters.read(inputs[..., 1:].flatten(0, 1))  # (N T, C)
+                x = torch.cat((x, spelt.unflatten(0, inputs.shape[:2])), -1)
+            return self.scores(self.encoder(x, lengths)[0])
+
+        def example(rows: int, steps: int) -> Tensor:
+            words = torch.randint(len(self.lexicon.words), (rows, steps, 1))
+            return torch.cat((words, torch.randint(len(self.lexicon.characters), (rows, steps, 6))), -1)
+
+        return Graph(compute, "scores", example, ("batch", "time", "characters"))
 
     def _crf(self, constraints: bool) -> CRF:
         follow = [

@@ -19,6 +19,7 @@ from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.core.exhibit import Drawing, Exhibit, Text
 from rnnx.core.files import replacing
+from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
@@ -78,6 +79,7 @@ class Translation(Task):
 
     monitor: ClassVar[str] = "bleu"
     mode: ClassVar[Literal["min", "max"]] = "max"
+    pipeline: ClassVar[str | None] = "translation"
 
     def __init__(
         self,
@@ -242,6 +244,14 @@ class Translation(Task):
             for hypotheses in found:
                 yield from answers(number, hypotheses, self.target, scores or n_best > 1)
                 number += 1
+
+    def graph(self) -> Graph:
+        """The encoder: its outputs ``(N, S, H)``, from the numbers of words ``(N, S)``."""
+        return Graph(
+            lambda inputs, lengths: self.encoder(self.embedding(inputs), lengths)[0],
+            "states",
+            lambda *size: torch.randint(len(self.source), size),
+        )
 
     def _search(self, sources: list[Tensor], search: Search) -> list[list[Hypothesis]]:
         lengths = torch.tensor([len(source) for source in sources])

@@ -16,6 +16,7 @@ from rnnx.core.bounds import AboveZero, Positive, Rate
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibit import Exhibit, Spans, Text
+from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.palettes import scale
 from rnnx.core.task import Loss, Task
@@ -67,6 +68,7 @@ class Sentiment(Task):
 
     monitor: ClassVar[str] = "accuracy"
     mode: ClassVar[Literal["min", "max"]] = "max"
+    pipeline: ClassVar[str | None] = "text-classification"
 
     def __init__(
         self,
@@ -202,6 +204,16 @@ class Sentiment(Task):
             for labels in (batch.targets[row], output.nodes[row].argmax(-1))
         )
         return {"text": Phrases(line, true, colours), **shown, "answer": Phrases(answer, found, colours)}
+
+    def graph(self) -> Graph:
+        """The scores of the classes ``(N, C)``, from the numbers of words ``(N, T)``."""
+        if self.reader.trees:
+            raise UsageError("ONNX has no operator that composes along trees; export a folder instead")
+        return Graph(
+            lambda inputs, lengths: self(Batch(inputs, lengths, lengths, lengths)).wholes,
+            "scores",
+            lambda *size: torch.randint(len(self.reader.vocabulary), size),
+        )
 
     def _read(self, number: int, line: str) -> Example:
         try:

@@ -18,6 +18,7 @@ from rnnx.core.bounds import NonNegative, Positive, Rate
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibit import Drawing, Exhibit, Picture, Text
+from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.feature_file import read_features
@@ -55,6 +56,7 @@ class FrameLabels(Task):
 
     monitor: ClassVar[str] = "frame_accuracy"
     mode: ClassVar[Literal["min", "max"]] = "max"
+    pipeline: ClassVar[str | None] = "video-classification"
 
     def __init__(
         self,
@@ -190,6 +192,16 @@ class FrameLabels(Task):
         from rnnx.tasks.parts.ribbon import ribbons
 
         return ribbons({"truth": true, "prediction": labels}, self.classes)
+
+    def graph(self) -> Graph:
+        """The scores of each frame's classes ``(N, T, C)``, from features or pictures ``(N, T, ...)``."""
+
+        def compute(inputs: Tensor, lengths: Tensor) -> Tensor:
+            rows, steps = inputs.shape[:2]
+            vectors = self.eye(inputs.flatten(0, 1)).unflatten(0, (rows, steps))  # (N, T, E)
+            return self.output(self.recurrent(vectors, lengths)[0])
+
+        return Graph(compute, "scores", lambda *size: torch.rand(*size, *self.shape))
 
     def _read(self, line: str, number: int) -> NDArray[Any]:
         """The frames of the video that a line names, ``(T, ...)``."""

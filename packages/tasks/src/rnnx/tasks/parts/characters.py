@@ -58,7 +58,12 @@ class CharacterEncoder(nn.Module):
         A word that occurs several times is read once.
         """
         characters, places = characters.unique(dim=0, return_inverse=True)
-        lengths = (characters != self.pad).sum(1)
+        return self.read(characters)[places]
+
+    def read(self, characters: Tensor) -> Tensor:
+        """As :meth:`forward`, of words each of which is read; padding is read as one character."""
+        lengths = (characters != self.pad).sum(1).clamp(min=1)
         y, _ = self.net(self.embedding(characters), lengths)
         forth, back = y.chunk(2, -1)  # (M, C, H)
-        return torch.cat((forth[places, lengths[places] - 1], back[places, 0]), -1)
+        last = forth.gather(1, (lengths - 1).view(-1, 1, 1).expand(-1, 1, forth.shape[-1]))
+        return torch.cat((last.squeeze(1), back[:, 0]), -1)

@@ -56,7 +56,7 @@ class Last(Pool):
         self.bidirectional, self.output_size = bidirectional, 2 * size if bidirectional else size
 
     def forward(self, y: Tensor, mask: Tensor) -> Tensor:
-        last = y[torch.arange(len(y), device=y.device), (mask.sum(1) - 1).clamp(min=0)]  # (N, H)
+        last = y[torch.arange(y.shape[0], device=y.device), (mask.sum(1) - 1).clamp(min=0)]  # (N, H)
         return torch.cat((last, y[:, 0]), -1) if self.bidirectional else last
 
 
