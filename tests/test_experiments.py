@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,8 +36,11 @@ PUBLISHED = {
     "memory/copying-bai.yaml": 16e3,
     "sentiment/imdb-keras-bilstm.yaml": 2_757_761,
 }
-SMALL = ("net.match=0", "cell.hidden_size=8")  # for the steps only
-SMALL_EMBEDDING = "task.embedding_size=8"
+
+
+def small(name: str) -> list[str]:
+    """Words that make a file's model small enough for quick steps."""
+    return ["net.match=0", "cell.hidden_size=8", *(["task.embedding_size=8"] if name[:3] == "lm/" else [])]
 
 
 def write(path: Path, text: str) -> None:
@@ -170,8 +174,7 @@ def test_its_model_has_the_published_size_and_it_takes_its_first_steps(
         assert count_parameters(model) == pytest.approx(PUBLISHED[name], rel=0.015)
         del model
 
-    narrow = [SMALL_EMBEDDING] if name in PUBLISHED and "memory" not in name else []
-    experiment = Experiment.from_words(str(FOLDER / name), *data, *SMALL, *narrow)
+    experiment = Experiment.from_words(str(FOLDER / name), *data, *small(name))
     loaders, task = experiment.prepare()
     assert isinstance(task, Task)
     limits = {"limit_train_batches": 2, "limit_val_batches": 1, "max_epochs": 1, "accelerator": "cpu"}
@@ -188,3 +191,19 @@ def test_its_model_has_the_published_size_and_it_takes_its_first_steps(
 def test_every_published_size_is_of_a_file() -> None:
     assert set(PUBLISHED) <= set(FILES)
     assert len(FILES) > 20
+
+
+LEDGER = (FOLDER / "README.md").read_text(encoding="utf-8").partition("## Published figures")[2]
+ROWS = dict.fromkeys(re.findall(r"^\|[^|]*\| `(\S+\.yaml)(.*?)`", LEDGER, re.MULTILINE))
+
+
+@pytest.mark.parametrize(("name", "words"), ROWS)
+def test_the_words_of_the_ledger_make_a_model(name: str, words: str, data: list[str], tmp_path: Path) -> None:
+    (tmp_path / "glove.txt").write_text("good 0.1 0.2\nnew 0.3 0.4\n", encoding="utf-8")
+    typed = words.replace("GLOVE", str(tmp_path / "glove.txt")).split()
+    _, model = Experiment.from_words(str(FOLDER / name), *data, *small(name), *typed).prepare()
+    assert isinstance(model, Task)
+
+
+def test_every_file_of_a_published_figure_is_a_row() -> None:
+    assert set(PUBLISHED) <= {name for name, _ in ROWS}
