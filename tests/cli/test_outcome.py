@@ -12,6 +12,7 @@ from rnnx.core.result import Result
 from rnnx.core.spec import resolve
 
 CONFIG = resolve(["trainer.max_epochs=7"])
+SIDE_BY_SIDE = ["rnnx compare", "rnnx report"]
 
 
 def test_a_metric_that_a_split_lacks_is_left_blank(capsys):
@@ -42,18 +43,27 @@ def test_an_example_too_long_to_type_is_left_to_a_file(capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["trainer.max_epochs=7"], ["rnnx resume runs/a trainer.max_epochs=14", "rnnx flow runs/a"]),
+        (
+            ["trainer.max_epochs=7"],
+            ["rnnx resume runs/a trainer.max_epochs=14", "rnnx flow runs/a", *SIDE_BY_SIDE],
+        ),
         (
             ["trainer.max_epochs=-1", "trainer.max_steps=50"],
-            ["rnnx resume runs/a trainer.max_steps=100", "rnnx flow runs/a"],
+            ["rnnx resume runs/a trainer.max_steps=100", "rnnx flow runs/a", *SIDE_BY_SIDE],
         ),
-        (["task=lm", "baseline=ngram"], []),
+        (["task=lm", "baseline=ngram"], SIDE_BY_SIDE),
     ],
 )
 def test_what_may_come_next_is_told(capsys, words, told):
     display(outcome(Result(Path("runs/a"), {"valid": {}, "test": {}}, [], []), resolve(words)))
     lines = capsys.readouterr().out.splitlines()
     assert [line[line.index("rnnx ") :] for line in lines if "rnnx " in line] == told
+
+
+def test_runs_of_another_folder_are_compared_there(capsys):
+    display(outcome(Result(Path("my runs/a"), {"valid": {}, "test": {}}, [], []), CONFIG))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["compare    rnnx compare --out 'my runs'", "report     rnnx report --out 'my runs'"]
 
 
 def test_for_a_program_it_is_what_the_result_holds_and_where(capsys):

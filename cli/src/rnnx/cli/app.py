@@ -85,7 +85,12 @@ class Commands(TyperGroup):
             raise typer.Exit(error.exit_code if isinstance(error, RnnxError) else 1) from None
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done; 1 something failed or is broken; 2 wrongly asked for; 130, 143 stopped by a signal.",
+)
 
 
 def _version(wanted: bool) -> None:

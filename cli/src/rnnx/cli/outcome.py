@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group, RenderableType
 
 from rnnx.cli.screen import display, display_json, table
-from rnnx.core.runs import CONFIG
+from rnnx.core.runs import CONFIG, OUT
 from rnnx.core.spec import Config, resolve
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ def _next(result: Result, config: Config) -> Iterator[tuple[str, str]]:
         limit = "max_epochs" if config.trainer["max_epochs"] > 0 else "max_steps"
         yield "go on", f"rnnx resume {run} trainer.{limit}={2 * config.trainer[limit]}"
         yield "look back", f"rnnx flow {run}"
+    out = result.folder.parent
+    beside = "" if out == Path(OUT) else f" --out {shlex.quote(str(out))}"
+    yield "compare", f"rnnx compare{beside}"
+    yield "report", f"rnnx report{beside}"
 
 
 def _example(result: Result) -> str:
