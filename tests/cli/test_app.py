@@ -7,7 +7,7 @@ from importlib.metadata import distribution, entry_points
 import pytest
 from typer.testing import CliRunner
 
-from rnnx.cli.app import app
+from rnnx.cli.app import COMMANDS, app
 
 RUN = "it's small"
 CELLS = ", ".join(sorted(entry_points(group="rnnx.cells").names))
@@ -72,6 +72,20 @@ def test_what_does_not_exist(tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     done = invoke(*words.split())
     assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"rnnx: {message}\n")
+
+
+def test_exit_codes_are_documented():
+    shown = " ".join(invoke("--help").stdout.split())
+    for code in ("0 done", "1 failed", "2 asked for wrongly", "130 and 143 stopped"):
+        assert code in shown
+
+
+NO_DOCUMENT = {"predict", "report", "compare", "new", "dashboard", "export", "push", "play"}  # nor a list
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - NO_DOCUMENT))
+def test_a_command_that_tells_something_tells_it_to_programs(name):
+    assert "--json" in invoke(name, "--help").stdout
 
 
 @pytest.mark.parametrize("words", [["--nothing"], ["nothing"], ["run", "--nothing"], ["test"]])

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+import pytest
+from typer.testing import CliRunner
+
+from rnnx.cli.app import app
 from rnnx.cli.commands.matrix import markdown
 from rnnx.core.matrix import Line
 
@@ -17,7 +22,9 @@ SMALL = (
 )
 
 
-def test_a_matrix_is_a_table_with_a_row_for_each_cell(rnnx: CommandLine) -> None:
+def test_a_matrix_is_a_table_with_a_row_for_each_cell(
+    rnnx: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = rnnx("matrix", "cell=gru,elman,clockwork", *SMALL)
     assert done.returncode == 1, done.stderr
     head, *rows = done.stdout.splitlines()
@@ -30,6 +37,13 @@ def test_a_matrix_is_a_table_with_a_row_for_each_cell(rnnx: CommandLine) -> None
     assert again.returncode == 0, again.stderr
     assert [row.split("|")[2].strip() for row in again.stdout.splitlines()] == ["cell", "---", "gru", "elman"]
     assert again.stdout.splitlines()[2].split("|")[4].strip() == rows[0].split()[3]
+
+    monkeypatch.chdir(rnnx.folder)
+    plain = CliRunner().invoke(app, ["matrix", "cell=gru,elman", *SMALL, "--json"])
+    assert plain.exit_code == 0
+    gru, elman = json.loads(plain.stdout)
+    assert (gru["task"], gru["cell"], elman["cell"], gru["failures"]) == ("lm", "gru", "elman", [])
+    assert f"{gru['scores'][0]:.4g}" == rows[0].split()[3]
 
 
 def test_a_row_in_markdown() -> None:

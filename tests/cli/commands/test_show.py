@@ -5,7 +5,9 @@ import re
 from importlib.metadata import entry_points
 
 import pytest
+from typer.testing import CliRunner
 
+from rnnx.cli.app import app
 from rnnx.cli.commands.show import describe
 from rnnx.core.errors import UsageError
 
@@ -38,6 +40,15 @@ def test_data_of_one_name_is_shown_for_each_task():
     tasks = sorted(entry_points(group="rnnx.tasks").names)
     assert [found.name for found in describe("data", "toy")] == [f"{task}.toy" for task in tasks]
     assert [found.name for found in describe("data", "nmt.toy")] == ["nmt.toy"]
+
+
+def test_a_name_that_many_tasks_may_have_is_a_list_for_programs():
+    many, one, alone = (
+        json.loads(CliRunner().invoke(app, ["show", *words.split(), "--json"]).stdout)
+        for words in ("data toy", "data nmt.toy", "baseline ngram")
+    )
+    assert one in many
+    assert [found["name"] for found in alone] == ["lm.ngram"]
 
 
 def test_an_option_without_default_is_required():

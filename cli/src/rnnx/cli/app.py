@@ -89,7 +89,7 @@ app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done; 1 something failed or is broken; 2 wrongly asked for; 130, 143 stopped by a signal.",
+    epilog="Exit codes: 0 done, 1 failed or broken, 2 asked for wrongly, 130 and 143 stopped by a signal.",
 )
 
 

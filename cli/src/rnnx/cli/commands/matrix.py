@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnx.cli.arguments import Markdown, Words
-from rnnx.cli.screen import command_line, display, in_markdown, table
+from rnnx.cli.arguments import Json, Markdown, Words
+from rnnx.cli.screen import command_line, display, display_json, in_markdown, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -39,6 +39,7 @@ def matrix(
     words: Words = None,
     jobs: Annotated[int, typer.Option(min=1, help="How many runs at once.")] = 1,
     as_grid: Annotated[bool, typer.Option("--grid", help="Write a row a cell, and a column a task.")] = False,
+    as_json: Json = False,
     as_markdown: Markdown = False,
 ) -> None:
     """Train each cell on each task, over seeds, and compare them; what is done already is not done again.
@@ -52,7 +53,9 @@ def matrix(
     for entry in run(configs, jobs, command_line()):
         entries.append(entry)
         typer.echo(f"{len(entries)} of {len(configs)}: {line(entry)}", err=True)
-    if as_markdown:
+    if as_json:
+        display_json(lines(entries))
+    elif as_markdown:
         typer.echo(markdown(lines(entries), as_grid))
     else:
         display(compared(lines(entries), as_grid))
