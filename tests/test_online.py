@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ SMALL = (
 WHOLE = {"config.yaml", "metrics.csv", "result.json", "checkpoints", "samples", "plots", "wandb"}
 
 
-def run(folder: Path, server: Server, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, server: Server, words: Sequence[str] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "rnnx.cli", "run", *SMALL, f"out={folder}"],
+        [sys.executable, "-m", "rnnx.cli", "run", *SMALL, *words, f"out={folder}"],
         env={**os.environ, **server.environment, "WANDB_MODE": "online", **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -81,6 +84,37 @@ def test_everything_arrives(tmp_path: Path, seconds: float) -> None:
     kinds = {name.split("_")[0] for name in server.files}
     assert kinds >= {"media/images/curves", "media/table/samples"}
     assert "did not end well" not in done.stderr
+    assert server.summary["best"]["step"] in steps
+
+
+def test_the_best_model_arrives_as_what_predicts(tmp_path: Path) -> None:
+    with Server() as server:
+        assert run(tmp_path, server).returncode == 0
+    folder, copy = tmp_path / "tracked", tmp_path / "copy"
+    (model,) = (asked for asked in server.artifacts if asked["artifactTypeName"] == "model")
+    assert json.loads(model["metadata"])["test"] == json.loads((folder / "result.json").read_text())["test"]
+    for name in ("config.yaml", "result.json", "checkpoints/best.ckpt"):
+        assert server.files[name] == (folder / name).read_bytes()
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(server.files[name])
+    (answer, of_the_copy) = (
+        subprocess.run(
+            [sys.executable, "-m", "rnnx.cli", "predict", str(place)],
+            input="0.3:0 0.8:1 0.5:1\n",
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for place in (folder, copy)
+    )
+    assert answer == of_the_copy != ""
+
+
+def test_the_model_stays_where_it_is_if_asked(tmp_path: Path) -> None:
+    with Server() as server:
+        assert run(tmp_path, server, words=("logger.model=false",)).returncode == 0
+    assert "model" not in {asked["artifactTypeName"] for asked in server.artifacts}
+    assert server.artifacts
 
 
 @pytest.mark.parametrize("answers", [0, 2, 8, 14])

@@ -24,6 +24,8 @@ class Server(ThreadingHTTPServer):
         rows: The rows of the history, by their number.
         summary: The last summary.
         files: What was uploaded.
+        artifacts: The variables of each mutation that creates an artifact.
+        views: The variables of each mutation that saves a view of a project.
         requests: How many there were.
     """
 
@@ -37,6 +39,8 @@ class Server(ThreadingHTTPServer):
         self.rows: dict[int, dict[str, Any]] = {}
         self.summary: dict[str, Any] = {}
         self.files: dict[str, bytes] = {}
+        self.artifacts: list[dict[str, Any]] = []
+        self.views: list[dict[str, Any]] = []
         self.lock = threading.Lock()
 
     @property
@@ -93,7 +97,11 @@ class Server(ThreadingHTTPServer):
                 return {"upsertBucket": {"bucket": bucket, "inserted": len(self.runs) == 1}}
             case ["mutation", "CreateRunFiles"]:
                 return {"createRunFiles": {"runID": "Ug==", "uploadHeaders": [], "files": files}}
+            case ["mutation", "UpsertView2"]:
+                self.views.append(variables)
+                return {"upsertView": {"view": {"id": "Vg==", "name": variables["name"]}, "inserted": True}}
             case ["mutation", "CreateArtifact"]:
+                self.artifacts.append(variables)
                 return {"createArtifact": {"artifact": artifact}}
             case ["mutation", "CreateArtifactFiles"]:
                 nodes = [{"node": {**file, "artifact": {"id": "QQ=="}}} for file in files]
@@ -104,7 +112,7 @@ class Server(ThreadingHTTPServer):
                 return {"commitArtifact": {"artifact": artifact}}
             case ["query", "ArtifactType"]:
                 return {"project": {"artifact": None}}
-            case ["query", "Viewer"]:
+            case ["query", "Viewer" | "GetDefaultEntity"]:
                 return {"viewer": {"id": "VQ==", "entity": "us", "username": "us", "teams": {"edges": []}}}
         return {}
 

@@ -46,7 +46,7 @@ def test_a_text_is_all_there_is() -> None:
 def test_pieces_are_shown_with_their_labels_in_their_colours() -> None:
     pieces = [(NASTY, "<A>"), ("met", ""), ("Bo", "B"), ("B", "B")]
     read = Reader(Spans("plain", pieces, {"<A>": "#0072b2", "B": "#e69f00"}).html)
-    assert read.shown == f"{NASTY} <A> met Bo B B"
+    assert read.shown == f"{NASTY}\xa0<A> met Bo\xa0B B"
     styles = [attributes.get("style") or "" for tag, attributes in read.elements if tag == "span"]
     assert [re.findall("#[0-9a-f]{6}(?=;)", style) for style in styles] == [
         [],
@@ -59,7 +59,7 @@ def test_pieces_are_shown_with_their_labels_in_their_colours() -> None:
 
 def test_what_is_marked_is_html_and_its_label_is_text() -> None:
     read = Reader(marked("<b>a</b>", NASTY, "#0072b2"))
-    assert read.shown == f"a {NASTY}"
+    assert read.shown == f"a\xa0{NASTY}"
     assert [tag for tag, _ in read.elements] == ["span", "b", "small"]
 
 

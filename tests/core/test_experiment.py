@@ -421,10 +421,10 @@ def test_the_result_is_safe_when_the_tracking_fails_at_the_end(
         class Bursting(Tracker):
             """Fails at the end."""
 
-            def begin(self, folder, config):
+            def begin(self, folder, config, metric, mode):
                 return []
 
-            def finish(self, summary, samples, figures):
+            def finish(self, ending):
                 raise ConnectionError("the cable was pulled")
     '''
     stranger("loggers", "bursting:Bursting", source)

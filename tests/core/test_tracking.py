@@ -15,10 +15,12 @@ import pytest
 import torch
 from matplotlib.image import imread
 
+from rnnx.core.analysis import Flow
+from rnnx.core.ending import Ending
 from rnnx.core.errors import UsageError
-from rnnx.core.experiment import Experiment
+from rnnx.core.experiment import Experiment, Run
 from rnnx.core.result import Result
-from rnnx.core.tracking import Meter, WeightsAndBiases
+from rnnx.core.tracking import Meter, WeightsAndBiases, _charts
 
 SMALL = (
     "cell=gru",
@@ -35,6 +37,7 @@ SMALL = (
 )
 TEXT = ("cell=elman", "task=lm", "data=files", "cell.hidden_size=8", "task.embedding_size=8")
 RUN = "import sys; from rnnx.core.experiment import Experiment; Experiment.from_words(*sys.argv[1:]).run()"
+MEDIA = ("samples.", "attention.", "curves.", "gradient_flow.", "flow/")
 UNREACHABLE = "http://127.0.0.1:9"  # nothing listens on the discard port
 KEY = "0123456789" * 4
 
@@ -102,11 +105,7 @@ def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess
 def test_wandb_has_what_metrics_csv_has(done: Result, records: list[dict[str, Any]]) -> None:
     tracked = [record["history"]["item"] for record in records if record["type"] == "history"]
     tracked = [
-        {
-            name: value
-            for name, value in item.items()
-            if name[0] != "_" and not name.startswith(("samples.", "attention.", "curves.", "gradient_flow."))
-        }
+        {name: value for name, value in item.items() if name[0] != "_" and not name.startswith(MEDIA)}
         for item in tracked
     ]
     written = [
@@ -146,14 +145,62 @@ def test_wandb_knows_the_run(done: Result, records: list[dict[str, Any]], summar
     assert summary["summary"]["parameters"] == done.values["parameters"]
 
 
-def test_wandb_has_the_samples_as_a_table(done: Result, summary: dict[str, Any]) -> None:
-    (files,) = done.folder.glob("wandb/offline-run-*/files")
-    table = json.loads((files / summary["summary"]["samples"]["path"]).read_text())
+def test_wandb_has_the_samples_as_a_table(done: Result, records: list[dict[str, Any]]) -> None:
+    """In an artifact, where alone a table has what is no text."""
+    (files,) = (
+        {entry["path"]: Path(entry["local_path"]) for entry in record["artifact"]["manifest"]["contents"]}
+        for record in records
+        if record["type"] == "artifact" and "samples" in record["artifact"]["name"]
+    )
+    table = json.loads(files["samples.table.json"].read_text())
     assert table["columns"] == ["source", "reference", "translation", "attention"]
     assert [row[:3] for row in table["data"]] == [list(row.values()) for row in done.texts]
-    shown = [(files / row[3]["path"]).read_text() for row in table["data"]]
+    shown = [files[row[3]["path"]].read_text() for row in table["data"]]
     assert shown == [row["attention"].html or "" for row in done.samples]
     assert len(table["data"]) == 5
+
+
+def test_wandb_has_the_best_value_and_its_step(done: Result, summary: dict[str, Any]) -> None:
+    rows = [(float(row["valid/bleu"]), int(row["step"])) for row in history(done.folder) if row["valid/bleu"]]
+    bleu, step = max(rows, key=lambda row: row[0])  # the first of equals, as the checkpoint is
+    assert summary["summary"]["best"] == {"bleu": pytest.approx(bleu), "step": step}
+    assert summary["summary"]["valid/bleu"] == {
+        "max": pytest.approx(bleu),
+        "last": pytest.approx(rows[-1][0]),
+    }
+
+
+def test_wandb_has_the_gradient_flow_as_charts(done: Result, summary: dict[str, Any]) -> None:
+    """Against what is measured anew, from the run as it is loaded."""
+    (files,) = done.folder.glob("wandb/offline-run-*/files")
+    flows = Run.load(done.folder).flow()
+    assert len(flows) > 1
+    for name in ("loss", "state"):
+        found = json.loads((files / summary["summary"][f"flow/{name}_table"]["path"]).read_text())
+        assert found["columns"] == ["step", "lineKey", "lineVal"]
+        expected = [
+            [lag, flow.layer, pytest.approx(math.log10(norm), rel=1e-3, abs=1e-3)]
+            for flow in flows
+            for lag, norm in enumerate(getattr(flow, name))
+            if norm > 0
+        ]
+        assert found["data"] == expected
+
+
+def test_norms_that_have_no_logarithm_are_left_out() -> None:
+    def flow(layer: str, curve: tuple[float, ...]) -> Flow:
+        return Flow(layer, curve, (0.0, 0.0), None, math.nan, 0.0, None, None)
+
+    charts = _charts([flow("a", (1.0, 0.0, 100.0)), flow("b", (math.nan, math.inf, 0.1))])
+    assert list(charts) == ["flow/loss"]
+    assert charts["flow/loss"].table.data == [[0, "a", 0.0], [2, "a", 2.0], [2, "b", -1.0]]
+    assert _charts([]) == {}
+
+
+def test_wandb_keeps_no_model_offline(done: Result, records: list[dict[str, Any]]) -> None:
+    assert {record["type"] for record in records} >= {"history", "summary", "run"}
+    kinds = [record["artifact"].get("type") for record in records if record["type"] == "artifact"]
+    assert "model" not in kinds
 
 
 def test_wandb_has_the_pictures(done: Result, summary: dict[str, Any]) -> None:
@@ -238,18 +285,19 @@ def test_where_wandb_fails_it_is_offline_with_a_warning(
 def test_an_unreachable_server_is_not_waited_for_longer_than_a_user_would(tmp_path: Path) -> None:
     tracker = WeightsAndBiases(project="parrots", entity="us")
     config = Experiment.from_words().config.to_plain()
-    _, logger = tracker.begin(tmp_path, config)
+    _, logger = tracker.begin(tmp_path, config, "valid/bleu", "max")
     settings = logger.experiment.settings
     assert 5 <= settings.init_timeout <= 30
     assert 5 <= settings.finish_timeout <= 120
     assert (settings.project, settings.entity) == ("parrots", "us")
-    tracker.finish({}, [], {})
+    tracker.finish(Ending({}, 0))
 
 
 def test_a_training_that_ends_before_its_time_is_tracked_as_that(tmp_path: Path) -> None:
     """Lightning tells its loggers so, after an error and after a signal."""
     tracker = WeightsAndBiases()
-    history, logger = tracker.begin(tmp_path, Experiment.from_words().config.to_plain())
+    config = Experiment.from_words().config.to_plain()
+    history, logger = tracker.begin(tmp_path, config, "valid/bleu", "max")
     for follower in (history, logger):
         follower.log_metrics({"loss": 2.5}, step=1)
     logger.finalize("failed")

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from rnnx.cli.commands.bench import bench
 from rnnx.cli.commands.check import check
 from rnnx.cli.commands.compare import compare
+from rnnx.cli.commands.dashboard import dashboard
 from rnnx.cli.commands.doctor import doctor
 from rnnx.cli.commands.export import export
 from rnnx.cli.commands.find_lr import find_lr
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
     "show": show,
     "flow": flow,
+    "dashboard": dashboard,
     "check": check,
     "bench": bench,
     "new": new,

@@ -142,5 +142,5 @@ def marked(content: str, label: str, colour: str) -> str:
         colour: ``#rrggbb``.
     """
     style = f"background:{colour}{TINT};border-bottom:2px solid {colour};padding:0 .25em"
-    small = f' <small style="opacity:.8;font-size:.7em">{escape(label)}</small>' if label else ""
+    small = f'&nbsp;<small style="opacity:.8;font-size:.7em">{escape(label)}</small>' if label else ""
     return f'<span style="{style}">{content}{small}</span>'

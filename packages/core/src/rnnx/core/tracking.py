@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import warnings
@@ -11,24 +12,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
 
 import lightning as L
 import torch
 from lightning.pytorch.loggers import Logger, WandbLogger
 from pydantic import ValidationError
 
+from rnnx.core.analysis import Flow
 from rnnx.core.batch import Batch
+from rnnx.core.checkpoints import BEST
+from rnnx.core.ending import Ending
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.exhibit import Exhibit
 from rnnx.core.history import METRICS, History
 from rnnx.core.optimizers import trained
+from rnnx.core.runs import CONFIG, RESULT
+from rnnx.core.tracked import STEP, has_key, tracked
 
 if TYPE_CHECKING:
     import wandb
-    from matplotlib.figure import Figure
+    from wandb.plot.custom_chart import CustomChart
 
-STEP = "trainer/global_step"  # what W&B draws every metric against
+Mode: TypeAlias = Literal["min", "max"]
 HURRY = 10.0  # seconds that it is waited for where a run ends before its time
 TIMEOUTS = {"init_timeout": 15.0, "finish_timeout": 60.0}  # seconds that a W&B server is waited for
 
@@ -37,46 +43,32 @@ class Tracker(ABC):
     """Follows one run; a plugin of the entry-point group ``rnnx.loggers``."""
 
     @abstractmethod
-    def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
+    def begin(self, folder: Path, config: Mapping[str, Any], metric: str, mode: Mode) -> list[Logger]:
         """Starts.
 
         Args:
             folder: The run's folder.
             config: The resolved configuration, plain data.
+            metric: The validation metric that chooses the best model, such as ``valid/loss``.
+            mode: Whether it is to fall or to rise.
 
         Returns:
             Lightning's loggers, for the trainer.
         """
 
     @abstractmethod
-    def finish(
-        self,
-        summary: Mapping[str, Any],
-        samples: Sequence[Mapping[str, Exhibit]],
-        figures: Mapping[str, Figure],
-    ) -> None:
-        """Ends.
-
-        Args:
-            summary: What ``result.json`` holds.
-            samples: Sample outputs, a row each.
-            figures: Pictures by name.
-        """
+    def finish(self, ending: Ending) -> None:
+        """Ends."""
 
 
 @final
 class NoLogger(Tracker):
     """Keeps no history; ``result.json`` is written all the same."""
 
-    def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
+    def begin(self, folder: Path, config: Mapping[str, Any], metric: str, mode: Mode) -> list[Logger]:
         return []
 
-    def finish(
-        self,
-        summary: Mapping[str, Any],
-        samples: Sequence[Mapping[str, Exhibit]],
-        figures: Mapping[str, Figure],
-    ) -> None:
+    def finish(self, ending: Ending) -> None:
         pass
 
 
@@ -84,15 +76,10 @@ class NoLogger(Tracker):
 class CSV(Tracker):
     """Writes ``metrics.csv`` in the run's folder."""
 
-    def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
+    def begin(self, folder: Path, config: Mapping[str, Any], metric: str, mode: Mode) -> list[Logger]:
         return [History(folder)]
 
-    def finish(
-        self,
-        summary: Mapping[str, Any],
-        samples: Sequence[Mapping[str, Exhibit]],
-        figures: Mapping[str, Figure],
-    ) -> None:
+    def finish(self, ending: Ending) -> None:
         pass
 
 
@@ -102,25 +89,29 @@ class WeightsAndBiases(Tracker):
 
     Offline, without a question, when there is no key, and with a warning when the server cannot be reached or
     refuses the key; ``WANDB_MODE``, ``WANDB_INIT_TIMEOUT`` and ``WANDB_FINISH_TIMEOUT`` have the last word.
-    Runs are grouped by task and tagged with cell, task and data. ``wandb sync`` uploads what was tracked
-    offline.
+    Runs are grouped by task and tagged with cell, task and data; the summary has the best value of the
+    validation metric that chooses the model, and its step. ``wandb sync`` uploads what was tracked offline;
+    ``rnnx dashboard`` says how.
 
     Args:
         project: The project's name.
         entity: The user or team; the key's own if not said.
+        model: Whether the best checkpoint is stored there too, as an artifact; offline it never is.
     """
 
-    def __init__(self, *, project: str = "rnnx", entity: str | None = None) -> None:
-        self.project, self.entity = project, entity
+    def __init__(self, *, project: str = "rnnx", entity: str | None = None, model: bool = True) -> None:
+        self.project, self.entity, self.model = project, entity, model
         self._logger: _Follower | None = None
+        self._folder, self._metric = Path(), ""
 
-    def begin(self, folder: Path, config: Mapping[str, Any]) -> list[Logger]:
+    def begin(self, folder: Path, config: Mapping[str, Any], metric: str, mode: Mode) -> list[Logger]:
         import wandb
 
+        self._folder, self._metric = folder, metric
         known = _identity(folder)
         try:
-            mode = os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
-            self._logger = self._start(folder, config, mode, known)
+            online = os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
+            self._logger = self._start(config, online, mode, known)
         except wandb.errors.UsageError as error:
             raise UsageError(f"logger: Weights & Biases says: {error} Or set WANDB_MODE=offline") from error
         except ValidationError as error:
@@ -131,15 +122,10 @@ class WeightsAndBiases(Tracker):
                 f"the run is tracked offline, as Weights & Biases says: {_reason(error)}", stacklevel=2
             )
             _let_go(None)
-            self._logger = self._start(folder, config, "offline", known)
+            self._logger = self._start(config, "offline", mode, known)
         return [History(folder), self._logger]
 
-    def finish(
-        self,
-        summary: Mapping[str, Any],
-        samples: Sequence[Mapping[str, Exhibit]],
-        figures: Mapping[str, Figure],
-    ) -> None:
+    def finish(self, ending: Ending) -> None:
         import wandb
 
         assert self._logger is not None
@@ -148,15 +134,21 @@ class WeightsAndBiases(Tracker):
         run = self._logger.experiment
 
         def send() -> None:
-            run.summary.update(dict(summary))
-            run.log({name: wandb.Image(figure) for name, figure in figures.items()})
-            if samples:
-                run.log({"samples": _table(samples)})
+            run.summary.update(dict(ending.values))
+            name = self._metric.removeprefix("valid/")
+            if name in ending.values.get("valid", {}):
+                run.summary.update({"best": {name: ending.values["valid"][name], "step": ending.step}})
+            run.log({name: wandb.Image(figure) for name, figure in ending.figures.items()})
+            run.log(_charts(ending.flows))
+            if ending.samples:
+                run.log({"samples": _table(ending.samples)})
+            if self.model and not run.offline and not run.disabled:
+                run.log_artifact(_artifact(run, self._folder, ending.values), aliases=["best"])
             run.finish()
 
         _within(run, run.settings.finish_timeout, send)
 
-    def _start(self, folder: Path, config: Mapping[str, Any], mode: Any, known: str | None) -> _Follower:
+    def _start(self, config: Mapping[str, Any], online: Any, mode: Mode, known: str | None) -> _Follower:
         import wandb
 
         timeouts: dict[str, Any] = {
@@ -165,17 +157,18 @@ class WeightsAndBiases(Tracker):
         run = wandb.init(
             project=self.project,
             entity=self.entity,
-            name=folder.name,
+            name=self._folder.name,
             group=config["task"]["name"],
             tags=[config[section]["name"] for section in ("cell", "task", "data")],
             config=dict(config),
-            dir=folder,
+            dir=self._folder,
             id=known,
             resume="allow" if known else None,
-            settings=wandb.Settings(mode=mode, silent=True, console="off", reinit="create_new", **timeouts),
+            settings=wandb.Settings(mode=online, silent=True, console="off", reinit="create_new", **timeouts),
         )
         run.define_metric(STEP)
         run.define_metric("*", step_metric=STEP, step_sync=True)
+        run.define_metric(self._metric, step_metric=STEP, step_sync=True, summary=f"{mode},last")
         return _Follower(experiment=run)
 
 
@@ -281,6 +274,43 @@ def _table(samples: Sequence[Mapping[str, Exhibit]]) -> wandb.Table:
     return wandb.Table(columns=list(samples[0]), data=rows)
 
 
+def _charts(flows: Sequence[Flow]) -> dict[str, CustomChart]:
+    """Charts of W&B's: the decimal logarithm of norms against the lag, a line for each layer.
+
+    What is zero or not finite is left out.
+    """
+    import wandb
+
+    charts = {}
+    for name, title, curves in (
+        ("loss", "gradient of the loss at the state: log10 of its norm", [flow.loss for flow in flows]),
+        ("state", "memory of the state: log10 of its gradient's norm", [flow.state for flow in flows]),
+    ):
+        points = [
+            [(lag, math.log10(norm)) for lag, norm in enumerate(curve) if 0 < norm < math.inf]
+            for curve in curves
+        ]
+        if any(points):
+            charts[f"flow/{name}"] = wandb.plot.line_series(
+                [[lag for lag, _ in line] for line in points],
+                [[norm for _, norm in line] for line in points],
+                keys=[flow.layer for flow in flows],
+                title=title,
+                xname="lag",
+            )
+    return charts
+
+
+def _artifact(run: Any, folder: Path, values: Mapping[str, Any]) -> wandb.Artifact:
+    """What of a run's folder ``rnnx predict`` and ``rnnx test`` need, at the same places."""
+    import wandb
+
+    artifact = wandb.Artifact(f"model-{run.id}", "model", metadata=dict(values))
+    for name in (CONFIG, RESULT, BEST):
+        artifact.add_file(str(folder / name), name, policy="immutable")
+    return artifact
+
+
 def _reason(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
@@ -327,13 +357,5 @@ def _let_go(run: Any) -> None:
 
 def _identity(folder: Path) -> str | None:
     """W&B's name of the run, where it was tracked before; it is the end of the name of its folder."""
-    tracked = [path.name.removeprefix("offline-") for path in (folder / "wandb").glob("*run-*-*")]
-    return max(tracked).rpartition("-")[2] if tracked else None
-
-
-def has_key() -> bool:
-    """Whether there is a key for W&B, without asking the user or the server."""
-    import wandb
-
-    wandb.setup(settings=wandb.Settings(silent=True))
-    return bool(wandb.login(prompt=False, verify=False))
+    before = tracked(folder)
+    return before[-1].folder.name.rpartition("-")[2] if before else None

@@ -11,19 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from torch import nn
+from torch import Tensor, nn
 
 from rnnx.core import analysis, processes
+from rnnx.core.analysis import Flow
 from rnnx.core.batch import Batch
 from rnnx.core.checkpoints import BEST, Best, Checkpoint, Last, read_checkpoint
 from rnnx.core.data import Data, Split
+from rnnx.core.ending import Ending
 from rnnx.core.errors import Interrupted, UsageError
-from rnnx.core.exhibit import Exhibit
 from rnnx.core.history import METRICS
 from rnnx.core.interruption import Interruption, requeue
 from rnnx.core.place import Place
@@ -83,6 +84,7 @@ class Training:
     def _carry_out(self, data: Data, task: Task, checkpoint: Path | None) -> Result:
         config, plan = self.config.to_plain(), Trainer(**self.config.trainer)
         tracker: Tracker = self.config.logger.build()
+        metric = f"valid/{task.monitor}"
         with processes.together():
             try:
                 place, valid_loader, test_loader = (
@@ -90,12 +92,11 @@ class Training:
                     data.loader("valid"),
                     data.loader("test"),
                 )
-                loggers = tracker.begin(self.folder, config) if processes.leads() else []
+                loggers = tracker.begin(self.folder, config, metric, task.mode) if processes.leads() else []
             except UsageError:
                 if checkpoint is None and processes.leads():
                     shutil.rmtree(self.folder)
                 raise
-        metric = f"valid/{task.monitor}"
         meter = Meter(self.config.trainer["log_every_n_steps"])
         last = Last(self.folder, config, place, self.interruption, Checkpoint(**self.config.checkpoint))
         shown = is_watched() if self.progress is None else self.progress
@@ -112,7 +113,7 @@ class Training:
         trainer = plan.build(self.folder, loggers, callbacks)
         trainer.fit(task, place, valid_loader, ckpt_path=checkpoint)
         fitted = last.elapsed
-        best = processes.from_leader(lambda: read_checkpoint(self.folder / BEST)["state_dict"])
+        best, step = processes.from_leader(lambda: _best(self.folder))
         task.load_state_dict(best)
         untracked = plan.build(self.folder, [], [bar] if bar else [])
         valid = metrics_of(untracked.validate(task, valid_loader, verbose=False))
@@ -128,16 +129,16 @@ class Training:
         )
         if not processes.leads():
             return Result(self.folder, values, [], [])
-        samples, figures = self._shown(data, task)
-        result = Result(self.folder, values, samples, self._drawn(figures))
+        ending = self._ending(data, task, values, step)
+        result = Result(self.folder, values, ending.samples, self._drawn(ending.figures))
         result.write()
         try:
-            tracker.finish(values, samples, figures)
+            tracker.finish(ending)
         except Exception as error:  # whatever tracking may do at the end, the run stands
             self.say(f"the tracking of the run did not end well, but its folder is whole: {error}")
         return result
 
-    def _shown(self, data: Data, task: Task) -> tuple[list[dict[str, Exhibit]], dict[str, Figure]]:
+    def _ending(self, data: Data, task: Task, values: Mapping[str, Any], step: int) -> Ending:
         """Samples and pictures of what the model makes of a test batch, and of how it came to be."""
         task.eval()
         batch = _middle(data, "test").to(task.device)
@@ -145,13 +146,22 @@ class Training:
             samples, figures = task.samples(batch)[:SAMPLES], task.figures(batch)
         if (self.folder / METRICS).exists():
             figures["curves"] = curves(self.folder / METRICS)
-        return samples, figures | _flow(data, task)
+        flows = _flows(data, task)
+        if flows:
+            figures["gradient_flow"] = gradient_flow(flows)
+        return Ending(values, step, samples, figures, flows)
 
     def _drawn(self, figures: Mapping[str, Figure]) -> list[Path]:
         paths = [self.folder / "plots" / f"{name}.png" for name in figures]
         for path, figure in zip(paths, figures.values(), strict=True):
             save(figure, path)
         return paths
+
+
+def _best(folder: Path) -> tuple[dict[str, Tensor], int]:
+    """The weights of a run's best model, and the step after which they were kept."""
+    checkpoint = read_checkpoint(folder / BEST)
+    return checkpoint["state_dict"], checkpoint["global_step"] - 1
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -207,11 +217,10 @@ def _middle(data: Data, split: Split) -> Batch:
     return next(islice(data.loader(split), count // 2, None))
 
 
-def _flow(data: Data, task: Task) -> dict[str, Figure]:
-    """The picture of the gradient flow, if the net reads sequences; a run that cannot have one stands."""
+def _flows(data: Data, task: Task) -> list[Flow]:
+    """The gradient flow, if the net reads sequences; a run that cannot have it measured stands."""
     try:
-        flows = analysis.gradient_flow(task, analysis.longest(data.loader("test")))
+        return analysis.gradient_flow(task, analysis.longest(data.loader("test")))
     except Exception as error:
         warnings.warn(f"there is no picture of the run's gradient flow: {error}", stacklevel=2)
-        return {}
-    return {"gradient_flow": gradient_flow(flows)} if flows else {}
+        return []
