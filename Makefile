@@ -11,14 +11,14 @@ STAMP         = $(VENV)/.installed
 # the first of PYTHON that is new enough and can make an environment
 SUITABLE = $(firstword $(foreach python,$(PYTHON),$(shell $(python) -c \
            'import ensurepip, sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
-# the development tools, listed once in pyproject.toml
-TOOLS    = $(shell $(SUITABLE) -c \
-           'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"])')
+# $(call GROUP,dev): the tools of a group, listed once in pyproject.toml
+GROUP    = $(shell $(SUITABLE) -c \
+           'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["$(1)"])')
 PIP      = $(VENV)/bin/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
 
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: install run bench test test-slow test-browser fuzz lint format
+.PHONY: install run bench test test-slow test-browser fuzz docs lint format
 
 install: $(STAMP)
 
@@ -27,7 +27,7 @@ $(STAMP): constraints.txt pyproject.toml $(DISTRIBUTIONS:=/pyproject.toml)
 	@echo "install: environment $(VENV)"
 	@$(SUITABLE) -m venv $(VENV)
 	@echo "install: development tools"
-	@$(PIP) $(TOOLS)
+	@$(PIP) $(call GROUP,dev)
 	@echo "install: rnnx and its libraries (a minute or more)"
 	@$(PIP) --no-build-isolation $(DISTRIBUTIONS:%=--editable %)
 	@touch $@
@@ -49,6 +49,11 @@ test-browser: install
 
 fuzz: install
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz $(ARGS)
+
+docs: install
+	@$(PIP) $(call GROUP,docs)
+	@NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(VENV)/bin/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+	@echo "docs: site/index.html"
 
 lint: install
 	@$(VENV)/bin/ruff check --quiet
