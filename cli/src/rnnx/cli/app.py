@@ -25,6 +25,7 @@ from rnnx.cli.commands.list import list_
 from rnnx.cli.commands.matrix import matrix
 from rnnx.cli.commands.measure import measure
 from rnnx.cli.commands.new import new
+from rnnx.cli.commands.play import play
 from rnnx.cli.commands.predict import predict
 from rnnx.cli.commands.push import push
 from rnnx.cli.commands.report import report
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict,
     "export": export,
     "push": push,
+    "play": play,
     "matrix": matrix,
     "sweep": sweep,
     "compare": compare,

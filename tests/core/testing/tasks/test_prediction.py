@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from rnnx.core.errors import InputError
 from rnnx.core.exhibit import Drawing, Exhibit, Text
+from rnnx.core.options import REQUIRED, Option
 from rnnx.core.testing.tasks.check import of_the_defaults
 from rnnx.core.testing.tasks.prediction import (
     check_figures_can_be_saved,
@@ -16,8 +17,10 @@ from rnnx.core.testing.tasks.prediction import (
     check_predict_answers_every_line,
     check_samples_are_fragments_of_html,
     check_samples_are_rows_of_one_form,
+    check_views_show_every_line,
     questions,
 )
+from rnnx.core.view import View
 
 ONE = Text("1")
 CHECKS = [
@@ -26,6 +29,7 @@ CHECKS = [
     check_predict_answers_every_line,
     check_samples_are_fragments_of_html,
     check_samples_are_rows_of_one_form,
+    check_views_show_every_line,
 ]
 
 
@@ -36,6 +40,30 @@ class Page(Exhibit):
     @property
     def html(self) -> str:
         return self.content
+
+
+def view(title: str, *shown: Any, **options: Option) -> View:
+    return View(title, "", options, lambda line, given: iter(shown))
+
+
+@pytest.mark.parametrize(
+    ("views", "message"),
+    [
+        ([], r"^the views are \[\]; give each its own title$"),
+        ([view("a", {"b": ONE}), view("a", {"b": ONE})], r"^the views are \['a', 'a'\]; give each its own"),
+        ([view("a", {"b": ONE}, size=Option("size", int, REQUIRED))], "^the view a has an option without"),
+        ([view("a")], "^the view a shows nothing of "),
+        ([view("a", {})], "^the view a shows nothing of "),
+        ([view("a", {"b": Page("", "<p>")})], "^the HTML of b leaves <p> open$"),
+        (
+            [view("a", {"b": ONE}), view("c", {"d": Page("", "<script></script>")})],
+            "^the HTML of d has <script>",
+        ),
+    ],
+)
+def test_views_that_show_too_little(first: Any, sequences: Any, but: Any, views: Any, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_views_show_every_line(but(first, views=lambda self: views), sequences())
 
 
 @pytest.mark.parametrize("check", CHECKS)

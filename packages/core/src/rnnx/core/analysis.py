@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, final
@@ -21,18 +21,16 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.functional import vjp
 from torch.nn.utils.rnn import pad_sequence
-from torch.overrides import TorchFunctionMode
 
 from rnnx.core.batch import Batch
 from rnnx.core.cell import Cell
-from rnnx.core.layers import Layer
+from rnnx.core.recording import Gates, Record, Step, recording
 from rnnx.core.state import State
 from rnnx.core.task import Task
 
 LAGS = 200
 LOW, HIGH = 0.1, 0.9  # a gate beyond these is saturated (Karpathy, Johnson & Li 2015, section 4.2)
 JACOBIANS = 2048  # rows that are pulled back for the one-step Jacobians, all together
-SIGMOIDS = (torch.sigmoid, Tensor.sigmoid, torch.sigmoid_, Tensor.sigmoid_, torch.special.expit)
 
 
 @final
@@ -131,41 +129,6 @@ def longest(batches: Iterable[Batch], steps: int = LAGS) -> Batch:
     return max(_joined(batches, steps), key=lambda batch: min(batch.inputs.shape[1], steps))
 
 
-@final
-@dataclass(frozen=True)
-class _Step:
-    """A step of ``n`` rows: what it read ``(n, P)``, the state before ``(n, S)``, and the state after."""
-
-    z: Tensor
-    before: Tensor
-    after: State
-
-
-@final
-class _Record:
-    """What a layer's cell does while the task reads a batch, in sequences: a scan, or steps between scans."""
-
-    def __init__(self, layer: str, cell: Cell) -> None:
-        self.layer, self.cell, self._step = layer, cell, cell.step
-        self.sequences: list[list[_Step]] = [[]]
-
-    @property
-    def steps(self) -> list[_Step]:
-        return [step for steps in self.sequences for step in steps]
-
-    def begin(self, *_: Any) -> None:
-        """Before and after a scan, as a hook of the layer."""
-        self.sequences.append([])
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        """The cell's step."""
-        y, after = self._step(z, state)
-        for tensor in after:
-            tensor.requires_grad_()  # also where no parameter came in
-        self.sequences[-1].append(_Step(z.detach(), torch.cat(state, -1).detach(), after))
-        return y, after
-
-
 @contextmanager
 def _evaluating(task: Task) -> Iterator[None]:
     training = task.training
@@ -178,40 +141,13 @@ def _evaluating(task: Task) -> Iterator[None]:
 
 def _traces(task: Task, batch: Batch) -> list[_Trace]:
     """The rows of every layer that reads sequences."""
-    with _recorded(task) as records:
+    with recording(task) as records:
         total = task.loss(task(batch), batch).total
     tensors = [tensor for record in records for step in record.steps for tensor in step.after]
     if not tensors:
         return []
     gradients = iter(torch.autograd.grad(total, tensors, materialize_grads=True))
     return [_Trace.of(record, gradients) for record in records if record.steps]
-
-
-@contextmanager
-def _recorded(task: Task) -> Iterator[list[_Record]]:
-    """The records of a task's layers; a cell that layers share has one."""
-    records: dict[Cell, _Record] = {}
-    with ExitStack() as stack:
-        for name, layer in task.named_modules():
-            if not isinstance(layer, Layer):
-                continue
-            if layer.cell not in records:
-                record = records[layer.cell] = _Record(name, layer.cell)
-                _shadow(stack, layer.cell, "step", record.step)
-                _shadow(stack, layer.cell, "unroll", lambda x, lengths, state: None)
-            stack.enter_context(layer.register_forward_pre_hook(records[layer.cell].begin))
-            stack.enter_context(layer.register_forward_hook(records[layer.cell].begin))
-        yield list(records.values())
-
-
-def _shadow(stack: ExitStack, cell: Cell, name: str, method: Callable[..., Any]) -> None:
-    """Puts a function before a cell's method, until the stack is left; its parameters keep their names."""
-    own = vars(cell)
-    if name in own:
-        stack.callback(own.__setitem__, name, own[name])
-    else:
-        stack.callback(own.pop, name)
-    own[name] = method
 
 
 @final
@@ -236,10 +172,10 @@ class _Trace:
     ends: Tensor
 
     @classmethod
-    def of(cls, record: _Record, gradients: Iterator[Tensor]) -> _Trace:
+    def of(cls, record: Record, gradients: Iterator[Tensor]) -> _Trace:
         """The rows that the loss depends on, of a record and the gradients at its states."""
 
-        def rows(part: Callable[[_Step], Tensor]) -> Tensor:
+        def rows(part: Callable[[Step], Tensor]) -> Tensor:
             padded = (pad_sequence([part(step) for step in steps]) for steps in record.sequences if steps)
             return pad_sequence([row for sequence in padded for row in sequence], batch_first=True)
 
@@ -247,7 +183,8 @@ class _Trace:
         norms = torch.linalg.vector_norm(gradient.cpu().double(), dim=-1)
         ends = ((norms != 0) * torch.arange(1, norms.shape[1] + 1)).amax(1) - 1  # -1 where there is none
         order = ends.argsort(descending=True, stable=True)[: int((ends >= 0).sum())]
-        z, before = rows(lambda step: step.z), rows(lambda step: step.before)
+        z = rows(lambda step: step.z.detach())
+        before = rows(lambda step: torch.cat(step.before, -1).detach())
         return cls(record.layer, record.cell, z[order], before[order], norms[order], ends[order])
 
     def flow(self, lags: int, probes: int) -> Flow:
@@ -316,7 +253,7 @@ class _Trace:
     @torch.no_grad()
     def _saturation(self, rows: Tensor, steps: Tensor) -> tuple[float | None, float | None]:
         """The shares of gate activations that are low and high at these steps."""
-        with _Gates() as gates:
+        with Gates() as gates:
             self._step(self.z[rows, steps], self.before[rows, steps])
         if not gates.found:
             return None, None
@@ -325,23 +262,6 @@ class _Trace:
 
     def _step(self, z: Tensor, before: Tensor) -> tuple[Tensor, State]:
         return self.cell.step(z, before.split(list(self.cell.state_sizes), -1))
-
-
-@final
-class _Gates(TorchFunctionMode):
-    """Keeps what every sigmoid gives."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[Tensor] = []
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func in SIGMOIDS:
-            self.found.append(result.clone())
-        return result
 
 
 def _mean(logs: Tensor, valid: Tensor) -> list[float]:

@@ -131,13 +131,14 @@ def yaml() -> YAML:
     return cast("YAML", made)
 
 
-def options_of(target: Plugin | str | type) -> Options:
+def options_of(target: Plugin | str | Callable[..., Any]) -> Options:
     """The options of a component, a function or a method, in the order of its signature.
 
     Read from the source if the source says it plainly, else by importing it.
 
     Args:
-        target: A plugin, a class, ``module:function``, ``module:Class`` or ``module:Class.method``.
+        target: A plugin, ``module:function``, ``module:Class`` or ``module:Class.method``; or a class, a
+            function or a method.
 
     Raises:
         RunError: the signature is none that can be a command line, or cannot be imported.
@@ -308,23 +309,26 @@ _UNREADABLE = (
 )  # an import knows better, or says why
 
 
-def _path(target: Plugin | str | type) -> str:
-    if isinstance(target, type):
-        raise Unreadable(target.__qualname__)  # it is there already, and may be in no file
-    return target.target if isinstance(target, Plugin) else target
+def _path(target: Plugin | str | Callable[..., Any]) -> str:
+    match target:
+        case Plugin():
+            return target.target
+        case str():
+            return target
+    raise Unreadable(_title(target))  # it is there already, and may be in no file
 
 
-def _title(target: Plugin | str | type) -> str:
+def _title(target: Plugin | str | Callable[..., Any]) -> str:
     match target:
         case Plugin():
             return f"{target.title} of {target.origin}"
-        case type():
-            return target.__qualname__
-    return target
+        case str():
+            return target
+    return target.__qualname__
 
 
-def _load(target: Plugin | str | type) -> Any:
-    return target if isinstance(target, type) else load(_path(target), _title(target))
+def _load(target: Plugin | str | Callable[..., Any]) -> Any:
+    return load(_path(target), _title(target)) if isinstance(target, Plugin | str) else target
 
 
 def _walk(target: str) -> list[tuple[Source, ast.ClassDef | ast.FunctionDef, ast.FunctionDef | None]]:
@@ -398,7 +402,7 @@ def _evaluated(parameter: inspect.Parameter, function: Callable[..., Any], title
         ) from error
 
 
-def _checked(target: Plugin | str | type, option: Option) -> Option:
+def _checked(target: Plugin | str | Callable[..., Any], option: Option) -> Option:
     """An option, if YAML can hold its values and a file can name it."""
     if option.type is inspect.Parameter.empty:
         raise RunError(f"{_title(target)}: option {option.name!r} has no type")

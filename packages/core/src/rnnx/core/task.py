@@ -24,6 +24,7 @@ from rnnx.core.optimizers import Adam, Optimizer, trained
 from rnnx.core.processes import place, summed, using
 from rnnx.core.schedules import Constant, Schedule
 from rnnx.core.state import State
+from rnnx.core.view import View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,6 +135,10 @@ class Task(L.LightningModule, ABC):
             f"ONNX files are for encoders and classifiers, and {type(self).__name__} has no such part by "
             "itself; export a folder instead"
         )
+
+    def views(self) -> list[View]:
+        """What there is to watch of the trained model (``rnnx play``); by default what it answers."""
+        return [View.of_answers(self.predict)]
 
     @final
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:

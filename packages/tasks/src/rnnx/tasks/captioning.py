@@ -22,6 +22,7 @@ from rnnx.core.files import replacing
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
+from rnnx.core.view import View
 from rnnx.tasks.parts.attention import Memory, Score
 from rnnx.tasks.parts.backbone import Backbone
 from rnnx.tasks.parts.decoder import Decoder
@@ -289,6 +290,49 @@ class Captioning(Task):
                     figure.savefig(file, format="png", dpi=150)
             for (number, _), hypotheses in zip(chunk, found, strict=True):
                 yield from answers(number, hypotheses, self.vocabulary, scores or n_best > 1)
+
+    def views(self) -> list[View]:
+        """The caption of an image, and what was looked at for each of its words."""
+        return [View.of("caption", self.caption, "place" if self.eye is None else "picture")]
+
+    def caption(
+        self,
+        line: str,
+        *,
+        beam_size: Positive | None = None,
+        n_best: Positive = 1,
+        length_penalty: NonNegative | None = None,
+        no_repeat_ngram: Count | None = None,
+    ) -> Iterator[dict[str, Exhibit]]:
+        """Captions an image; it is dark where nobody looked for a word.
+
+        Args:
+            line: As :meth:`predict` reads it.
+            beam_size: Hypotheses kept at each step; as trained if not said.
+            n_best: Captions.
+            length_penalty: Exponent of the length normalisation; as trained if not said.
+            no_repeat_ngram: Length of the n-grams that may not occur twice; as trained if not said.
+
+        Returns:
+            The caption; what was looked at for each word, where there is attention to a picture; and the
+            other captions, best first.
+        """
+        asked = {
+            "beam_size": beam_size,
+            "length_penalty": length_penalty,
+            "no_repeat_ngram": no_repeat_ngram,
+        }
+        image = self._read(line, 0).to(self.device)
+        lengths = torch.tensor([len(image)], device=self.device)
+        ((best, *others),) = self._write(image.unsqueeze(0), lengths, self.search.changed(n_best, asked))
+        shown: dict[str, Exhibit] = {"caption": Text(self.vocabulary.decode(best.tokens))}
+        if self._gazes(best):
+            alt = f"Where in the image was looked for each word of '{shown['caption'].text}'"
+            shown["attention"] = Drawing("", alt, partial(self._figure, image, best))
+        if others:
+            captions = (self.vocabulary.decode(other.tokens) for other in others)
+            shown["other captions"] = Text("\n".join(captions))
+        yield shown
 
     def _see(self, inputs: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         """What the decoder looks at and starts from."""

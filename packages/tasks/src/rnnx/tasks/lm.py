@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torchmetrics import Metric
 
 from rnnx.core import state as states
+from rnnx.core.activations import activations
+from rnnx.core.bars import Bars
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Fraction, NonNegative, Positive, Rate, Seed
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.core.exhibit import Exhibit, Text
+from rnnx.core.heat import Heat, shown
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
+from rnnx.core.view import View
 from rnnx.tasks.parts.cross_entropy import cross_entropy
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled, tieable
-from rnnx.tasks.parts.sampling import sample
+from rnnx.tasks.parts.sampling import filter_logits, sample
 from rnnx.tasks.parts.scores import BitsPerCharacter, Perplexity
 from rnnx.tasks.parts.search import beam_search
 from rnnx.tasks.parts.vocabulary import EOS, Vocabulary
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SAMPLES = 5
+SHOWN = 10  # tokens that may come next
+START = "▸"  # stands for what starts a text
 
 
 @final
@@ -179,6 +188,80 @@ class LanguageModel(Task):
             else:
                 yield from self._complete(prompt, length, n_best, max(beam_size, n_best))
 
+    def views(self) -> list[View]:
+        """Text drawn token by token, what was expected at each place of a text, and the units over it."""
+        return [
+            View.of("generate", self.generate),
+            View.of("expect", self.expect),
+            activations(self.recurrent, self._read_aloud, "" if self._glue("-") == "" else " "),
+        ]
+
+    def generate(
+        self,
+        line: str,
+        *,
+        length: Positive = 200,
+        temperature: NonNegative = 0.8,
+        top_k: Count = 0,
+        top_p: Fraction = 1.0,
+        seed: Seed | None = None,
+    ) -> Iterator[dict[str, Exhibit]]:
+        """Continues a prompt, token by token; the deeper its blue, the more probable a token was.
+
+        Args:
+            line: The prompt; an empty one starts a text.
+            length: Tokens of the continuation.
+            temperature: Below 1 the probable becomes more so; 0 takes the most probable.
+            top_k: Draws from the k most probable tokens; 0 for all.
+            top_p: Draws from the fewest tokens that together have this probability; 1 for all.
+            seed: Of the drawing; another text each time if not said.
+
+        Returns:
+            After each token the text so far, each token of it coloured by the probability that it was drawn
+            with, and what was most probable in its place.
+        """
+        generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
+        tokens = torch.tensor([self.meta["start"], *self._encode(line)], device=self.device)
+        state, token = self._after(tokens[:-1]), tokens[-1:]
+        text, columns = line, [[(line + self._glue(line), 0.0)]]
+        for _ in range(length):
+            logits, state = self._next(token, state)
+            kept = filter_logits(logits, temperature=temperature, top_k=top_k, top_p=top_p).exp()  # (1, V)
+            token = kept.multinomial(1, generator=generator).squeeze(1)
+            (piece,) = self._pieces(token)
+            text, columns = text + piece, [*columns, [(piece, float(kept[0, token]))]]
+            yield {"text": Heat(text, columns), "what was to come": Bars.of(self._likeliest(kept[0], SHOWN))}
+
+    def expect(
+        self, line: str, *, guesses: Annotated[int, Ge(0), Le(20)] = 5
+    ) -> Iterator[dict[str, Exhibit]]:
+        """What was expected at each place of a text, from what stands before it; deep blue is probable.
+
+        Args:
+            line: The text.
+            guesses: How many of the most probable tokens are shown below each place.
+
+        Returns:
+            Each token coloured by its probability, below it what was most probable in its place; the bits
+            that the text takes; and what comes after it.
+        """
+        tokens = self._encode(line)
+        given = torch.tensor([self.meta["start"], *tokens], device=self.device)
+        shares = self._expected(given)  # (T + 1, V)
+        columns = [
+            [(piece, float(row[token])), *self._likeliest(row, guesses)]
+            for piece, token, row in zip(self._pieces(given[1:]), tokens, shares, strict=False)
+        ]
+        bits = [-math.log2(max(value, sys.float_info.min)) for (_, value), *_ in columns]
+        said = "; ".join(
+            f"{shown(piece)}: {bit:.2f}" for ((piece, _), *_), bit in zip(columns, bits, strict=True)
+        )
+        yield {
+            "expected": Heat(said, columns),
+            "bits": Text(f"{sum(bits):.1f} in all, {sum(bits) / max(len(bits), 1):.2f} a token"),
+            "what comes next": Bars.of(self._likeliest(shares[-1], SHOWN)),
+        }
+
     def _read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         y, state = self.recurrent(self.dropout(self.embedding(tokens)), lengths, state)  # (N, T, H)
         return self.narrow(self.dropout(y)), state
@@ -186,6 +269,34 @@ class LanguageModel(Task):
     def _step(self, tokens: Tensor, state: State, examples: Tensor) -> tuple[Tensor, None, State]:
         y, state = self.recurrent.step(self.embedding(tokens), state)
         return self.output(self.narrow(y)).log_softmax(-1), None, state
+
+    @torch.no_grad()
+    def _next(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+        """What comes after a token ``(1,)``, log-probabilities ``(1, V)``, and the state then."""
+        logits, _, state = self._step(token, state, token)
+        return logits.float(), state
+
+    @torch.no_grad()
+    def _expected(self, tokens: Tensor) -> Tensor:
+        """The probabilities of what comes after each of some tokens ``(T,)``, ``(T, V)``."""
+        y, _ = self._read(tokens.unsqueeze(0), None, None)
+        return self.output(y[0]).float().softmax(-1)
+
+    def _read_aloud(self, line: str) -> list[str]:
+        """Has the net read a line, after what starts a text; and gives its tokens as text."""
+        tokens = torch.tensor([self.meta["start"], *self._encode(line)], device=self.device)
+        self._read(tokens.unsqueeze(0), None, None)
+        return [START, *self._pieces(tokens[1:])]
+
+    def _likeliest(self, shares: Tensor, count: int) -> list[tuple[str, float]]:
+        """The most probable tokens, of probabilities ``(V,)``."""
+        best = shares.topk(min(count, len(shares)))
+        return list(zip(map(shown, self._pieces(best.indices)), best.values.tolist(), strict=True))
+
+    def _pieces(self, tokens: Tensor) -> list[str]:
+        """Tokens ``(T,)`` as pieces of text, with the blank that follows a word."""
+        blank = self._glue("-")
+        return [self._text(token) + blank for token in tokens.split(1)]
 
     @torch.no_grad()
     def _after(self, tokens: Tensor) -> State:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from rnnx.core.activations import activations
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Positive, Rate
 from rnnx.core.data import Meta, Split
@@ -19,6 +20,7 @@ from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.palettes import distinct
 from rnnx.core.task import Loss, Task
+from rnnx.core.view import View
 from rnnx.tasks.parts.characters import CharacterEncoder
 from rnnx.tasks.parts.confusion import Confusion, drawn
 from rnnx.tasks.parts.crf import CRF, Softmax, Tagging
@@ -168,7 +170,7 @@ class Entities(Task):
         write = {"line": written, "conll": columns, "brackets": bracketed}[format]
         stream = iter(lines)
         while chunk := list(islice(stream, batch_size)):
-            sentences = [[word for word in BLANKS.split(line) if word] for line in chunk]
+            sentences = [_words(line) for line in chunk]
             found = iter(self._answer([words for words in sentences if words]))
             for words in sentences:
                 yield write(words, next(found) if words else [])
@@ -194,6 +196,29 @@ class Entities(Task):
             return torch.cat((words, torch.randint(len(self.lexicon.characters), (rows, steps, 6))), -1)
 
         return Graph(compute, "scores", example, ("batch", "time", "characters"))
+
+    def views(self) -> list[View]:
+        """Entities in colours, and the units of the net over the words."""
+        return [View.of("entities", self.mark), activations(self.encoder, self._read_aloud, " ")]
+
+    def mark(self, line: str) -> Iterator[dict[str, Exhibit]]:
+        """Finds the entities of a sentence, whose words and punctuation are separated by blanks.
+
+        Args:
+            line: The sentence, its words (and punctuation) separated by blanks.
+
+        Returns:
+            The sentence, its entities coloured.
+        """
+        words = _words(line)
+        (found,) = self._answer([words]) if words else ([],)
+        yield {"entities": coloured(words, found, distinct(self._types()))}
+
+    def _read_aloud(self, line: str) -> list[str]:
+        """Has the net read a sentence, and gives its words."""
+        words = _words(line)
+        self._answer([words] if words else [])
+        return words
 
     def _crf(self, constraints: bool) -> CRF:
         follow = [
@@ -234,3 +259,7 @@ class Entities(Task):
             entities(self.tags[number] for number in row[:length])
             for row, length in zip(best, lengths.tolist(), strict=True)
         ]
+
+
+def _words(line: str) -> list[str]:
+    return [word for word in BLANKS.split(line) if word]

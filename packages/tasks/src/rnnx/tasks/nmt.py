@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric
 
+from rnnx.core.activations import activations
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
@@ -23,6 +24,7 @@ from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
+from rnnx.core.view import View
 from rnnx.tasks.parts.attention import Memory, Score
 from rnnx.tasks.parts.bucketing import in_order
 from rnnx.tasks.parts.decoder import Decoder
@@ -252,6 +254,60 @@ class Translation(Task):
             "states",
             lambda *size: torch.randint(len(self.source), size),
         )
+
+    def views(self) -> list[View]:
+        """Translation with its attention, and the units of the encoder."""
+        return [View.of("translate", self.translate), activations(self.encoder, self._read_aloud, " ")]
+
+    def translate(
+        self,
+        line: str,
+        *,
+        beam_size: Positive | None = None,
+        n_best: Positive = 1,
+        length_penalty: NonNegative | None = None,
+        no_repeat_ngram: Count | None = None,
+    ) -> Iterator[dict[str, Exhibit]]:
+        """Translates a sentence, and shows what was looked at for each word.
+
+        Args:
+            line: The sentence.
+            beam_size: Hypotheses kept at each step; as trained if not said.
+            n_best: Translations.
+            length_penalty: Exponent of the length normalisation; as trained if not said.
+            no_repeat_ngram: Length of the n-grams that may not occur twice; as trained if not said.
+
+        Returns:
+            The translation; what was looked at for each of its words, where there is attention; and the other
+            translations, best first.
+        """
+        asked = {
+            "beam_size": beam_size,
+            "length_penalty": length_penalty,
+            "no_repeat_ngram": no_repeat_ngram,
+        }
+        source = self._numbers(line)
+        ((best, *others),) = self._search([torch.tensor(source)], self.search.changed(n_best, asked))
+        shown: dict[str, Exhibit] = {"translation": Text(self.target.decode(best.tokens))}
+        if _aligned(best):
+            alt = f"What was looked at in '{line}' for each word of the translation"
+            shown["attention"] = Drawing("", alt, partial(self._figure, source, best))
+        if others:
+            shown["other translations"] = Text(
+                "\n".join(self.target.decode(other.tokens) for other in others)
+            )
+        yield shown
+
+    def _numbers(self, line: str) -> list[int]:
+        """A source sentence with its end."""
+        (tokens,) = self.source.encode([line])
+        return [*tokens, self.source.eos]
+
+    def _read_aloud(self, line: str) -> list[str]:
+        """Has the encoder read a sentence, and gives its tokens as text."""
+        source = self._numbers(line)
+        self._encode(torch.tensor([source], device=self.device), torch.tensor([len(source)]))
+        return [self.source.tokens[token] for token in source]
 
     def _search(self, sources: list[Tensor], search: Search) -> list[list[Hypothesis]]:
         lengths = torch.tensor([len(source) for source in sources])

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 
+from rnnx.core.activations import activations
+from rnnx.core.bars import Bars
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Positive, Rate
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibit import Exhibit, Spans, Text
 from rnnx.core.graph import Graph
+from rnnx.core.heat import Heat
 from rnnx.core.padding import real_steps
 from rnnx.core.palettes import scale
 from rnnx.core.task import Loss, Task
+from rnnx.core.view import View
 from rnnx.tasks.parts.confusion import Confusion, drawn
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
 from rnnx.tasks.parts.phrases import Phrases
@@ -28,6 +32,8 @@ from rnnx.tasks.parts.reader import UNLABELLED, Example, Reader
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+WATCHED: Final = 200  # words of a text that are watched one by one, at most
 
 
 @final
@@ -191,6 +197,61 @@ class Sentiment(Task):
                 probabilities, answers = self(batch).wholes.float().softmax(-1).max(-1)
             for probability, answer in zip(probabilities.tolist(), answers.tolist(), strict=True):
                 yield f"{self.reader.classes[answer]}\t{probability:.4f}"
+
+    def views(self) -> list[View]:
+        """The class, and of a text the units of the net; of a tree the class of each phrase."""
+        views = [View.of("classify", self.classify)]
+        return views if self.reader.trees else [*views, activations(self.encoder, self._read_aloud, " ")]
+
+    def classify(self, line: str) -> Iterator[dict[str, Exhibit]]:
+        """Tells the class of a text or of a tree.
+
+        Each word of a text is coloured by what the class would be if the text ended there: from vermilion for
+        the first class to blue for the last. Below each phrase of a tree is the colour of its class.
+
+        Args:
+            line: The text; a bracketed tree where the model was trained on trees.
+
+        Returns:
+            The probability of each class; of a tree the class of each phrase; of a text each word coloured by
+            what the class would be if the text ended there, from the worst class to the best.
+        """
+        example = self._read(1, line)
+        with torch.no_grad():
+            batch = self.reader.batch([example], [0]).to(self.device)
+            output: Scores = self(batch)
+        classes, colours = self.reader.classes, scale(self.reader.classes)
+        shares = list(zip(classes, output.wholes.float().softmax(-1)[0].tolist(), strict=True))
+        answer, _ = max(shares, key=lambda share: share[1])
+        shown: dict[str, Exhibit] = {
+            "class": Spans(answer, [(answer, answer)], colours),
+            "probabilities": Bars.of(shares),
+        }
+        if output.nodes is not None:
+            tree = self.reader.named(batch, 0, output.nodes[0].argmax(-1).tolist())
+            shown["phrases"] = Phrases(answer, tree, colours)
+        elif 0 < len(example.tokens) <= WATCHED:
+            shown["as it is read"] = self._as_read(example)
+        yield shown
+
+    @torch.no_grad()
+    def _as_read(self, example: Example) -> Heat:
+        """The words of a text, coloured by the class of what has been read up to each."""
+        starts = [example._replace(tokens=example.tokens[: end + 1]) for end in range(len(example.tokens))]
+        batch = self.reader.batch(starts, range(len(starts))).to(self.device)
+        shares = self(batch).wholes.float().softmax(-1)  # (T, C)
+        values = shares @ torch.linspace(-1, 1, shares.shape[1], device=shares.device)  # (T,)
+        words = [self.reader.vocabulary.tokens[token] for token in example.tokens.tolist()]
+        columns = [[(f"{word} ", value)] for word, value in zip(words, values.tolist(), strict=True)]
+        return Heat(" ".join(f"{word}{value:+.2f}" for ((word, value),) in columns), columns)
+
+    def _read_aloud(self, line: str) -> list[str]:
+        """Has the net read a text, and gives its words."""
+        example = self._read(1, line)
+        if not len(example.tokens):
+            return []
+        self(self.reader.batch([example], [0]).to(self.device))
+        return [self.reader.vocabulary.tokens[token] for token in example.tokens.tolist()]
 
     def _sample(
         self, batch: Batch, output: Scores, row: int, expected: str, answer: str

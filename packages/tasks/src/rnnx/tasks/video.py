@@ -21,6 +21,7 @@ from rnnx.core.exhibit import Drawing, Exhibit, Picture, Text
 from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
+from rnnx.core.view import View
 from rnnx.tasks.parts.feature_file import read_features
 from rnnx.tasks.parts.film_strip import SCHEME, film_strip, passing, read_film_strip
 from rnnx.tasks.parts.frame_encoder import FrameEncoder
@@ -139,7 +140,7 @@ class FrameLabels(Task):
                 "video": self._shown(place, frames[: len(true)].cpu().numpy()),
                 "truth": Text(written(true, self.classes)),
                 "prediction": Text(written(labels, self.classes)),
-                "ribbon": Drawing("", ALT, partial(self._ribbon, true, labels)),
+                "ribbon": Drawing("", ALT, partial(self._ribbon, {"truth": true, "prediction": labels})),
             }
             for place, frames, (labels, true) in zip(
                 places, batch.inputs, _pairs(self(batch), batch), strict=True
@@ -149,7 +150,7 @@ class FrameLabels(Task):
     def figures(self, batch: Batch) -> dict[str, Figure]:
         """Truth and prediction of the first video over time."""
         labels, true = next(_pairs(self(batch), batch))
-        return {"ribbon": self._ribbon(true, labels)}
+        return {"ribbon": self._ribbon({"truth": true, "prediction": labels})}
 
     def predict(
         self, lines: Iterable[str], *, form: Literal["segments", "frames"] = "segments"
@@ -169,14 +170,8 @@ class FrameLabels(Task):
         Raises:
             InputError: there is no such video, or it is not like those the model was trained with.
         """
-        every = self.meta["every"]
         for number, line in enumerate(lines, 1):
-            frames = self._read(line, number)
-            inputs = to_tensor(frames[::every]).unsqueeze(0).to(self.device)
-            lengths = torch.tensor([inputs.shape[1]])
-            with torch.no_grad():
-                labels = self(Batch(inputs, lengths, lengths, lengths)).argmax(-1)[0]
-            labels = labels.repeat_interleave(every)[: len(frames)].tolist()
+            labels = self._label(self._read(line, number))
             if form == "segments":
                 yield written(labels, self.classes)
             else:
@@ -188,10 +183,40 @@ class FrameLabels(Task):
             return Text(place)
         return Picture(place or film_strip(frames), "Frames of the video", passing(frames))
 
-    def _ribbon(self, true: Sequence[int], labels: Sequence[int]) -> Figure:
+    def _ribbon(self, rows: Mapping[str, Sequence[int]]) -> Figure:
         from rnnx.tasks.parts.ribbon import ribbons
 
-        return ribbons({"truth": true, "prediction": labels}, self.classes)
+        return ribbons(rows, self.classes)
+
+    def views(self) -> list[View]:
+        """The label of each frame over time."""
+        return [View.of("label", self.label, "place")]
+
+    def label(self, line: str) -> Iterator[dict[str, Exhibit]]:
+        """Labels the frames of a video: the path of a file of features, or of a folder of images.
+
+        Args:
+            line: As :meth:`predict` reads it.
+
+        Returns:
+            Of pictures, some of the frames; the label of each over time, in colours; and the segments.
+        """
+        frames = self._read(line, 1)
+        labels = self._label(frames)
+        video = {} if len(self.shape) == 1 else {"video": self._shown(line, frames)}
+        yield video | {
+            "labels": Drawing("", "Labels over time", partial(self._ribbon, {"prediction": labels})),
+            "segments": Text(written(labels, self.classes)),
+        }
+
+    @torch.no_grad()
+    def _label(self, frames: NDArray[Any]) -> list[int]:
+        """The label of each frame, of ``(T, ...)``."""
+        every: int = self.meta["every"]
+        inputs = to_tensor(frames[::every]).unsqueeze(0).to(self.device)
+        lengths = torch.tensor([inputs.shape[1]])
+        labels = self(Batch(inputs, lengths, lengths, lengths)).argmax(-1)[0]
+        return labels.repeat_interleave(every)[: len(frames)].tolist()
 
     def graph(self) -> Graph:
         """The scores of each frame's classes ``(N, T, C)``, from features or pictures ``(N, T, ...)``."""

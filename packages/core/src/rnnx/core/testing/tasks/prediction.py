@@ -14,6 +14,7 @@ import torch
 
 from rnnx.core.errors import RnnxError
 from rnnx.core.exhibit import Exhibit
+from rnnx.core.options import validate
 from rnnx.core.task import Task
 from rnnx.core.testing.check import one_sentence
 from rnnx.core.testing.comparison import require
@@ -59,13 +60,25 @@ def check_samples_are_fragments_of_html(subject: Subject) -> None:
     """What pages show of them stands by itself: no scripts, no style sheets, nothing from elsewhere."""
     task = subject.build()
     for row in _samples(subject, task)[:LINES]:
-        for name, exhibit in row.items():
-            if exhibit.html is not None:
-                fragment = _Fragment(name)
-                fragment.feed(exhibit.html)
-                fragment.close()
-                left = ", ".join(f"<{tag}>" for tag in fragment.opened)
-                require(not left, f"the HTML of {name} leaves {left} open")
+        _require_fragments(row)
+
+
+@of_the_defaults
+def check_views_show_every_line(subject: Subject) -> None:
+    """What ``rnnx play`` shows of a line, by each view and with the defaults of its options, stands by itself."""
+    task = subject.build()
+    views = task.views()
+    titles = [view.title for view in views]
+    require(
+        bool(views) and len(set(titles)) == len(titles), f"the views are {titles}; give each its own title"
+    )
+    for view in views:
+        options, problems = validate("", view.title, view.options, {})
+        require(not problems, f"the view {view.title} has an option without a default: {problems}")
+        for line in questions(subject, task):
+            seen = list(view.show(line, options))
+            require(bool(seen) and bool(seen[-1]), f"the view {view.title} shows nothing of {line!r}")
+            _require_fragments(seen[-1])
 
 
 @of_the_defaults
@@ -115,6 +128,16 @@ def check_predict_answers_before_the_last_line(subject: Subject) -> None:
         raise AssertionError(f"predict reads more than {ENOUGH} lines before it answers the first")
 
     next(iter(task.predict(endless())))
+
+
+def _require_fragments(exhibits: Mapping[str, Exhibit]) -> None:
+    for name, exhibit in exhibits.items():
+        if exhibit.html is not None:
+            fragment = _Fragment(name)
+            fragment.feed(exhibit.html)
+            fragment.close()
+            left = ", ".join(f"<{tag}>" for tag in fragment.opened)
+            require(not left, f"the HTML of {name} leaves {left} open")
 
 
 @final

@@ -1,0 +1,126 @@
+"""``rnnx play``: watch a trained model, on a page of this machine or in the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from rnnx.cli.arguments import Out, RunName
+from rnnx.cli.commands.predict import lines_of
+from rnnx.core.errors import UsageError
+from rnnx.core.options import validate
+from rnnx.core.runs import OUT, find_run
+
+if TYPE_CHECKING:
+    from rnnx.core.view import View
+
+EXAMPLES: Final = 5
+
+Port = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Where the page is; the first from 7860 that is free.")
+]
+Open = Annotated[
+    bool | None, typer.Option("--open/--no-open", help="Open the browser; so it is if there is a screen.")
+]
+Terminal = Annotated[bool, typer.Option("--terminal", help="Answer lines of standard input; no page.")]
+Title = Annotated[str | None, typer.Option("--view", help="What to watch in the terminal.")]
+
+
+def play(
+    run: RunName,
+    port: Port = None,
+    open_: Open = None,
+    terminal: Terminal = False,
+    view: Title = None,
+    out: Out = OUT,
+) -> None:
+    """Type something and watch what a trained model makes of it, on a page that only this machine sees.
+
+    rnnx play nmt-gru
+    """
+    folder = find_run(run, out)
+    if not terminal:
+        _require_gradio()
+
+    from rnnx.core.experiment import Run
+    from rnnx.core.interruption import Interruption
+
+    trained = Run.load(folder)
+    with Interruption():
+        if terminal:
+            _answer(_named(trained.task.views(), view))
+        else:
+            _serve(
+                f"{folder.resolve().name}: {trained.config.task.name}, {trained.config.cell.name}",
+                trained.task.views(),
+                _lines(folder),
+                port,
+                _has_screen() if open_ is None else open_,
+            )
+
+
+def _serve(title: str, views: Sequence[View], lines: Sequence[str], port: int | None, opened: bool) -> None:
+    """Serves the page until a signal comes."""
+    from rnnx.cli.page import served
+
+    with served(title, views, lines, port) as address:
+        typer.echo(f"play at {address} (Ctrl-C ends it)")
+        if opened:
+            webbrowser.open(address)
+        threading.Event().wait()
+
+
+def _answer(view: View) -> None:
+    """Shows the lines of standard input, one by one."""
+    options, _ = validate("", view.title, view.options, {})
+    for line in lines_of(sys.stdin.buffer):
+        *_, exhibits = view.show(line, options)
+        for heading, exhibit in exhibits.items():
+            if exhibit.text:
+                typer.echo(f"{heading}: {exhibit.text}")
+
+
+def _named(views: Sequence[View], title: str | None) -> View:
+    """The view that is asked for.
+
+    Raises:
+        UsageError: there is none.
+    """
+    named = {view.title: view for view in views}
+    if title is None:
+        return views[0]
+    if title not in named:
+        raise UsageError(f"--view: expected one of {', '.join(named)}, got {title!r}")
+    return named[title]
+
+
+def _lines(folder: Path) -> list[str]:
+    """Examples: what the model read when it was tested."""
+    path = folder / "samples" / "test.json"
+    if not path.is_file():
+        return []
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return [next(iter(row.values()))["text"] for row in rows[:EXAMPLES]]
+
+
+def _require_gradio() -> None:
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when it is imported
+    try:
+        import gradio  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "rnnx play needs Gradio, which is not installed: pip install 'rnnx[play]'; or say --terminal"
+        ) from None
+
+
+def _has_screen() -> bool:
+    """Whether a browser would be seen."""
+    return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ))

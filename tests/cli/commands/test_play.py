@@ -1,0 +1,141 @@
+"""``rnnx play`` in the terminal, and on its page in a real browser."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+RUN = "it's small"
+
+
+def test_the_terminal_shows_the_texts_of_a_view(trained) -> None:
+    rnnx, _ = trained
+    done = rnnx("play", RUN, "--terminal", stdin="la casa\nel gato\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    translated = rnnx("predict", RUN, stdin="la casa\nel gato\n").stdout.splitlines()
+    shown = [line.removeprefix("translation: ") for line in done.stdout.splitlines()]
+    assert shown == [line for line in translated if line]
+
+    units = rnnx("play", RUN, "--terminal", "--view", "units", stdin="la casa\n").stdout.splitlines()
+    assert re.fullmatch(
+        r"unit 0 of .*state 1: la [+-]\d\.\d\d casa [+-]\d\.\d\d <eos> [+-]\d\.\d\d", units[0]
+    )
+
+
+def test_what_cannot_be_played_is_said(trained) -> None:
+    rnnx, _ = trained
+    done = rnnx("play", RUN, "--terminal", "--view", "tree")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "rnnx: --view: expected one of translate, units, got 'tree'\n",
+    )
+    done = rnnx("play", "nothing", "--terminal")
+    assert done.returncode == 2
+    assert done.stderr.startswith("rnnx: no run 'nothing'")
+
+
+def test_without_gradio_the_command_that_installs_it_is_said(trained, tmp_path: Path) -> None:
+    (tmp_path / "gradio.py").write_text("raise ImportError", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnx.cli", "play", RUN],
+        cwd=trained[0].folder,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    sentence = "rnnx play needs Gradio, which is not installed: pip install 'rnnx[play]'; or say --terminal"
+    assert (done.returncode, done.stderr) == (2, f"rnnx: {sentence}\n")
+
+
+@contextmanager
+def playing(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command at work, and the address of its page."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "rnnx.cli", "play", *words],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        assert started.stdout is not None
+        told = re.fullmatch(
+            r"play at (http://127\.0\.0\.1:\d+)/ \(Ctrl-C ends it\)\n", started.stdout.readline()
+        )
+        assert told, started.stderr and started.stderr.read()
+        yield started, told[1]
+    finally:
+        started.kill()
+        started.communicate()
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def own_address() -> str:
+    """The machine's address on its network; one of loopback's others where it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent
+        except OSError:
+            return "127.0.0.2"
+        return str(probe.getsockname()[0])
+
+
+@pytest.mark.browser
+def test_the_page_shows_what_the_model_makes_of_a_sentence(trained, page: Page, problems: list[str]) -> None:
+    port = free_port()
+    with playing(trained[0].folder, RUN, "--port", str(port), "--no-open") as (command, address):
+        assert address == f"http://127.0.0.1:{port}"
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection((own_address(), port), timeout=10)
+
+        page.goto(address)
+        page.get_by_label("text").first.fill("la casa")
+        page.get_by_role("button", name="show").first.click()
+        exhibits = page.locator(".exhibits").first
+        expect(exhibits.get_by_role("img")).to_have_attribute(
+            "alt", "What was looked at in 'la casa' for each word of the translation"
+        )
+        translated = trained[0]("predict", RUN, stdin="la casa\n").stdout.strip()
+        expect(exhibits.locator("p").first).to_have_text(translated)
+
+        page.get_by_role("tab", name="units").click()
+        page.get_by_label("text").last.fill("la casa")
+        page.get_by_role("button", name="show").last.click()
+        exhibits = page.locator(".exhibits").last
+        expect(exhibits.locator("h3").first).to_have_text(re.compile("^unit 0 of .* state 1$"))
+        page.get_by_role("spinbutton").last.fill("3")
+        page.keyboard.press("Tab")
+        expect(exhibits.locator("h3").first).to_have_text(re.compile("^unit 3 of .* state 1$"))
+        page.get_by_label("text").last.fill("")
+        page.get_by_role("button", name="show").last.click()
+        assert not problems
+
+        command.send_signal(signal.SIGINT)
+        _, told = command.communicate(timeout=60)
+        assert (command.returncode, told) == (130, "rnnx: stopped by SIGINT\n")
+
+
+@pytest.mark.browser
+def test_a_port_that_is_taken_is_said(trained) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = trained[0]("play", RUN, "--port", str(port))
+    assert (done.returncode, done.stderr) == (2, f"rnnx: --port: {port} is taken; give another, or none\n")
