@@ -65,7 +65,7 @@ def check_samples_are_fragments_of_html(subject: Subject) -> None:
 
 @of_the_defaults
 def check_views_show_every_line(subject: Subject) -> None:
-    """What ``rnnx play`` shows of a line, by each view and with the defaults of its options, stands by itself."""
+    """What ``rnnx play`` shows of a line, by each view and with its defaults, stands by itself."""
     task = subject.build()
     views = task.views()
     titles = [view.title for view in views]
