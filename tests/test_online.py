@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.wandb_server import Server
+from tests.wandb_server import STORED, Server
 
 pytestmark = pytest.mark.slow
 
@@ -94,9 +94,10 @@ def test_the_best_model_arrives_as_what_predicts(tmp_path: Path) -> None:
     (model,) = (asked for asked in server.artifacts if asked["artifactTypeName"] == "model")
     assert json.loads(model["metadata"])["test"] == json.loads((folder / "result.json").read_text())["test"]
     for name in ("config.yaml", "result.json", "checkpoints/best.ckpt"):
-        assert server.files[name] == (folder / name).read_bytes()
+        content = server.files[STORED + name]
+        assert content == (folder / name).read_bytes()
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        (copy / name).write_bytes(server.files[name])
+        (copy / name).write_bytes(content)
     (answer, of_the_copy) = (
         subprocess.run(
             [sys.executable, "-m", "rnnx.cli", "predict", str(place)],

@@ -9,6 +9,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+STORED = "artifact/"
 KEY = "0123456789" * 4
 
 
@@ -23,8 +24,8 @@ class Server(ThreadingHTTPServer):
         runs: The variables of each mutation that creates or changes a run.
         rows: The rows of the history, by their number.
         summary: The last summary.
-        files: What was uploaded.
-        artifacts: The variables of each mutation that creates an artifact.
+        files: What was uploaded, the files of artifacts below :data:`STORED`.
+        artifacts: The input of each mutation that creates an artifact.
         views: The variables of each mutation that saves a view of a project.
         requests: How many there were.
     """
@@ -83,8 +84,12 @@ class Server(ThreadingHTTPServer):
         artifact = {"id": "QQ==", "digest": "0", "state": "PENDING", "artifactSequence": {"id": "Qg=="}}
         upload = {"id": "Rg==", "displayName": "file", "uploadHeaders": []}
         named = [{"name": name} for name in variables.get("files", ())]
-        named += [{"name": spec["name"], "storagePath": None} for spec in variables.get("artifactFiles", ())]
         files = [{**upload, **one, "uploadUrl": f"{self.address}/upload/{one['name']}"} for one in named]
+        given = variables.get("input", {})
+        parts = [{"name": spec["name"], "storagePath": None} for spec in given.get("artifactFiles", ())]
+        stored = [
+            {**upload, **one, "uploadUrl": f"{self.address}/upload/{STORED}{one['name']}"} for one in parts
+        ]
         manifest = {
             "id": "TQ==",
             "file": {**upload, "name": "manifest", "uploadUrl": f"{self.address}/upload/m"},
@@ -101,10 +106,10 @@ class Server(ThreadingHTTPServer):
                 self.views.append(variables)
                 return {"upsertView": {"view": {"id": "Vg==", "name": variables["name"]}, "inserted": True}}
             case ["mutation", "CreateArtifact"]:
-                self.artifacts.append(variables)
+                self.artifacts.append(given)
                 return {"createArtifact": {"artifact": artifact}}
             case ["mutation", "CreateArtifactFiles"]:
-                nodes = [{"node": {**file, "artifact": {"id": "QQ=="}}} for file in files]
+                nodes = [{"node": {**file, "artifact": {"id": "QQ=="}}} for file in stored]
                 return {"createArtifactFiles": {"files": {"edges": nodes}}}
             case ["mutation", "CreateArtifactManifest"]:
                 return {"createArtifactManifest": {"artifactManifest": manifest}}

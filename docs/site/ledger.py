@@ -38,9 +38,8 @@ class Extract:
 
 def pages() -> list[Page]:
     """The ledger, with its pictures."""
-    text = _text()
-    files = {name: (FOLDER / name).read_bytes() for name in PICTURE.findall(text)}
-    return [Page("results.md", text, files)]
+    files = {name: (FOLDER / name).read_bytes() for name in PICTURE.findall(text())}
+    return [Page("results.md", text(), files)]
 
 
 def extracts(cell: str) -> list[Extract]:
@@ -50,7 +49,7 @@ def extracts(cell: str) -> list[Extract]:
         cell: As the ledger writes it in the first column: `` `gru` ``, or `` `gru`, reset before``.
     """
     found = []
-    for heading, lines in _tables(_text()):
+    for heading, lines in _tables(text()):
         head, rule, *body = lines
         rows = [line for line in body if re.match(rf"\| *`{re.escape(cell)}`", line)]
         repeats = head.split("|").count(head.split("|")[-2]) > 1  # a table folded into columns side by side
@@ -59,20 +58,21 @@ def extracts(cell: str) -> list[Extract]:
     return found
 
 
-def _text() -> str:
+def text() -> str:
+    """The ledger, in Markdown."""
     return (FOLDER / "README.md").read_text("utf-8")
 
 
 @cache
-def _tables(text: str) -> list[tuple[str, list[str]]]:
+def _tables(content: str) -> list[tuple[str, list[str]]]:
     """Every table, as its lines, under the heading of its section."""
-    return list(_found(text))
+    return list(_found(content))
 
 
-def _found(text: str) -> Iterator[tuple[str, list[str]]]:
-    lines = text.splitlines()
+def _found(content: str) -> Iterator[tuple[str, list[str]]]:
+    lines = content.splitlines()
     heading = ""
-    tokens = MarkdownIt().enable("table").parse(text)
+    tokens = MarkdownIt().enable("table").parse(content)
     for token, following in zip(tokens, [*tokens[1:], tokens[-1]], strict=True):
         if token.type == "heading_open":
             heading = following.content

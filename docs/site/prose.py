@@ -54,11 +54,8 @@ def example(docstring: str) -> str:
     r"""What its section ``Example:`` shows, as a block of code; empty without one.
 
     Example:
-        >>> print(example("Adds.\n\nExample:\n    >>> 1 + 1\n    2\n").replace("`", "'"))
-        '''pycon
-        >>> 1 + 1
-        2
-        '''
+        >>> example("Adds.\n\nExample:\n    >>> 1 + 1\n    2\n").splitlines()
+        ['```pycon', '>>> 1 + 1', '2', '```']
     """
     found = EXAMPLE.search(docstring)
     return f"```pycon\n{dedent(found[1]).strip()}\n```" if found else ""

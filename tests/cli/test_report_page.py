@@ -142,6 +142,17 @@ def test_a_long_curve_is_thinned_and_keeps_its_end(tmp_path: Path, write: Write)
     assert (chart["lines"][0]["x"][-1], chart["lines"][0]["y"][-1]) == (5000, 5.0)
 
 
+def test_a_row_has_its_colour_and_its_kind_of_line_in_every_table(tmp_path: Path, write: Write) -> None:
+    for task, cells in (("lm", ("gru", "lstm")), ("nmt", ("lstm", "gru"))):
+        for loss, cell in enumerate(cells, 1):
+            scores = {"loss": float(loss), "perplexity": float(loss), "bleu": 1.0 / loss}
+            write_run(tmp_path / "runs" / f"{task}-{cell}", f"task={task}", f"cell={cell}", test=scores)
+    runs = json.loads(Elements(write().read_text("utf-8")).texts[0])["runs"].values()
+    assert [run["label"] for run in runs] == [f"{cell}, seed 1" for cell in ("gru", "lstm", "lstm", "gru")]
+    assert len({tuple(sorted(run.items())) for run in runs}) == 2
+    assert len({(run["colour"], run["dash"]) for run in runs}) == 2
+
+
 def test_a_fragment_is_left_without_what_could_do_harm() -> None:
     assert clean(Shown("", f"<b>a</b>{ATTACK}")) == "<b>a</b><img>"
     assert clean(Shown("", "<a href='javascript:x()'>a</a><iframe src='//x'></iframe>")) == "a"

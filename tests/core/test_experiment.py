@@ -120,10 +120,12 @@ def test_the_folder_holds_the_run_and_nothing_else(done: Result) -> None:
     assert set(content(done.folder)) == {
         "config.yaml",
         "metrics.csv",
+        "flow.json",
         "result.json",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
         "checkpoints/previous.ckpt",
+        "samples/test.json",
         "samples/test.tsv",
         "plots/attention.png",
         "plots/curves.png",
@@ -441,6 +443,7 @@ def test_the_gradient_flow_is_measured_on_the_test_data(done: Result) -> None:
     flows = Run.load(done.folder).flow()
     assert [flow.layer for flow in flows] == ["encoder.layers.0", "decoder.net.layers.0"]
     assert flows == Run.load(done.folder).flow()
+    assert json.loads((done.folder / "flow.json").read_text()) == [flow.to_plain() for flow in flows]
     assert content(done.folder) == before
 
 

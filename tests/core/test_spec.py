@@ -484,3 +484,11 @@ def test_the_settings_of_a_file_are_its_keys_dotted_and_unchecked(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("cell: {name: gone, size: [1, 2]}\nbaseline: null\nseed: 3\n")
     assert spec.settings(path) == {"cell.name": "gone", "cell.size": [1, 2], "baseline": None, "seed": 3}
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        spec.settings(tmp_path / "gone.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "~\n", "null\n", "{}\n", "[]\n", "''\n", "# nothing\n"])
+def test_a_file_that_says_nothing_is_empty(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+    assert spec.settings(tmp_path / "config.yaml") == {}

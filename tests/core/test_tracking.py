@@ -36,7 +36,10 @@ SMALL = (
     "task.max_length=20",
 )
 TEXT = ("cell=elman", "task=lm", "data=files", "cell.hidden_size=8", "task.embedding_size=8")
-RUN = "import sys; from rnnx.core.experiment import Experiment; Experiment.from_words(*sys.argv[1:]).run()"
+RUN = (
+    "import sys; from rnnx.core.experiment import Experiment; "
+    "Experiment.from_words(*sys.argv[1:]).run(progress=False)"
+)
 MEDIA = ("samples.", "attention.", "curves.", "gradient_flow.", "flow/")
 UNREACHABLE = "http://127.0.0.1:9"  # nothing listens on the discard port
 KEY = "0123456789" * 4

@@ -21,6 +21,7 @@ from rnnx.core.data import Data
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.experiment import Run
 from rnnx.core.plots import curves
+from rnnx.core.record import Record
 from rnnx.core.runs import read_result
 from rnnx.core.spec import resolve
 from rnnx.tasks.data.captioning.coco import Coco
@@ -107,6 +108,8 @@ CAPTIONS = "".join(
     f"{name}.png#{n}\ta dog {word} .\n" for name in "abc" for n, word in enumerate(("runs", "sat"))
 )
 VECTORS = "the 0.5 -1\ncat 1e-3 2\n. . . 3 4\ndog 5 6\n"
+FLOW = '[{"layer": "net", "loss": [1.0, null], "state": [1, 0.5], "memory": 2}]'
+SAMPLES = '[{"in": {"text": "a", "html": null}, "out": {"text": "b", "html": "<b>b</b>"}}]'
 METRICS = "epoch,step,train/loss,valid/loss\n0,1,2.5,\n0,2,,2.25\n1,3,1.5,\n"
 RESULT = json.dumps(
     {
@@ -260,6 +263,12 @@ def read_words(folder: Path) -> None:
 
 def read_yaml(folder: Path) -> None:
     resolve([str(folder / "config.yaml")])
+
+
+def record(folder: Path) -> None:
+    """All that a comparison reads of a run."""
+    run = Record.read(folder)
+    run.curves(), run.samples(), run.flows(), run.plots()
 
 
 def checkpoints(content: Mapping[str, bytes], random: Random) -> Files:
@@ -449,6 +458,21 @@ READERS: dict[str, Reader] = {
     "paths": Reader(lambda: {"path": b"HERE/data/train.de"}, paths, anywhere=True),
     "metrics": Reader(lambda: text(metrics__csv=METRICS), lambda folder: curves(folder / "metrics.csv")),
     "result": Reader(lambda: text(result__json=RESULT), read_result),
+    "record": Reader(
+        lambda: {
+            **text(config__yaml="task: {name: lm}\nseed: 1\n", result__json=RESULT, flow__json=FLOW),
+            "metrics.csv": METRICS.encode(),
+            "samples/test.json": SAMPLES.encode(),
+        },
+        record,
+    ),
+    "record of texts": Reader(
+        lambda: {
+            **text(config__yaml="task: {name: lm}\nseed: 1\n"),
+            "samples/test.tsv": b'in\tout\r\na\t"b\nc"\r\n',
+        },
+        record,
+    ),
     "predict nmt": predict(NMT, b"una casa\nla casa verde \n\n", max_length=5),
     "predict lm": predict(
         ("task=lm", "data.characters=1000", "task.embedding_size=4"), b"import \ndef f(\n\n", length=4

@@ -82,7 +82,9 @@ def page(tables: Sequence[Table], command: str) -> str:
     )
     environment.filters |= {"mean": mean, "shown": shown, "told": told}
     numbers = count()
-    sections = [Section.of(table, numbers) for table in tables]
+    labels = dict.fromkeys(row.label for table in tables for row in table.rows)
+    places = {label: place for place, label in enumerate(labels)}
+    sections = [Section.of(table, places, numbers) for table in tables]
     scripts = [Markup(get_plotlyjs()), Markup(_file(environment, "report.js"))]
     return environment.get_template("report.html").render(
         sections=sections,
@@ -109,7 +111,7 @@ class Run:
     Attributes:
         record: It.
         row: The label of its row.
-        place: The place of its row in the table, from 0, which gives its colour and its kind of line.
+        place: A number of its row, from 0, which gives its colour and its kind of line.
         key: Its name in the page.
     """
 
@@ -207,19 +209,20 @@ class Section:
     flows: Sequence[Chart]
 
     @classmethod
-    def of(cls, table: Table, numbers: Iterator[int]) -> Section:
+    def of(cls, table: Table, places: Mapping[str, int], numbers: Iterator[int]) -> Section:
         """That of a table.
 
         Args:
             table: It.
+            places: Of the labels of rows, for their colours and kinds of line, the same in all tables.
             numbers: For what is to have a name in the page.
 
         Raises:
             InputError: a file of a run is not what runs write.
         """
         runs = [
-            Run(record, row.label, place, f"r{next(numbers)}")
-            for place, row in enumerate(table.rows)
+            Run(record, row.label, places[row.label], f"r{next(numbers)}")
+            for row in table.rows
             for record in row.records
         ]
         board = Scoreboard.of(table, [metric.name for metric in table.metrics])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,6 @@ from rich.console import Group
 from rnnx.cli.arguments import Json, Out, RunNames
 from rnnx.cli.screen import display, display_json, table
 from rnnx.core.errors import UsageError
-from rnnx.core.files import write_text
 from rnnx.core.runs import OUT, find_run
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from rnnx.core.analysis import Flow
 
 LAGS = (1, 10, 50, 100)  # whose norms are shown, and that of the last
-DATA = "flow.json"
 PICTURE = "gradient_flow.png"
 
 
@@ -69,6 +66,7 @@ def measure(folders: Mapping[str, Path]) -> Flows:
     Raises:
         UsageError: a run's net reads no sequences.
     """
+    from rnnx.core.analysis import keep
     from rnnx.core.experiment import Run
 
     runs, pictures = {}, []
@@ -79,8 +77,7 @@ def measure(folders: Mapping[str, Path]) -> Flows:
                 f"{folder}: expected a run whose net reads sequences, but the loss depends on no recurrent "
                 "layer that does; ask for another run"
             )
-        text = json.dumps([flow.to_plain() for flow in flows], indent=2, ensure_ascii=False)
-        write_text(folder / DATA, text + "\n")
+        keep(flows, folder)
         pictures.append(_draw(flows, folder / "plots"))
     if len(folders) > 1:
         pictures.append(_draw(_named(runs), next(iter(folders.values())).parent))

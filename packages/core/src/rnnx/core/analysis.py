@@ -9,11 +9,13 @@ norms below. Of a run in ``runs/``::
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any, final
 
 import torch
@@ -24,7 +26,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from rnnx.core.batch import Batch
 from rnnx.core.cell import Cell
+from rnnx.core.files import write_text
 from rnnx.core.recording import Gates, Record, Step, recording
+from rnnx.core.runs import FLOW
 from rnnx.core.state import State
 from rnnx.core.task import Task
 
@@ -79,6 +83,16 @@ class Flow:
             (0.9, None)
         """
         return {name: _plain(value) for name, value in vars(self).items()}
+
+
+def keep(flows: Sequence[Flow], folder: Path) -> None:
+    """Writes ``flow.json`` into a run's folder: a list of what :meth:`Flow.to_plain` gives.
+
+    Raises:
+        RunError: the disk does not take it.
+    """
+    text = json.dumps([flow.to_plain() for flow in flows], indent=2, ensure_ascii=False)
+    write_text(folder / FLOW, text + "\n")
 
 
 def gradient_flow(

@@ -197,9 +197,12 @@ def settings(path: Path) -> dict[str, Any]:
         path: The file.
 
     Raises:
-        InputError: it is not YAML 1.2.
+        InputError: it is not there, or not YAML 1.2.
     """
-    return dict(_flat(_read(path)[0]))
+    try:
+        return dict(_flat(_read(path)[0]))
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}") from None
 
 
 def _is_assignment(word: str) -> bool:
@@ -388,7 +391,7 @@ def _flat(content: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
 def _lines(tree: Any) -> dict[str, int]:
     """The line of each key and of each key below it, counted from 1."""
     lines = {}
-    for key, value in tree.value if tree else ():
+    for key, value in tree.value if tree and tree.id == "mapping" else ():
         lines[key.value] = key.start_mark.line + 1
         if isinstance(value.value, list) and value.id == "mapping":
             lines |= {f"{key.value}.{inner}": line for inner, line in _lines(value).items()}

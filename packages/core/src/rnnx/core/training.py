@@ -148,6 +148,7 @@ class Training:
             figures["curves"] = curves(self.folder / METRICS)
         flows = _flows(data, task)
         if flows:
+            analysis.keep(flows, self.folder)
             figures["gradient_flow"] = gradient_flow(flows)
         return Ending(values, step, samples, figures, flows)
 
