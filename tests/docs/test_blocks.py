@@ -23,10 +23,17 @@ FOUND = {path.relative_to(ROOT).as_posix(): blocks(path) for path in PAGES}
 EXCUSED = [block for found in FOUND.values() for block in found if block.excuse]
 CONFIGURED = ("run", "find-lr")  # commands whose words are a configuration
 PLAIN = ("text", "")  # what is neither code nor commands: output, a tree of files
-PIP = """#!/bin/bash
-# `pip install FOLDER`: into a folder of the test's
-exec {python} -m pip install -qq --no-deps --no-build-isolation --no-index --target "$PYTHONPATH" "${{@: -1}}"
-"""
+TOOLS = {
+    "pip": """#!/bin/bash
+# `pip install -e FOLDER`: a copy, into a folder of the test's
+folder=$(realpath "${{@: -1}}")
+exec {python} -m pip install -qq --no-deps --no-build-isolation --no-index --target "$PYTHONPATH" "$folder"
+""",
+    "pytest": """#!/bin/bash
+# a few of the checks that `rnnx check` has made already
+exec {python} -m pytest -p no:cacheprovider -k "paper or meta" "$@"
+""",
+}
 
 
 class Desk:
@@ -38,8 +45,9 @@ class Desk:
         lay(self.folder)
         installed, tools = folder / "installed", folder / "tools"
         tools.mkdir()
-        (tools / "pip").write_text(PIP.format(python=sys.executable))
-        (tools / "pip").chmod(0o755)
+        for name, text in TOOLS.items():
+            (tools / name).write_text(text.format(python=sys.executable))
+            (tools / name).chmod(0o755)
         self.environment = {
             **os.environ,
             "PATH": f"{tools}:{programs}:{os.environ['PATH']}",

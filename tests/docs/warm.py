@@ -145,7 +145,7 @@ def shortened(words: list[str]) -> list[str]:
             before += ["logger=csv"]
         if not any(word.startswith("data=") or word.endswith(".yaml") for word in rest):
             tasks = [word.removeprefix("task=") for word in rest if word.startswith("task=")]
-            before += TOYS[(tasks or ["nmt"])[-1]]
+            before += TOYS.get((tasks or ["nmt"])[-1], ())
     after = () if "--dry-run" in rest else SHORTENED.get(command, ())
     return [command, *before, *rest, *after]
 
