@@ -70,6 +70,11 @@ def complete(folder, line):
         ("rnnx predict small b", ["beam_size=", "batch_size="]),
         ("rnnx predict small scores =", ["true", "false"]),
         ("rnnx predict nothing b", []),
+        ("rnnx play s", ["small"]),
+        ("rnnx export s", ["small"]),
+        ("rnnx push s", ["small"]),
+        ("rnnx compare s", ["small"]),
+        ("rnnx report r", ["runs/small"]),
     ],
 )
 def test_what_is_offered(tmp_path, line, offered):

@@ -45,11 +45,21 @@ def test_an_example_too_long_to_type_is_left_to_a_file(capsys):
     [
         (
             ["trainer.max_epochs=7"],
-            ["rnnx resume runs/a trainer.max_epochs=14", "rnnx flow runs/a", *SIDE_BY_SIDE],
+            [
+                "rnnx play runs/a",
+                "rnnx resume runs/a trainer.max_epochs=14",
+                "rnnx flow runs/a",
+                *SIDE_BY_SIDE,
+            ],
         ),
         (
             ["trainer.max_epochs=-1", "trainer.max_steps=50"],
-            ["rnnx resume runs/a trainer.max_steps=100", "rnnx flow runs/a", *SIDE_BY_SIDE],
+            [
+                "rnnx play runs/a",
+                "rnnx resume runs/a trainer.max_steps=100",
+                "rnnx flow runs/a",
+                *SIDE_BY_SIDE,
+            ],
         ),
         (["task=lm", "baseline=ngram"], SIDE_BY_SIDE),
     ],

@@ -63,6 +63,7 @@ def _next(result: Result, config: Config) -> Iterator[tuple[str, str]]:
         command, line = f"rnnx predict {run}", shlex.quote(_example(result))
         yield "use it", f"echo {line} | {command}" if len(line) <= LONGEST else f"{command} < FILE"
     if config.baseline is None:
+        yield "play", f"rnnx play {run}"
         limit = "max_epochs" if config.trainer["max_epochs"] > 0 else "max_steps"
         yield "go on", f"rnnx resume {run} trainer.{limit}={2 * config.trainer[limit]}"
         yield "look back", f"rnnx flow {run}"
