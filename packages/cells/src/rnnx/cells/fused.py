@@ -14,6 +14,7 @@ from rnnx.core.state import State
 
 CHEAP: Final = 1e6  # products of two numbers that take less time than what a step of the loop costs by itself
 SHUT: Final = 1e4  # whose sigmoid is 1, and that of its negative 0
+SUPPORTED: Final = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}
 
 
 def unroll(
@@ -33,8 +34,10 @@ def unroll(
         state: Tensors ``(N, H)``.
 
     Returns:
-        ``y`` and the last state, or None where the engine is faster.
+        ``y`` and the last state, or None where the engine is faster, or torch's kernel raises.
     """
+    if kernel is torch.lstm and x.device.type == "cpu" and not _has_lstm(x):
+        return None
     slow = x.device.type == "cpu" and torch.is_grad_enabled()
     hidden = tuple(tensor.unsqueeze(0).contiguous() for tensor in state)  # (1, N, H)
     if lengths is None:
@@ -55,6 +58,12 @@ def unroll(
     packed = PackedSequence(data, packed.batch_sizes, order, back)
     y, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
     return y, tuple(tensor[back] for tensor in _flat(last))
+
+
+def _has_lstm(x: Tensor) -> bool:
+    """Whether torch has an LSTM of the input's type: oneDNN's raises where the processor lacks it."""
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    return dtype not in SUPPORTED or bool(getattr(torch.ops.mkldnn, SUPPORTED[dtype])())
 
 
 def _is_little(x: Tensor, lengths: Tensor, width: int) -> bool:
