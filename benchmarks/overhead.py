@@ -125,7 +125,6 @@ def beside(words: Sequence[str], steps: int, progress: bool) -> Beside:
     with TemporaryDirectory() as out, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         untested = ("trainer.limit_val_batches=0", "trainer.limit_test_batches=0", f"out={out}")
         experiment = Experiment.from_words(*words, *untested)
-        os.environ["TTY_COMPATIBLE"] = "1"  # rich draws as on a terminal
         found = Beside(Bare(experiment), steps)
         with redirect_stdout(nowhere), redirect_stderr(nowhere):
             experiment.run(progress=progress, callbacks=[found])
@@ -187,7 +186,7 @@ def main(
 ) -> None:
     """Prints what a step takes beside a bare loop's, and how long batches are waited for."""
     torch.set_num_threads(threads)
-    os.environ["WANDB_MODE"] = "offline"
+    os.environ |= {"WANDB_MODE": "offline", "TTY_COMPATIBLE": "1"}  # rich draws as on a terminal
     typer.echo("| the default run | bare step, ms | beside it, % (median) | middle half |\n|---|---|---|---|")
     for name, (logger, progress) in WAYS.items():
         found = beside([*DEFAULT, f"logger={logger}"], steps, progress)
