@@ -26,7 +26,7 @@ PLAIN = ("text", "")  # what is neither code nor commands: output, a tree of fil
 TOOLS = {
     "pip": """#!/bin/bash
 # `pip install -e FOLDER`: a copy, into a folder of the test's
-folder=$(realpath "${{@: -1}}")
+folder=$(realpath "$PWD/${{@: -1}}")
 exec {python} -m pip install -qq --no-deps --no-build-isolation --no-index --target "$PYTHONPATH" "$folder"
 """,
     "pytest": """#!/bin/bash

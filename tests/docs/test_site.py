@@ -1,8 +1,11 @@
-"""The site as `make docs` builds it, in a browser, opened from its folder."""
+"""The site as `make docs` builds it, in a browser: opened from its folder, and from a server for the search."""
 
 from __future__ import annotations
 
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from playwright.sync_api import Page
@@ -39,11 +42,14 @@ def test_equations_are_drawn_and_aligned(page: Page) -> None:
     assert abs(left["x"] + left["width"] - ends.pop()) < 6  # n_t stands at the sign, not at the margin
 
 
-def test_the_search_finds_a_cell_without_a_server(page: Page) -> None:
-    show(page, "index")
-    page.locator("input.md-search__input").fill("highway")
-    page.locator(".md-search-result__link").first.wait_for()
-    assert "cells/rhn.html" in page.content()
+def test_the_search_finds_a_cell(page: Page) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=SITE)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+        page.locator("input.md-search__input").fill("highway")
+        page.locator(".md-search-result__link[href*='cells/rhn.html']").first.wait_for()
+        server.shutdown()
 
 
 def test_dark_is_a_switch_away(page: Page) -> None:
