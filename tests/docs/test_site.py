@@ -1,4 +1,4 @@
-"""The site as `make docs` builds it, in a browser: opened from its folder, and from a server for the search."""
+"""The site as `make docs` builds it, in a browser: from its folder, and from a server for the search."""
 
 from __future__ import annotations
 

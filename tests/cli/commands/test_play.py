@@ -125,6 +125,7 @@ def test_the_page_shows_what_the_model_makes_of_a_sentence(trained, page: Page, 
         page.get_by_label("text").last.fill("")
         page.get_by_role("button", name="show").last.click()
         assert not problems
+        page.goto("about:blank")  # a page that is left open asks for its server
 
         command.send_signal(signal.SIGINT)
         _, told = command.communicate(timeout=60)
