@@ -230,6 +230,7 @@ def test_none_keeps_no_history(tmp_path: Path, words: tuple[str, ...]) -> None:
     result = Experiment.from_words(*words, "logger=none").run()
     assert {path.name for path in result.folder.iterdir()} == {
         "config.yaml",
+        "flow.json",
         "result.json",
         "checkpoints",
         "samples",
