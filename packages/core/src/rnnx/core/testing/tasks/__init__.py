@@ -39,6 +39,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     prediction.check_predict_answers_before_the_last_line,
     prediction.check_samples_are_rows_of_one_form,
     prediction.check_samples_are_fragments_of_html,
+    prediction.check_views_show_every_line,
     prediction.check_figures_can_be_saved,
 )
 
