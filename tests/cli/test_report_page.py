@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from rnnx.cli.report_page import clean, page, told
 from rnnx.core.comparison import compare
@@ -260,7 +260,7 @@ def test_the_dark_has_colours_of_its_own_in_the_charts_too(page: Page, report: P
     page.emulate_media(color_scheme="light")
     light = colours()
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.querySelector('.main-svg').style.background !== 'rgb(255, 255, 255)'")
+    expect(page.locator(".main-svg").first).not_to_have_css("background-color", "rgb(255, 255, 255)")
     dark = colours()
     assert light[0] == light[2] == "rgb(255, 255, 255)"
     assert dark[0] == dark[2] != light[0]

@@ -214,6 +214,29 @@ def test_wandb_has_the_pictures(done: Result, summary: dict[str, Any]) -> None:
         assert imread(files / image["path"]).shape[:2] == (image["height"], image["width"])
 
 
+def test_wandb_writes_into_the_run_of_a_child_of_a_program_that_tracks_too(
+    environment: dict[str, str], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """W&B's process is then the parent's, which was started in another folder."""
+    here = tmp_path / "here"
+    here.mkdir()
+    program = f"""
+import subprocess, sys, wandb
+with wandb.init(mode="offline", dir={str(tmp_path)!r}):
+    words = [*sys.argv[1:], "logger=wandb", "out=runs", "name=child"]
+    sys.exit(subprocess.run([sys.executable, "-c", {RUN!r}, *words], cwd={str(here)!r}).returncode)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *(word for word in words if not word.startswith("out="))],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(here.glob("runs/child/wandb/offline-run-*/*.wandb"))) == 1
+
+
 def test_wandb_writes_only_into_the_run(done: Result) -> None:
     assert [path.name for path in done.folder.parent.iterdir()] == ["nmt-gru"]
     assert (done.folder / "wandb").is_dir()

@@ -161,7 +161,7 @@ class WeightsAndBiases(Tracker):
             group=config["task"]["name"],
             tags=[config[section]["name"] for section in ("cell", "task", "data")],
             config=dict(config),
-            dir=self._folder,
+            dir=self._folder.resolve(),  # its own process may have been started in another folder
             id=known,
             resume="allow" if known else None,
             settings=wandb.Settings(mode=online, silent=True, console="off", reinit="create_new", **timeouts),

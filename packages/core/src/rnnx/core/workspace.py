@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from rnnx.core.errors import UsageError
 from rnnx.core.tracked import STEP
@@ -47,8 +48,9 @@ def set_up(project: str, entity: str | None, metrics: Iterable[str], pictures: I
         settings=ws.WorkspaceSettings(x_axis=STEP),
         runset_settings=ws.RunsetSettings(groupby=[expr.Config("task.name"), expr.Config("cell.name")]),
     )
-    url: str = view.save().url
-    return url
+    # the view's own `url` is wrong where its name happens to end in "nw"
+    address, name = urlsplit(view.save().url), view._internal_name.removeprefix("nw-").removesuffix("-v")
+    return address._replace(query=f"nw={name}").geturl()
 
 
 def _sections(metrics: list[str], pictures: list[str]) -> list[Section]:

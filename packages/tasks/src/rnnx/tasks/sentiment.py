@@ -240,7 +240,7 @@ class Sentiment(Task):
         starts = [example._replace(tokens=example.tokens[: end + 1]) for end in range(len(example.tokens))]
         batch = self.reader.batch(starts, range(len(starts))).to(self.device)
         shares = self(batch).wholes.float().softmax(-1)  # (T, C)
-        values = shares @ torch.linspace(-1, 1, shares.shape[1], device=shares.device)  # (T,)
+        values = shares @ torch.linspace(-1, 1, shares.shape[1]).to(shares)  # (T,)
         words = [self.reader.vocabulary.tokens[token] for token in example.tokens.tolist()]
         columns = [[(f"{word} ", value)] for word, value in zip(words, values.tolist(), strict=True)]
         return Heat(" ".join(f"{word}{value:+.2f}" for ((word, value),) in columns), columns)
