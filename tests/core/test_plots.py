@@ -10,7 +10,8 @@ from matplotlib.image import imread
 from rnnx.core.analysis import Flow
 from rnnx.core.benchmark import SETTINGS, Timing
 from rnnx.core.errors import RunError
-from rnnx.core.plots import curves, gradient_flow, ratios, save
+from rnnx.core.matrix import Line
+from rnnx.core.plots import curves, gradient_flow, heat_map, ratios, save
 
 
 def panels(path: Path) -> dict[str, Axes]:
@@ -147,3 +148,28 @@ def test_a_picture_that_finds_no_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "plots").write_text("a file")
     with pytest.raises(RunError, match="plots: the folder could not be made: "):
         save(gradient_flow([]), tmp_path / "plots" / "a.png")
+
+
+def test_a_heat_map_ranks_each_task_by_its_own_metric() -> None:
+    lines = [
+        Line("lm", "gru", "perplexity", "min", (100.0, 102.0), 9, 1.0, ()),
+        Line("lm", "elman", "perplexity", "min", (121.0,), 9, 1.0, ()),
+        Line("lm", "lstm", "perplexity", "min", (106.0,), 9, 1.0, ()),
+        Line("lm", "rhn", "perplexity", "min", (math.inf,), 9, 1.0, ()),
+        Line("ner", "gru", "f1", "max", (70.0,), 9, 1.0, ()),
+        Line("ner", "elman", "f1", "max", (), 0, 0.0, ("no memory",)),
+        Line("ner", "lstm", "f1", "max", (90.0,), 9, 1.0, ()),
+    ]
+    (axes,) = heat_map(lines).axes
+    (image,) = axes.images
+    shades = image.get_array()
+    assert shades is not None
+    perplexities, f1s = shades.filled(math.nan).T.tolist()
+    assert perplexities == [1, 0, 0.75, 0]  # lstm is 15 of the 20 below elman
+    assert f1s == pytest.approx([0, math.nan, 1, math.nan], nan_ok=True)
+    said = {text.get_position(): text.get_text() for text in axes.texts}
+    assert said[0, 0] == "101 ± 1.41"
+    assert (said[1, 1], (1, 3) in said) == ("failed", False)
+    assert {text.get_text() for text in axes.texts if text.get_weight() == "bold"} == {"101 ± 1.41", "90"}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["lm\nperplexity", "ner\nf1"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["gru", "elman", "lstm", "rhn"]

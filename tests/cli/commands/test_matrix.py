@@ -47,15 +47,15 @@ def test_a_matrix_is_a_table_with_a_row_for_each_cell(
 
 
 def test_a_row_in_markdown() -> None:
-    line = Line("lm", "gru", "loss", (1.25,), 1234567, 90.0, ())
+    line = Line("lm", "gru", "loss", "min", (1.25,), 1234567, 90.0, ())
     assert markdown([line]).splitlines()[2] == "| lm | gru | loss | 1.25 | 1,234,567 | 1.5 |"
 
 
 def test_a_grid_has_a_row_a_cell_and_a_column_a_task() -> None:
     lines = [
-        Line("lm", "gru", "loss", (1.25,), 9, 90.0, ()),
-        Line("lm", "elman", "loss", (), 0, 0.0, ("no memory",)),
-        Line("ner", "gru", "f1", (90.0, 91.0), 9, 30.0, ()),
+        Line("lm", "gru", "loss", "min", (1.25,), 9, 90.0, ()),
+        Line("lm", "elman", "loss", "min", (), 0, 0.0, ("no memory",)),
+        Line("ner", "gru", "f1", "max", (90.0, 91.0), 9, 30.0, ()),
     ]
     assert markdown(lines, as_grid=True).splitlines() == [
         "| cell | lm: loss (minutes) | ner: f1 (minutes) |",

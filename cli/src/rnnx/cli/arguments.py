@@ -16,6 +16,14 @@ Words = Annotated[
         autocompletion=completion.run_words,
     ),
 ]
+MatrixWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="WORDS...",
+        help="As of rnnx run; task, cell and seed may have several values, as cell=gru,lstm or task=all.",
+        autocompletion=completion.run_words,
+    ),
+]
 SweepWords = Annotated[
     list[str] | None,
     typer.Argument(
@@ -63,6 +71,18 @@ Compared = Annotated[
         help="Runs' folders, or their names; all there are if none is said.",
         autocompletion=completion.runs,
     ),
+]
+Jobs = Annotated[int, typer.Option(min=1, help="How many at once.")]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL_OR_FILE",
+        help="A database, as Optuna knows it, or a file.",
+        show_default="OUT/STUDY/journal.log",
+    ),
+]
+Where = Annotated[
+    str, typer.Option(help="Where they run: local, ray, slurm; `rnnx show launcher NAME` lists options.")
 ]
 Baseline = Annotated[
     str | None,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnx.cli.arguments import Json, Markdown, Words
+from rnnx.cli.arguments import Jobs, Json, Markdown, MatrixWords, Storage, Where
 from rnnx.cli.screen import command_line, display, display_json, in_markdown, table
+from rnnx.core.paths import typed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,30 +39,45 @@ def markdown(lines: Sequence[Line], as_grid: bool = False) -> str:
 
 
 def matrix(
-    words: Words = None,
-    jobs: Annotated[int, typer.Option(min=1, help="How many runs at once.")] = 1,
+    words: MatrixWords = None,
+    jobs: Jobs = 1,
+    storage: Storage = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="STUDY", help="Name of the study.", show_default="made from the words"),
+    ] = None,
+    launcher: Where = "local",
+    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw a heat map there.")] = None,
     as_grid: Annotated[bool, typer.Option("--grid", help="Write a row a cell, and a column a task.")] = False,
     as_json: Json = False,
     as_markdown: Markdown = False,
 ) -> None:
     """Train each cell on each task, over seeds, and compare them; what is done already is not done again.
 
+    The same command on several machines that see one folder shares the work.
+
     rnnx matrix cell=gru,lstm task=lm,nmt seed=1,2,3 net.match=1e6
     """
-    from rnnx.core.matrix import configurations, lines, run
+    from rnnx.core.matrix import Matrix, lines, run
 
-    configs = configurations(words or ())
-    entries = []
-    for entry in run(configs, jobs, command_line()):
-        entries.append(entry)
-        typer.echo(f"{len(entries)} of {len(configs)}: {line(entry)}", err=True)
+    plan = Matrix.parse(words or (), storage=storage, name=name, launcher=launcher, command=command_line())
+    entries = {}
+    with redirect_stdout(sys.stderr):  # Ray says there that a worker died
+        for entry in run(plan, jobs):
+            entries[entry.folder.name] = entry
+            typer.echo(f"{len(entries)} of {len(plan.configs)}: {line(entry)}", err=True)
+    found = lines([entries[str(config.name)] for config in plan.configs])
+    if plot is not None:
+        from rnnx.core.plots import heat_map, save
+
+        save(heat_map(found), typed(plot))
     if as_json:
-        display_json(lines(entries))
+        display_json(found)
     elif as_markdown:
-        typer.echo(markdown(lines(entries), as_grid))
+        typer.echo(markdown(found, as_grid))
     else:
-        display(compared(lines(entries), as_grid))
-    if any(entry.failure for entry in entries):
+        display(compared(found, as_grid))
+    if any(entry.failure for entry in entries.values()):
         raise typer.Exit(1)
 
 

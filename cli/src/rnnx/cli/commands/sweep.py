@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Group
 
-from rnnx.cli.arguments import Json, Markdown, SweepWords
+from rnnx.cli.arguments import Jobs, Json, Markdown, Storage, SweepWords, Where
 from rnnx.cli.screen import command_line, display, display_json, in_markdown, table
 
 if TYPE_CHECKING:
@@ -67,21 +67,12 @@ def sweep(
     pruner: Annotated[
         Literal["median", "hyperband", "none"], typer.Option(help="Which trials are stopped early.")
     ] = "median",
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL_OR_FILE",
-            help="A database, as Optuna knows it, or a file.",
-            show_default="OUT/STUDY/journal.log",
-        ),
-    ] = None,
+    storage: Storage = None,
     name: Annotated[
         str | None, typer.Option(metavar="STUDY", help="Name of the study.", show_default="TASK-sweep")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="How many trials at once.")] = 1,
-    launcher: Annotated[
-        str, typer.Option(help="Where they run: local, ray, slurm; `rnnx show launcher NAME` lists options.")
-    ] = "local",
+    jobs: Jobs = 1,
+    launcher: Where = "local",
     as_json: Json = False,
     as_markdown: Markdown = False,
 ) -> None:

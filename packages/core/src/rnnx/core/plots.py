@@ -1,4 +1,4 @@
-"""The pictures of a run: its history, and how its gradients flow."""
+"""Pictures: of a run its history, how gradients flow, how long cells take, and the scores of a matrix."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from rnnx.core.files import make_folder, replacing
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from rnnx.core.analysis import Flow
     from rnnx.core.benchmark import Timing
+    from rnnx.core.matrix import Line
 
 DASHES = ("-", "--", "-.", ":")  # that lines can be told apart in print without colours
 DEPTH = 1e-12  # how far below its largest value a curve of gradients is drawn
@@ -161,6 +164,47 @@ def ratios(timings: Sequence[Timing]) -> Figure:
     return figure
 
 
+def heat_map(lines: Sequence[Line]) -> Figure:
+    """The test scores of a matrix, a row for each cell and a column for each task.
+
+    Scores of several tasks cannot be compared, so a colour says where a score lies between the worst and the
+    best of its column, which are the lightest and the darkest; what failed is hatched.
+
+    Args:
+        lines: The rows of its table, at least one.
+
+    Returns:
+        A figure of its own, bound to no window.
+    """
+    cells, tasks = (
+        list(dict.fromkeys(names)) for names in zip(*((o.cell, o.task) for o in lines), strict=True)
+    )
+    metrics = {line.task: line.metric for line in lines}
+    ranks = np.full((len(cells), len(tasks)), math.nan)
+    figure = Figure(figsize=(2 + 1.5 * len(tasks), 1.2 + 0.45 * len(cells)), layout="constrained")
+    axes = figure.subplots()
+    for column, task in enumerate(tasks):
+        shown = [line for line in lines if line.task == task]
+        for line, rank in zip(shown, _ranks(shown), strict=True):
+            ranks[cells.index(line.cell), column] = rank
+            axes.text(
+                column,
+                cells.index(line.cell),
+                line.score if line.scores else "failed",
+                ha="center",
+                va="center",
+                color="white" if rank > 0.7 else "black",
+                weight="bold" if rank == 1 else "normal",
+            )
+    axes.set_facecolor("white")
+    axes.patch.set(hatch="///", edgecolor="lightgray")
+    axes.imshow(ranks, cmap="Blues", vmin=0, vmax=1.2, aspect="auto")
+    labels = [f"{task}\n{metrics[task]}" for task in tasks]
+    axes.set(xticks=range(len(tasks)), xticklabels=labels, yticks=range(len(cells)), yticklabels=cells)
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    return figure
+
+
 def save(figure: Figure, path: Path, dpi: int = 120) -> None:
     """Writes a picture, and makes its folder; see :func:`rnnx.core.files.replacing`.
 
@@ -175,6 +219,21 @@ def save(figure: Figure, path: Path, dpi: int = 120) -> None:
     make_folder(path.parent)
     with replacing(path) as file:
         figure.savefig(file, format=path.suffix.removeprefix(".") or "png", dpi=dpi)
+
+
+def _ranks(lines: Sequence[Line]) -> list[float]:
+    """Where the scores of one task lie: from 0, worst or not finite, to 1, best; NaN of what failed."""
+    sign = 1 if lines[0].mode == "max" else -1
+    means = [sign * mean(line.scores) if line.scores else math.nan for line in lines]
+    there = [value for value in means if math.isfinite(value)]
+    low, high = min(there, default=0.0), max(there, default=0.0)
+
+    def rank(line: Line, value: float) -> float:
+        if not math.isfinite(value):
+            return 0.0 if line.scores else math.nan
+        return (value - low) / (high - low) if high > low else 1.0
+
+    return [rank(line, value) for line, value in zip(lines, means, strict=True)]
 
 
 def _scale(axes: Axes, values: Sequence[float]) -> None:

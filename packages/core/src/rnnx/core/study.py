@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, final
@@ -121,6 +121,35 @@ class Study:
         with self._lock:
             for point in points:
                 self._study.enqueue_trial(dict(point), skip_if_exists=True)
+
+    def enlist(self, runs: Iterable[str]) -> None:
+        """Sees to it that each of these runs waits for a worker or has one, also where it was tried before.
+
+        Args:
+            runs: Their names.
+        """
+        with self._lock:
+            newest = self.newest()
+            for run in runs:
+                if run not in newest or newest[run].state.is_finished():
+                    self._study.enqueue_trial({}, {"run": run})
+
+    def newest(self) -> dict[str, FrozenTrial]:
+        """The last trial of each run, see :meth:`enlist`."""
+        trials = self.trials
+        origins = (trials[trial.user_attrs.get("origin", trial.number)] for trial in trials)
+        return {origin.user_attrs["run"]: trial for origin, trial in zip(origins, trials, strict=True)}
+
+    def run_of(self, claim: Claim) -> str:
+        """The name of the run that is to be worked on, see :meth:`enlist`."""
+        name: str = self.trials[claim.origin].user_attrs["run"]
+        return name
+
+    def is_waiting(self) -> bool:
+        """Whether a trial waits for a worker, also one whose worker died."""
+        with self._lock:
+            self._take_up_the_dead()
+            return any(trial.state == TrialState.WAITING for trial in self.trials)
 
     def claim(self) -> Claim | None:
         """A trial to work on: one that waits, or a new one; None if there are as many as are wanted.

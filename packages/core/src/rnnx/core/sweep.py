@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnx.core.commas import between_commas
+from rnnx.core.crew import at_work
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.launchers.launcher import Launcher, launcher_of
 from rnnx.core.once import many_processes, once
@@ -27,7 +26,6 @@ from rnnx.core.spec import KEYS, Config, Spec, resolve
 from rnnx.core.study import ATTEMPTS, Claim, Pruner, Sampler, Study, repeated
 
 TRIALS: Final = 20  # if not said, and there is no grid
-POLL: Final = 1.0  # seconds between two looks at what has ended
 UNCOMPARED: Final = {*KEYS, "logger"}  # what two sweeps of one study may have differently
 
 State: TypeAlias = Literal["complete", "pruned", "failed"]
@@ -248,8 +246,6 @@ def run(sweep: Sweep, jobs: int = 1) -> Iterator[Outcome]:
     Raises:
         RunError: workers die before they begin anything.
     """
-    from rnnx.core.interruption import Interruption
-
     study = sweep.open()
     before = outcomes(sweep, study)
     yield from before
@@ -257,23 +253,11 @@ def run(sweep: Sweep, jobs: int = 1) -> Iterator[Outcome]:
         return
     told = {outcome.number for outcome in before}
     launcher: Launcher = sweep.launcher.build(sweep.folder, jobs)
-    stopped = threading.Event()
-    with Interruption(), ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(_keep_working, sweep, study, launcher, stopped) for _ in range(jobs)]
-        try:
-            working = True
-            while working:
-                working = bool(wait(futures, timeout=POLL).not_done)
-                for outcome in outcomes(sweep, study):
-                    if outcome.number not in told:
-                        told.add(outcome.number)
-                        yield outcome
-        finally:
-            stopped.set()
-            launcher.stop()
-    failures = [error for future in futures if (error := future.exception())]
-    if failures and len(told) < sweep.trials:
-        raise failures[0]
+    for _ in at_work(study, launcher, partial(work, sweep), jobs):
+        for outcome in outcomes(sweep, study):
+            if outcome.number not in told:
+                told.add(outcome.number)
+                yield outcome
 
 
 def work(sweep: Sweep) -> None:
@@ -301,23 +285,6 @@ def ranked(found: Sequence[Outcome], mode: Literal["min", "max"]) -> list[Outcom
         found,
         key=lambda one: (order.index(one.state), sign * mean(one.scores) if one.scores else 0.0, one.number),
     )
-
-
-def _keep_working(sweep: Sweep, study: Study, launcher: Launcher, stopped: threading.Event) -> None:
-    """A worker, and another one when it dies, unless it died before it began anything."""
-    while not stopped.is_set():
-        begun = _begun(study)
-        try:
-            launcher.run(partial(work, sweep))
-        except Exception as error:
-            if not stopped.is_set() and _begun(study) == begun:
-                raise RunError(f"no worker could begin: {error}") from error
-        else:
-            return
-
-
-def _begun(study: Study) -> int:
-    return sum(trial.state != TrialState.WAITING for trial in study.trials)
 
 
 def _tried_out(sweep: Sweep, claim: Claim) -> tuple[float | None, TrialState]:
