@@ -101,7 +101,7 @@ def _view(view: View, examples: Mapping[str, str]) -> None:
     asked: Any = (
         gr.Image(label="picture", type="filepath", format="png", sources=["upload", "clipboard"], height=240)
         if view.reads == "picture"
-        else gr.Textbox(label=view.reads, lines=2, max_lines=8, placeholder="Shift + Enter shows it")
+        else gr.Textbox(label=view.reads, lines=1, max_lines=8, placeholder="Enter shows it")
     )
     shapes = schema(view.options, view.title).model_json_schema().get("properties", {})
     controls: list[Any] = []

@@ -208,7 +208,8 @@ def run(matrix: Matrix, jobs: int = 1) -> Iterator[Entry]:
 
     Args:
         matrix: From :meth:`Matrix.parse`.
-        jobs: How many runs at once, each in a process of its own.
+        jobs: How many runs at once, each in a process of its own, which is spawned: a script calls this under
+            ``if __name__ == "__main__":``.
 
     Yields:
         The runs as they end, first those done before.
