@@ -124,6 +124,7 @@ def test_the_page_shows_what_the_model_makes_of_a_sentence(trained, page: Page, 
         expect(exhibits.locator("h3").first).to_have_text(re.compile("^unit 3 of .* state 1$"))
         page.get_by_label("text").last.fill("")
         page.get_by_role("button", name="show").last.click()
+        expect(exhibits).not_to_contain_text("casa")
         assert not problems
         page.goto("about:blank")  # a page that is left open asks for its server
 
