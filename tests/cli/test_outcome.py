@@ -7,7 +7,7 @@ import pytest
 
 from rnnx.cli.outcome import metrics, outcome, tell
 from rnnx.cli.screen import display
-from rnnx.core.exhibit import Text
+from rnnx.core.exhibits.exhibit import Text
 from rnnx.core.result import Result
 from rnnx.core.spec import resolve
 

@@ -11,11 +11,11 @@ import pytest
 from annotated_types import Ge, Le
 
 from rnnx.cli.page import PICTURE, _examples, _fragment, _options
-from rnnx.core.bars import Bars
 from rnnx.core.errors import UsageError
-from rnnx.core.exhibit import Text
+from rnnx.core.exhibits.bars import Bars
+from rnnx.core.exhibits.exhibit import Text
+from rnnx.core.exhibits.view import View
 from rnnx.core.options import Option
-from rnnx.core.view import View
 
 OPTIONS = {
     "size": Option("size", Annotated[int, Ge(1), Le(9)], 4, "How large."),

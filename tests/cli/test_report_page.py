@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rnnx.cli.report_page import clean, page, told
-from rnnx.core.comparison import compare
-from rnnx.core.record import Record, Shown
-from rnnx.core.significance import Difference
+from rnnx.core.comparing.comparison import compare
+from rnnx.core.comparing.record import Record, Shown
+from rnnx.core.comparing.significance import Difference
 from tests.runs import write_run
 
 PNG = base64.b64decode(

@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from rnnx.cli.scoreboard import Scoreboard, as_csv, as_latex, as_markdown, as_plain
-from rnnx.core.comparison import compare
-from rnnx.core.record import Record
+from rnnx.core.comparing.comparison import compare
+from rnnx.core.comparing.record import Record
 from tests.runs import write_run
 
 BLEU = {"gru": [30.0, 31.0, 32.5], "lstm": [40.0, 41.0, 42.0]}

@@ -23,7 +23,7 @@ from rnnx.core.analysis import Flow, gradient_flow, longest
 from rnnx.core.batch import Batch
 from rnnx.core.cell import Cell
 from rnnx.core.data import Split
-from rnnx.core.exhibit import Exhibit
+from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
 from rnnx.core.regularizers import WeightDrop, Zoneout
 from rnnx.core.skips import Plain

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rnnx.core.cell import Cell, TreeCell
 from rnnx.core.engine import flip, fold, loop, scan
 from rnnx.core.state import State, detach, select
-from rnnx.core.substitution import with_tensors
+from rnnx.core.unrolling.substitution import with_tensors
 
 N, T, I = 4, 5, 3  # noqa: E741
 LENGTHS = {

@@ -10,8 +10,8 @@ from matplotlib.image import imread
 from rnnx.core.analysis import Flow
 from rnnx.core.benchmark import SETTINGS, Timing
 from rnnx.core.errors import RunError
-from rnnx.core.matrix import Line
 from rnnx.core.plots import curves, gradient_flow, heat_map, ratios, save
+from rnnx.core.sweeps.matrix import Line
 
 
 def panels(path: Path) -> dict[str, Axes]:

@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 
 from rnnx.core.errors import RunError
-from rnnx.core.exhibit import Drawing, Exhibit, Text
+from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Text
 from rnnx.core.result import Result, values_of
 
 VALUES = values_of(

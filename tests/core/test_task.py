@@ -18,7 +18,7 @@ from torchmetrics import MaxMetric, Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Split
-from rnnx.core.exhibit import Exhibit
+from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.net import Net
 from rnnx.core.optimizers import SGD, Adam, Optimizer
 from rnnx.core.schedules import Cosine, Exponential, Plateau

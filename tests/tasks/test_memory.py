@@ -18,7 +18,7 @@ from torch import Tensor
 from rnnx.core.batch import Batch
 from rnnx.core.data import Data
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.exhibit import Text
+from rnnx.core.exhibits.exhibit import Text
 from rnnx.core.experiment import Experiment
 from rnnx.core.optimizers import Adam
 from rnnx.core.result import Result

@@ -17,7 +17,7 @@ from torch import Tensor
 from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Meta
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.exhibit import Exhibit
+from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.experiment import Experiment
 from rnnx.core.layers import Layer, Stack
 from rnnx.core.optimizers import Adam

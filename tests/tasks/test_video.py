@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.exhibit import Drawing, Picture
+from rnnx.core.exhibits.exhibit import Drawing, Picture
 from rnnx.core.experiment import Experiment
 from rnnx.core.optimizers import Adam
 from rnnx.core.result import Result

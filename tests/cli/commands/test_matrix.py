@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from rnnx.cli.app import app
 from rnnx.cli.commands.matrix import markdown
-from rnnx.core.matrix import Line
+from rnnx.core.sweeps.matrix import Line
 
 if TYPE_CHECKING:
     from conftest import CommandLine

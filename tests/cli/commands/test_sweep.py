@@ -11,7 +11,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 
 from rnnx.cli.commands.sweep import line, markdown, plain
 from rnnx.core.options import yaml
-from rnnx.core.sweep import Outcome, Sweep
+from rnnx.core.sweeps.sweep import Outcome, Sweep
 
 if TYPE_CHECKING:
     from conftest import CommandLine

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from rnnx.core.errors import UsageError
 from rnnx.core.launchers.ray import Ray
-from rnnx.core.sweep import Sweep, outcomes
+from rnnx.core.sweeps.sweep import Sweep, outcomes
 
 
 def test_without_ray_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

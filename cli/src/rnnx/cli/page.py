@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gradio import Blocks
     from gradio.components import Component
 
-    from rnnx.core.view import Exhibits, View
+    from rnnx.core.exhibits.view import Exhibits, View
 
 LOOPBACK: Final = "127.0.0.1"
 PICTURE: Final = "data:image/png;base64,"

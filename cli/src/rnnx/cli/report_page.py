@@ -20,12 +20,12 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 from pydantic_core import to_json
 
 from rnnx.cli.scoreboard import Column, Scoreboard
-from rnnx.core.comparison import Row, shown
-from rnnx.core.significance import Difference
+from rnnx.core.comparing.comparison import Row, shown
+from rnnx.core.comparing.significance import Difference
 
 if TYPE_CHECKING:
-    from rnnx.core.comparison import Table
-    from rnnx.core.record import Points, Record, Shown
+    from rnnx.core.comparing.comparison import Table
+    from rnnx.core.comparing.record import Points, Record, Shown
 
 LONGEST: Final = 1000  # points of a curve that are drawn
 DIGITS: Final = 5  # of their values
@@ -67,7 +67,7 @@ def page(tables: Sequence[Table], command: str) -> str:
     The runs' texts are escaped, their HTML is cleaned, and a policy in the page forbids what is not in it.
 
     Args:
-        tables: From :func:`rnnx.core.comparison.compare`.
+        tables: From :func:`rnnx.core.comparing.comparison.compare`.
         command: What the user typed.
 
     Raises:
@@ -315,7 +315,7 @@ def clean(sample: Shown) -> Markup:
     """What a sample shows, as HTML that is safe: a text escaped, a fragment without all but harmless tags.
 
     Example:
-        >>> from rnnx.core.record import Shown
+        >>> from rnnx.core.comparing.record import Shown
         >>> clean(Shown("a < b", None)), clean(Shown("", "<b onclick='x()'>a</b><script>x()</script>"))
         (Markup('a &lt; b'), Markup('<b>a</b>'))
     """

@@ -10,11 +10,11 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any, Final, final
 
 from rnnx.cli.screen import in_markdown
-from rnnx.core.scores import decimals, mean_and_spread, spread
-from rnnx.core.significance import CORRECTION, LEVEL, TEST, Difference
+from rnnx.core.comparing.scores import decimals, mean_and_spread, spread
+from rnnx.core.comparing.significance import CORRECTION, LEVEL, TEST, Difference
 
 if TYPE_CHECKING:
-    from rnnx.core.comparison import Metric, Row, Table
+    from rnnx.core.comparing.comparison import Metric, Row, Table
 
 NONE: Final = "no result"
 

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.steps import step_by_step
 from rnnx.core.testing.cells import sequences
 from rnnx.core.testing.cells.sequences import (
     check_a_sequence_is_its_steps_one_by_one,
@@ -19,6 +18,7 @@ from rnnx.core.testing.cells.sequences import (
     check_the_engines_way_is_the_loop_of_steps,
     check_unroll_is_the_loop_of_steps,
 )
+from rnnx.core.unrolling.steps import step_by_step
 
 But = Callable[..., type[Cell]]
 CHECKS = [

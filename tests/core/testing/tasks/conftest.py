@@ -15,7 +15,7 @@ from torchmetrics import MeanMetric, Metric
 from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.core.errors import UsageError
-from rnnx.core.exhibit import Exhibit, Text
+from rnnx.core.exhibits.exhibit import Exhibit, Text
 from rnnx.core.state import State, detach
 from rnnx.core.task import Loss, Task
 

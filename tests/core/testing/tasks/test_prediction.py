@@ -8,7 +8,8 @@ import torch
 from matplotlib.figure import Figure
 
 from rnnx.core.errors import InputError
-from rnnx.core.exhibit import Drawing, Exhibit, Text
+from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Text
+from rnnx.core.exhibits.view import View
 from rnnx.core.options import REQUIRED, Option
 from rnnx.core.testing.tasks.check import of_the_defaults
 from rnnx.core.testing.tasks.prediction import (
@@ -20,7 +21,6 @@ from rnnx.core.testing.tasks.prediction import (
     check_views_show_every_line,
     questions,
 )
-from rnnx.core.view import View
 
 ONE = Text("1")
 CHECKS = [

@@ -15,7 +15,7 @@ from rnnx.core.errors import UsageError
 from rnnx.core.runs import OUT, find_run, names
 
 if TYPE_CHECKING:
-    from rnnx.core.comparison import Table
+    from rnnx.core.comparing.comparison import Table
 
 ORDERS = ("model", "parameters", "seconds")  # besides metrics
 
@@ -26,7 +26,7 @@ def tables(runs: Sequence[str], out: str, baseline: str | None) -> list[Table]:
     Args:
         runs: Their folders or names; all in ``out`` if there are none.
         out: The folder that holds runs.
-        baseline: See :func:`rnnx.core.comparison.compare`.
+        baseline: See :func:`rnnx.core.comparing.comparison.compare`.
 
     Raises:
         UsageError: there is no such run, none at all, or no such row.
@@ -36,8 +36,8 @@ def tables(runs: Sequence[str], out: str, baseline: str | None) -> list[Table]:
     if not folders:
         raise UsageError(f"RUN...: expected runs to compare, and there are none yet in {out}")
 
-    from rnnx.core.comparison import compare
-    from rnnx.core.record import Record
+    from rnnx.core.comparing.comparison import compare
+    from rnnx.core.comparing.record import Record
 
     return compare([Record.read(folder) for folder in folders], baseline)
 
@@ -64,7 +64,7 @@ def compare(
     """
     found = tables(runs or (), out, baseline)
 
-    from rnnx.core.comparison import chosen
+    from rnnx.core.comparing.comparison import chosen
 
     wanted = chosen(
         found, metrics or [m.name for t in found for m in t.metrics if m.name.startswith("test/")]

@@ -36,12 +36,12 @@ def export(
 
     model = Run.load(folder)
     if as_onnx:
-        from rnnx.core import onnx_file
+        from rnnx.core.exporting import onnx_file
 
         difference = onnx_file.write(model, path)
         typer.echo(f"{path}: equal to the model within {difference:.1g}")
     else:
-        from rnnx.core import exported
+        from rnnx.core.exporting import exported
 
         exported.write(model, path)
         typer.echo(f"{path}: rnnx predict {shlex.quote(str(path))}")

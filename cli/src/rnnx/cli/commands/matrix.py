@@ -16,7 +16,7 @@ from rnnx.core.paths import typed
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rnnx.core.matrix import Entry, Line
+    from rnnx.core.sweeps.matrix import Entry, Line
 
 COLUMNS = ("task", "cell", "metric", "test", "parameters", "minutes")
 
@@ -58,7 +58,7 @@ def matrix(
 
     rnnx matrix cell=gru,lstm task=lm,nmt seed=1,2,3 net.match=1e6
     """
-    from rnnx.core.matrix import Matrix, lines, run
+    from rnnx.core.sweeps.matrix import Matrix, lines, run
 
     plan = Matrix.parse(words or (), storage=storage, name=name, launcher=launcher, command=command_line())
     entries = {}

@@ -20,7 +20,7 @@ from rnnx.core.options import validate
 from rnnx.core.runs import OUT, find_run
 
 if TYPE_CHECKING:
-    from rnnx.core.view import View
+    from rnnx.core.exhibits.view import View
 
 EXAMPLES: Final = 5
 

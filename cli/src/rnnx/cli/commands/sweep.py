@@ -17,7 +17,7 @@ from rnnx.cli.screen import command_line, display, display_json, in_markdown, ta
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rnnx.core.sweep import Outcome, Sweep
+    from rnnx.core.sweeps.sweep import Outcome, Sweep
 
 BEST = 10  # rows of the table
 
@@ -44,7 +44,7 @@ def markdown(sweep: Sweep, outcomes: Sequence[Outcome]) -> str:
 
 def plain(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """All trials, as JSON knows them, the best first."""
-    from rnnx.core.sweep import ranked
+    from rnnx.core.sweeps.sweep import ranked
 
     return {
         "study": sweep.name,
@@ -80,7 +80,7 @@ def sweep(
 
     rnnx sweep task=lm cell=gru,lstm optimizer.lr=loguniform:1e-4..1e-2 net.layers=int:1..3 seed=1,2,3
     """
-    from rnnx.core.sweep import Sweep, run
+    from rnnx.core.sweeps.sweep import Sweep, run
 
     plan = Sweep.parse(
         words or (),
@@ -108,7 +108,7 @@ def sweep(
 
 
 def _table(sweep: Sweep, outcomes: Sequence[Outcome]) -> tuple[list[str], list[list[str]]]:
-    from rnnx.core.sweep import ranked
+    from rnnx.core.sweeps.sweep import ranked
 
     keys = list(sweep.space.searched)
     columns = ["trial", "state", f"valid {sweep.metric}", *keys, "folder"]
@@ -127,7 +127,7 @@ def _table(sweep: Sweep, outcomes: Sequence[Outcome]) -> tuple[list[str], list[l
 
 
 def _counted(outcomes: Sequence[Outcome]) -> str:
-    from rnnx.core.sweep import STATES
+    from rnnx.core.sweeps.sweep import STATES
 
     states = [outcome.state for outcome in outcomes]
     counts = [f"{states.count(state)} {state}" for state in STATES.values() if state in states]
@@ -136,7 +136,7 @@ def _counted(outcomes: Sequence[Outcome]) -> str:
 
 def _again(sweep: Sweep, outcomes: Sequence[Outcome]) -> str | None:
     """The command that does the best trial's first run again; None where no trial is complete."""
-    from rnnx.core.sweep import ranked
+    from rnnx.core.sweeps.sweep import ranked
 
     best = next((one for one in ranked(outcomes, sweep.mode) if one.state == "complete"), None)
     return shlex.join(["rnnx", "run", *best.words]) if best else None

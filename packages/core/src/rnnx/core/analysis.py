@@ -26,8 +26,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from rnnx.core.batch import Batch
 from rnnx.core.cell import Cell
+from rnnx.core.exhibits.recording import Gates, Record, Step, recording
 from rnnx.core.files import write_text
-from rnnx.core.recording import Gates, Record, Step, recording
 from rnnx.core.runs import FLOW
 from rnnx.core.state import State
 from rnnx.core.task import Task

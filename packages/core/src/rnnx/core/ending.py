@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
 from rnnx.core.analysis import Flow
-from rnnx.core.exhibit import Exhibit
+from rnnx.core.exhibits.exhibit import Exhibit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

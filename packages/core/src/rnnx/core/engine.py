@@ -18,13 +18,13 @@ from torch.utils.checkpoint import checkpoint
 
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
-from rnnx.core.packing import Packing
-from rnnx.core.plans import plan_of
 from rnnx.core.state import State
-from rnnx.core.steps import step_by_step
-from rnnx.core.substitution import named_tensors, with_tensors
 from rnnx.core.trees import Trees
-from rnnx.core.unrolled import unrolled
+from rnnx.core.unrolling.packing import Packing
+from rnnx.core.unrolling.plans import plan_of
+from rnnx.core.unrolling.steps import step_by_step
+from rnnx.core.unrolling.substitution import named_tensors, with_tensors
+from rnnx.core.unrolling.unrolled import unrolled
 
 
 def scan(

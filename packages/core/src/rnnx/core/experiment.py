@@ -14,11 +14,12 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from rnnx.core import analysis, exported, history, processes
+from rnnx.core import analysis, history, processes
 from rnnx.core.baseline import Baseline
 from rnnx.core.checkpoints import BEST, latest, read_checkpoint
 from rnnx.core.data import Data, Meta
 from rnnx.core.errors import RnnxError, RunError, UsageError
+from rnnx.core.exporting import exported
 from rnnx.core.files import make_folder
 from rnnx.core.interruption import Interruption, is_requeued, job
 from rnnx.core.matching import matching_size

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rnnx.core.analysis import Flow
     from rnnx.core.benchmark import Timing
-    from rnnx.core.matrix import Line
+    from rnnx.core.sweeps.matrix import Line
 
 DASHES = ("-", "--", "-.", ":")  # that lines can be told apart in print without colours
 DEPTH = 1e-12  # how far below its largest value a curve of gradients is drawn

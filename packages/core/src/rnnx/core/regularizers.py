@@ -14,8 +14,8 @@ from rnnx.core.layers import Layer, Noise, Recurrent
 from rnnx.core.matrices import recurrent_matrices
 from rnnx.core.operator import Operator
 from rnnx.core.state import State
-from rnnx.core.substitution import with_tensors
 from rnnx.core.trees import Trees
+from rnnx.core.unrolling.substitution import with_tensors
 
 
 @final

@@ -15,7 +15,7 @@ from typing import Any, final
 import lightning as L
 import torch
 
-from rnnx.core.exhibit import Exhibit
+from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.files import make_folder, write_text
 from rnnx.core.runs import RESULT
 
@@ -55,7 +55,7 @@ class Result:
 
         The last says that the run has ended. The samples are texts in the one file, and in the other, for
         pages, a list of rows, each ``{column: {"text": ..., "html": ...}}``; see
-        :class:`rnnx.core.exhibit.Exhibit`.
+        :class:`rnnx.core.exhibits.exhibit.Exhibit`.
         """
         if self.samples:
             folder = self.folder / "samples"

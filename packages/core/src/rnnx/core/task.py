@@ -17,14 +17,14 @@ from torchmetrics import Metric, SumMetric
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
-from rnnx.core.exhibit import Exhibit
+from rnnx.core.exhibits.exhibit import Exhibit
+from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
 from rnnx.core.net import Net
 from rnnx.core.optimizers import Adam, Optimizer, trained
 from rnnx.core.processes import place, summed, using
 from rnnx.core.schedules import Constant, Schedule
 from rnnx.core.state import State
-from rnnx.core.view import View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

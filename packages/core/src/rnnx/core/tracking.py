@@ -24,7 +24,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.checkpoints import BEST
 from rnnx.core.ending import Ending
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.exhibit import Exhibit
+from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.history import METRICS, History
 from rnnx.core.optimizers import trained
 from rnnx.core.runs import CONFIG, RESULT

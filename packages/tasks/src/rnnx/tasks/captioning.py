@@ -17,12 +17,12 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.exhibit import Drawing, Exhibit, Picture, Text
+from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Picture, Text
+from rnnx.core.exhibits.view import View
 from rnnx.core.files import replacing
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
-from rnnx.core.view import View
 from rnnx.tasks.parts.attention import Memory, Score
 from rnnx.tasks.parts.backbone import Backbone
 from rnnx.tasks.parts.decoder import Decoder

@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from rnnx.core import state as states
-from rnnx.core.activations import activations
-from rnnx.core.bars import Bars
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Fraction, NonNegative, Positive, Rate, Seed
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
-from rnnx.core.exhibit import Exhibit, Text
-from rnnx.core.heat import Heat, shown
+from rnnx.core.exhibits.activations import activations
+from rnnx.core.exhibits.bars import Bars
+from rnnx.core.exhibits.exhibit import Exhibit, Text
+from rnnx.core.exhibits.heat import Heat, shown
+from rnnx.core.exhibits.view import View
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
-from rnnx.core.view import View
 from rnnx.tasks.parts.cross_entropy import cross_entropy
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled, tieable
 from rnnx.tasks.parts.sampling import filter_logits, sample

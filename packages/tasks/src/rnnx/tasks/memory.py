@@ -17,7 +17,7 @@ from torchmetrics import MeanMetric, Metric
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.exhibit import Exhibit, Text
+from rnnx.core.exhibits.exhibit import Exhibit, Text
 from rnnx.core.task import Loss, Task
 
 if TYPE_CHECKING:

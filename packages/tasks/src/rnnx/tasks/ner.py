@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from rnnx.core.activations import activations
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Positive, Rate
 from rnnx.core.data import Meta, Split
-from rnnx.core.exhibit import Exhibit, Text
+from rnnx.core.exhibits.activations import activations
+from rnnx.core.exhibits.exhibit import Exhibit, Text
+from rnnx.core.exhibits.palettes import distinct
+from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
-from rnnx.core.palettes import distinct
 from rnnx.core.task import Loss, Task
-from rnnx.core.view import View
 from rnnx.tasks.parts.characters import CharacterEncoder
 from rnnx.tasks.parts.confusion import Confusion, drawn
 from rnnx.tasks.parts.crf import CRF, Softmax, Tagging

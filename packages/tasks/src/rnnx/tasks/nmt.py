@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric
 
-from rnnx.core.activations import activations
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
-from rnnx.core.exhibit import Drawing, Exhibit, Text
+from rnnx.core.exhibits.activations import activations
+from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Text
+from rnnx.core.exhibits.view import View
 from rnnx.core.files import replacing
 from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
-from rnnx.core.view import View
 from rnnx.tasks.parts.attention import Memory, Score
 from rnnx.tasks.parts.bucketing import in_order
 from rnnx.tasks.parts.decoder import Decoder

@@ -11,19 +11,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 
-from rnnx.core.activations import activations
-from rnnx.core.bars import Bars
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Positive, Rate
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.exhibit import Exhibit, Spans, Text
+from rnnx.core.exhibits.activations import activations
+from rnnx.core.exhibits.bars import Bars
+from rnnx.core.exhibits.exhibit import Exhibit, Spans, Text
+from rnnx.core.exhibits.heat import Heat
+from rnnx.core.exhibits.palettes import scale
+from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
-from rnnx.core.heat import Heat
 from rnnx.core.padding import real_steps
-from rnnx.core.palettes import scale
 from rnnx.core.task import Loss, Task
-from rnnx.core.view import View
 from rnnx.tasks.parts.confusion import Confusion, drawn
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
 from rnnx.tasks.parts.phrases import Phrases

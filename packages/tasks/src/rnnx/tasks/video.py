@@ -17,11 +17,11 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import NonNegative, Positive, Rate
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.exhibit import Drawing, Exhibit, Picture, Text
+from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Picture, Text
+from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
-from rnnx.core.view import View
 from rnnx.tasks.parts.feature_file import read_features
 from rnnx.tasks.parts.film_strip import SCHEME, film_strip, passing, read_film_strip
 from rnnx.tasks.parts.frame_encoder import FrameEncoder

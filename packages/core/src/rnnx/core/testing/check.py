@@ -14,8 +14,8 @@ from typing import TypeAlias
 import torch
 
 from rnnx.core.errors import RnnxError
-from rnnx.core.plans import StepByStepWarning
 from rnnx.core.testing.comparison import require
+from rnnx.core.unrolling.plans import StepByStepWarning
 
 Check: TypeAlias = Callable[..., None]  # of a component's class, and of what else it is checked with
 

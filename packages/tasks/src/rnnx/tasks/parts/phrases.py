@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final, final
 
-from rnnx.core.exhibit import Exhibit, marked
+from rnnx.core.exhibits.exhibit import Exhibit, marked
 from rnnx.tasks.parts.brackets import Tree
 
 UNDERLINED: Final = "display:inline-block;vertical-align:top;padding-bottom:2px;border-bottom:3px solid"

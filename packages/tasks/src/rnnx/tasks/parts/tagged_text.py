@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rnnx.core.exhibit import Spans
+from rnnx.core.exhibits.exhibit import Spans
 from rnnx.tasks.parts.tags import Entity, Tag, entities, tags_of
 
 

@@ -10,8 +10,6 @@ from torch import Tensor
 from rnnx.core import engine
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
-from rnnx.core.packing import Packing
-from rnnx.core.plans import plan_of
 from rnnx.core.state import State
 from rnnx.core.testing.cells.check import of_each_setting
 from rnnx.core.testing.cells.gradients import gradients
@@ -19,7 +17,9 @@ from rnnx.core.testing.cells.results import Result, assert_same_result
 from rnnx.core.testing.cells.subject import Subject
 from rnnx.core.testing.cells.ways import BACK, EQUAL, FORTH, ROWS, Sequences
 from rnnx.core.testing.comparison import assert_same
-from rnnx.core.unrolled import unrolled
+from rnnx.core.unrolling.packing import Packing
+from rnnx.core.unrolling.plans import plan_of
+from rnnx.core.unrolling.unrolled import unrolled
 
 
 @of_each_setting

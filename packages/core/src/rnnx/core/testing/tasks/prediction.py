@@ -13,7 +13,7 @@ from typing import Any, final
 import torch
 
 from rnnx.core.errors import RnnxError
-from rnnx.core.exhibit import Exhibit
+from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.options import validate
 from rnnx.core.task import Task
 from rnnx.core.testing.check import one_sentence

@@ -1,0 +1,1 @@
+"""Runs side by side: records, scores over seeds, tests of differences."""

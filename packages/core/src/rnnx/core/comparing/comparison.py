@@ -1,0 +1,292 @@
+"""Runs side by side: those that differ in nothing but their seed in one row, with what their scores tell."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import mean
+from typing import Any, Final, final
+
+from rnnx.core.comparing.record import Record
+from rnnx.core.comparing.significance import Difference, differences
+from rnnx.core.errors import UsageError
+from rnnx.core.registry import find, suggestion
+
+IDLE: Final = {"seed", "name", "out", "logger", "checkpoint"}  # sections and keys that make no other model
+NETS: Final = {"cell", "net", "optimizer", "schedule", "trainer", "stopping"}  # nor do these of a baseline
+SPLITS: Final = ("test", "valid")
+
+
+@final
+@dataclass(frozen=True)
+class Metric:
+    """What rows are compared by.
+
+    Attributes:
+        name: The split and the metric, such as ``test/loss``.
+        rises: Whether it is better the higher it is.
+    """
+
+    name: str
+    rises: bool
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    """Runs that differ in nothing but their seed.
+
+    Attributes:
+        label: What they are and the others are not.
+        settings: Their values of the keys in which the table's runs differ, where they have such.
+        records: The runs, by seed.
+    """
+
+    label: str
+    settings: Mapping[str, Any]
+    records: Sequence[Record]
+
+    @property
+    def ended(self) -> list[Record]:
+        """The runs that have a result."""
+        return [record for record in self.records if record.result is not None]
+
+    @property
+    def failures(self) -> list[str]:
+        """Why the others have none, a sentence each."""
+        return [record.failure for record in self.records if record.result is None]
+
+    def scores(self, metric: str) -> list[float]:
+        """A metric of each seed; where a seed has several runs, their mean."""
+        found: dict[int, list[float]] = {}
+        for record in self.ended:
+            value = record.metric(metric)
+            if value is not None:
+                found.setdefault(record.seed, []).append(value)
+        return [mean(values) for values in found.values()]
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds have a result."""
+        return len({record.seed for record in self.ended})
+
+    @property
+    def parameters(self) -> int | None:
+        """Of the model; None where no run has ended."""
+        return next((record.result["parameters"] for record in self.ended if record.result), None)
+
+    def measured(self, group: str, name: str) -> float | None:
+        """The mean over runs of what they measured besides, such as ``("seconds", "fit")``."""
+        found = [record.result[group].get(name) for record in self.ended if record.result]
+        values = [value for value in found if value is not None]
+        return mean(values) if values else None
+
+
+@final
+@dataclass(frozen=True)
+class Table:
+    """Runs of one task on one kind of data.
+
+    Attributes:
+        task: Name of the task.
+        data: Name of the data.
+        metrics: Those of the test, then those of the validation split; in each the task's monitor first.
+        rows: At first the best by the first metric first, those without a score last.
+        differing: The keys of the configuration in which the runs differ.
+        baseline: The label of the row that the others are tested against; None for the best by each metric.
+    """
+
+    task: str
+    data: str
+    metrics: Sequence[Metric]
+    rows: Sequence[Row]
+    differing: Sequence[str]
+    baseline: str | None = None
+
+    @property
+    def records(self) -> list[Record]:
+        """The runs of all rows."""
+        return [record for row in self.rows for record in row.records]
+
+    def best(self, metric: Metric) -> Row | None:
+        """The row with the best mean of a metric; None where no row has a finite one."""
+        means = {row.label: mean(scores) for row in self.rows if (scores := row.scores(metric.name))}
+        finite = {label: value for label, value in means.items() if math.isfinite(value)}
+        if not finite:
+            return None
+        label = (max if metric.rises else min)(finite, key=lambda label: finite[label])
+        return next(row for row in self.rows if row.label == label)
+
+    def reference(self, metric: Metric) -> Row | None:
+        """The row that the others are tested against."""
+        if self.baseline is None:
+            return self.best(metric)
+        return next(row for row in self.rows if row.label == self.baseline)
+
+    def differences(self, metric: Metric) -> dict[str, Difference | None]:
+        """How each other row differs from the reference, by label; see :class:`Difference`."""
+        return self._differences[metric.name]
+
+    @cached_property
+    def _differences(self) -> dict[str, dict[str, Difference | None]]:
+        found: dict[str, dict[str, Difference | None]] = {}
+        for metric in self.metrics:
+            reference = self.reference(metric)
+            others = [row for row in self.rows if reference and row.label != reference.label]
+            samples = [row.scores(metric.name) for row in others]
+            tested = differences(samples, reference.scores(metric.name) if reference else [])
+            found[metric.name] = dict(zip((row.label for row in others), tested, strict=True))
+        return found
+
+    def by(self, key: str) -> Table:
+        """The table with its rows in another order, those without such a number last.
+
+        Args:
+            key: A metric (the best first), ``parameters`` or ``seconds`` (the fewest first), or ``model``.
+        """
+        if key == "model":
+            return replace(self, rows=sorted(self.rows, key=lambda row: row.label))
+        metric = next((metric for metric in self.metrics if metric.name == key), None)
+        sign = -1 if metric and metric.rises else 1
+
+        def place(row: Row) -> tuple[bool, float]:
+            value = row.parameters if key == "parameters" else row.measured("seconds", "fit")
+            if metric:
+                value = mean(scores) if (scores := row.scores(key)) else None
+            return value is None or not math.isfinite(value), sign * (value or 0)
+
+        return replace(self, rows=sorted(self.rows, key=place))
+
+
+def compare(records: Sequence[Record], baseline: str | None = None) -> list[Table]:
+    """The tables of some runs: one for each task and kind of data, in the order of the runs.
+
+    Args:
+        records: The runs; one that is named twice counts once.
+        baseline: The label of a row, or the name of one of its runs, that the others are tested against; None
+            for the best.
+
+    Raises:
+        UsageError: there is no such row, or no such task is installed.
+    """
+    groups: dict[tuple[str, str], dict[Any, Record]] = {}
+    for record in records:
+        group = groups.setdefault((record.task, str(record.settings.get("data.name"))), {})
+        group.setdefault(record.folder.resolve(), record)
+    tables = [_table(task, data, list(group.values())) for (task, data), group in groups.items()]
+    return tables if baseline is None else _tested_against(tables, baseline)
+
+
+def chosen(tables: Sequence[Table], names: Sequence[str]) -> list[str]:
+    """The metrics that a user means.
+
+    Args:
+        tables: Where they are.
+        names: Of metrics; of those without a split, that of the test.
+
+    Raises:
+        UsageError: no table has such a metric.
+
+    Example:
+        >>> chosen([Table("lm", "toy", [Metric("test/loss", False)], [], [])], ["loss"])
+        ['test/loss']
+    """
+    known = list(dict.fromkeys(metric.name for table in tables for metric in table.metrics))
+    wanted = [name if "/" in name else f"test/{name}" for name in names]
+    if unknown := [name for name in wanted if name not in known]:
+        raise UsageError(
+            *(
+                f"{name}: no run has such a metric{suggestion(name, known)} ({', '.join(known)})"
+                for name in unknown
+            )
+        )
+    return wanted
+
+
+def shown(value: Any) -> str:
+    """A value of a setting, as it is typed.
+
+    Example:
+        >>> shown("dot"), shown(True), shown([0.9, 0.999]), shown(None)
+        ('dot', 'true', '[0.9,0.999]', 'null')
+    """
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _table(task: str, data: str, records: Sequence[Record]) -> Table:
+    settings = [_deciding(record) for record in records]
+    differing = _differing(settings)
+    groups: dict[str, list[Record]] = {}
+    deciding: dict[str, dict[str, Any]] = {}
+    for record, values in zip(records, settings, strict=True):
+        identity = json.dumps({key: values[key] for key in differing if key in values})
+        groups.setdefault(identity, []).append(record)
+        deciding[identity] = values
+    rows = [
+        Row(
+            _label(group[0], deciding[identity], differing, settings),
+            json.loads(identity),
+            sorted(group, key=lambda record: record.seed),
+        )
+        for identity, group in groups.items()
+    ]
+    table = Table(task, data, _metrics(task, records), rows, differing)
+    return table.by(table.metrics[0].name) if table.metrics else table
+
+
+def _deciding(record: Record) -> dict[str, Any]:
+    """The settings that decide what becomes of a run, but for its seed."""
+    idle = IDLE | (NETS if record.settings.get("baseline.name") else set())
+    values = {key: value for key, value in record.settings.items() if key.partition(".")[0] not in idle}
+    return {"baseline.name": None, **values}
+
+
+def _differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys that have several values; that some lack a key, as what it belongs to, is no difference."""
+    keys = dict.fromkeys(key for values in settings for key in values)
+    return [key for key in keys if len({json.dumps(values[key]) for values in settings if key in values}) > 1]
+
+
+def _label(
+    record: Record, own: Mapping[str, Any], differing: Sequence[str], settings: Sequence[Mapping[str, Any]]
+) -> str:
+    """The model, and what else sets it apart; of a component's options, what differs among those with it."""
+
+    def names(key: str) -> bool:
+        name = f"{key.partition('.')[0]}.name"
+        if key in ("cell.name", "baseline.name"):  # the model
+            return False
+        if key == "cell.hidden_size" and own.get("net.match"):  # it was solved for
+            return False
+        return key == name or key in _differing([one for one in settings if one.get(name) == own.get(name)])
+
+    others = [key for key in differing if key in own and names(key)]
+    return " ".join([record.model, *(f"{key.removesuffix('.name')}={shown(own[key])}" for key in others)])
+
+
+def _metrics(task: str, records: Sequence[Record]) -> list[Metric]:
+    kind = find("task", task).load()
+
+    def names(split: str) -> Iterator[str]:
+        found = dict.fromkeys(name for record in records for name in (record.result or {}).get(split, ()))
+        yield from sorted(found, key=lambda name: name != kind.monitor)
+
+    return [Metric(f"{split}/{name}", kind.rises(name)) for split in SPLITS for name in names(split)]
+
+
+def _tested_against(tables: Sequence[Table], baseline: str) -> list[Table]:
+    found = []
+    for table in tables:
+        names = {record.name: row.label for row in table.rows for record in row.records}
+        labels = {row.label: row.label for row in table.rows}
+        found.append(replace(table, baseline=(names | labels).get(baseline)))
+    if all(table.baseline is None for table in found):
+        known = [row.label for table in tables for row in table.rows]
+        raise UsageError(
+            f"--baseline: no row and no run is called {baseline!r}{suggestion(baseline, known)} "
+            f"(rows: {', '.join(known)})"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""What people see of a model: texts, spans, pictures, trees, states over a text."""

@@ -1,0 +1,1 @@
+"""A model for other programs: a folder with its card, ONNX, the hub."""

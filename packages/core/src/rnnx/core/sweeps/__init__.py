@@ -1,0 +1,1 @@
+"""Many runs: searches and matrices, and the workers that share them."""

@@ -1,0 +1,328 @@
+"""A cell's step taken apart, so that only what must be is done step by step.
+
+The operations of a step and of its gradients are sorted:
+
+* *constant*: what depends on the parameters alone, once a sequence;
+* *ahead*: what depends on no state, once for the rows of all steps together;
+* *forward*: what leads from the state before a step to that after it, without autograd, step by step, keeping
+  what the rest needs;
+* *after*: what nothing leads on from, an output that is no state above all, once for all steps;
+* *turn*: what the way back reads and can be had before its first step, once for all steps;
+* *backward*: what leads from the gradient at the state after a step to that before it, step by step;
+* *late*: every other gradient, of the parameters above all, once for all steps.
+
+So the gradient of a matrix is one product with the rows of a whole sequence, as in cuDNN's kernels, for any
+cell that is a function of its row and its parameters; and of one whose gates need no past, the memory alone
+goes along time. Nothing is compiled, and no length or number of rows is met anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import getitem, mul
+from typing import Any, NamedTuple, TypeAlias, final
+
+import torch
+from torch import Tensor, fx
+
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view, writing_into
+from rnnx.core.unrolling.trace import UntraceableError, settled, traced
+
+Values: TypeAlias = Sequence[Any]
+Part: TypeAlias = Callable[..., Values]
+
+
+class Form(NamedTuple):
+    """What a row of a tensor is: its shape and its type."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    def empty(self, rows: int, device: torch.device) -> Tensor:
+        """Room for so many rows."""
+        return torch.empty(rows, *self.shape, dtype=self.dtype, device=device)
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """The parts of a cell's step, as functions of tensors.
+
+    What is read or filled of all steps has their rows one below the other.
+
+    Attributes:
+        constant: Of the cell's tensors: what depends on them alone.
+        ahead: Of ``z`` and the constants: what forward reads, then what is held of it.
+        forward: Of ``z``, what it reads, the state, the constants, and room for each of :attr:`kept`, which
+            it fills: the new state.
+        after: Of ``z``, the states before each step that :attr:`after_befores` names, what was kept and held,
+            and the constants: ``y``, then what is held of what leads to it.
+        turn: Of the gradient at ``y``, ``z``, the states that :attr:`turn_befores` names, what was kept and,
+            both times, held, and the constants: what backward reads, then what late reads.
+        backward: Of the gradients at the new state, what it reads, the constants, and room for each of
+            :attr:`passed`, which it fills: the gradients at the state, None where there is none.
+        late: Of what was passed, what it reads, and the constants: the gradients at ``z`` and at the tensors,
+            None where none is wanted.
+        dtypes: Of the state's tensors, the same before a step and after it.
+        kept: The forms of what is kept of a step.
+        passed: The forms of what backward hands on to late.
+        after_befores: Of those states before a step that after reads: their position in the state, and in
+            ``kept`` that of the state after it.
+        turn_befores: And of those that turn reads.
+        forward_reads: How many values forward reads.
+        backward_reads: How many values backward reads.
+        learns: Whether any gradient is wanted.
+        draws: Whether the step draws random numbers.
+    """
+
+    constant: Part
+    ahead: Part
+    forward: Part
+    after: Part
+    turn: Part
+    backward: Part
+    late: Part
+    dtypes: Sequence[torch.dtype]
+    kept: Sequence[Form]
+    passed: Sequence[Form]
+    after_befores: Sequence[tuple[int, int]]
+    turn_befores: Sequence[tuple[int, int]]
+    forward_reads: int
+    backward_reads: int
+    learns: bool
+    draws: bool
+
+
+def taken_apart(cell: Cell, z: Tensor, state: State) -> Plan:
+    """The plan of a cell's step.
+
+    Args:
+        cell: The cell.
+        z: Of the kind that will come, ``(N, P)``.
+        state: Tensors ``(N, size)``.
+
+    Raises:
+        UntraceableError: the step does what a plan cannot hold.
+        Exception: whatever the step itself raises.
+    """
+    try:
+        dtypes = settled(cell, z, state)
+        graph = traced(cell, z, state, dtypes)
+    except UntraceableError:
+        raise
+    except Exception as error:  # whatever a stranger's step may do under a tracer
+        raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
+    parts = _Parts(graph, len(state))
+    return _Parts(fused(graph, parts.ahead | parts.loose), len(state)).plan(dtypes)
+
+
+@final
+class _Parts:
+    """The operations of a traced step, sorted.
+
+    Args:
+        graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it.
+        states: How many tensors the state has.
+    """
+
+    def __init__(self, graph: fx.Graph, states: int) -> None:
+        self.nodes = list(graph.nodes)
+        self.places = {node: place for place, node in enumerate(self.nodes)}
+        given = [node for node in self.nodes if node.op == "placeholder"]
+        (results,) = self.nodes[-1].args
+        assert isinstance(results, list)
+        first = 1 + states
+        self.step, self.tensors, self.at = given[:first], given[first:-first], given[-first:]
+        self.y, self.after = results[0], results[1:first]
+        self.to_z, self.to_state = results[first], results[first + 1 : 2 * first]
+        self.to_tensors = results[2 * first :]
+        self.rows = {node for node in self.nodes if node.target in (ATEN.sym_size.int, mul)}
+        self.random = {node for node in self.nodes if draws(node)}
+        self.constant, self.tangent = set(self.tensors), set(self.at)
+        self.ahead: set[fx.Node] = set()  # depends on no state
+        self.primal: set[fx.Node] = set()  # all of the step that is not constant
+        self.loose: set[fx.Node] = set(self.at[:1])  # depends on the gradient at no state
+        self.drawn: set[fx.Node] = set()  # depends on random numbers
+        for node in self.nodes:
+            if node.op == "call_function" and node not in self.rows:
+                self._sort(node)
+
+    def _sort(self, node: fx.Node) -> None:
+        reads, alone = set(node.all_input_nodes), self._alone(node)
+        if reads & self.tangent:
+            self.tangent.add(node)
+            if alone and reads & self.tangent <= self.loose:
+                self.loose.add(node)
+        elif node not in self.random and reads <= self.constant:
+            self.constant.add(node)
+        else:
+            self.primal.add(node)
+            if node in self.random or reads & self.drawn:
+                self.drawn.add(node)
+            elif alone and reads <= {self.step[0], *self.constant, *self.rows, *self.ahead}:
+                self.ahead.add(node)
+
+    def _alone(self, node: fx.Node) -> bool:
+        """Whether each row of a value is made of one row."""
+        return all(map(_by_rows, {node, *node.all_input_nodes} - self.constant - self.rows))
+
+    def plan(self, dtypes: Sequence[torch.dtype]) -> Plan:
+        """The parts."""
+        z, *before = self.step
+        constants = self._ordered(
+            n for n in self.constant if any(user not in self.constant for user in n.users)
+        )
+        chain = (self._above(self.to_state) & self.tangent) - set(self.at)
+        late = self._readable(
+            (self._above([self.to_z, *self.to_tensors]) & self.tangent) - chain - set(self.at)
+        )
+        chain -= self.loose
+        found = chain | set(self.at[1:])  # in the steps back
+        gradients = {*self._reads(late), *({self.to_z, *self.to_tensors} & self.tangent)} - late
+        passed = self._ordered(gradients & found)
+        late_reads = self._ordered(gradients - found)
+        backward_reads = [node for node in self._reads(self._readable(chain)) if node not in found]
+
+        steps = self._steps()
+        at_once = _whole((self._above([self.y]) & self.primal) - steps - self.ahead)
+        for_turn = self._sources([*backward_reads, *late_reads], steps | self.ahead | at_once)
+        held_after = self._ordered(for_turn & at_once)
+        for_after = self._sources([self.y, *held_after], steps | self.ahead)
+        stored = for_after | for_turn
+        follows = dict(zip(before, self.after, strict=True))
+        wanted = (stored & steps) | {follows[node] for node in stored & follows.keys()}
+        made_at_once = self.y in self.ahead | at_once and not is_view(self.y)
+        kept = self._ordered(wanted if made_at_once else wanted | {self.y})
+        held = self._ordered(stored & self.ahead)
+        forward_reads = self._ordered({*self._reads(steps), *self.after, *kept} & self.ahead)
+        after_befores, turn_befores = (
+            [(place, kept.index(self.after[place])) for place, node in enumerate(before) if node in read]
+            for read in (for_after, for_turn)
+        )
+        return Plan(
+            constant=self._function(self.tensors, constants),
+            ahead=self._function([z, *constants], [*forward_reads, *held]),
+            forward=self._function([z, *forward_reads, *before, *constants], self.after, kept),
+            after=self._function(
+                [z, *(before[place] for place, _ in after_befores), *kept, *held, *constants],
+                [self.y, *held_after],
+            ),
+            turn=self._function(
+                [
+                    *(self.at[0], z, *(before[place] for place, _ in turn_befores)),
+                    *(*kept, *held, *held_after, *constants),
+                ],
+                [*backward_reads, *late_reads],
+            ),
+            backward=self._function([*self.at[1:], *backward_reads, *constants], self.to_state, passed),
+            late=self._function([*passed, *late_reads, *constants], [self.to_z, *self.to_tensors]),
+            dtypes=dtypes,
+            kept=[Form(node.meta["shape"], node.meta["dtype"]) for node in kept],
+            passed=[Form(node.meta["shape"], node.meta["dtype"]) for node in passed],
+            after_befores=after_befores,
+            turn_befores=turn_befores,
+            forward_reads=len(forward_reads),
+            backward_reads=len(backward_reads),
+            learns=any(isinstance(node, fx.Node) for node in (self.to_z, *self.to_state, *self.to_tensors)),
+            draws=bool(self.random),
+        )
+
+    def _steps(self) -> set[fx.Node]:
+        """What of the step is done step by step."""
+        to_y = self._above([self.y]) & self.primal
+        last = [*self.after, *self.drawn, *(node for node in to_y if not self._alone(node))]
+        if is_view(self.y):  # of what may be the user's
+            last.append(self.y)
+        return _whole((self._above(last) & self.primal) - self.ahead)
+
+    def _sources(self, results: Iterable[fx.Node], done: set[fx.Node]) -> set[fx.Node]:
+        """What results are made of: of what is done already, and of the states; views of it left out."""
+        found: set[fx.Node] = set()
+        seen: set[fx.Node] = set()
+        waiting = list(results)
+        while waiting:
+            node = waiting.pop()
+            if node in done or node.op == "placeholder":
+                found |= self._roots(node)
+            elif node not in seen | self.constant | self.rows:
+                seen.add(node)
+                waiting += node.all_input_nodes
+        return found
+
+    def _readable(self, part: set[fx.Node]) -> set[fx.Node]:
+        """With what it must make again, as a matrix turned round, which has no row for each of the batch."""
+        part = set(part)
+        while again := {node for node in self._reads(part) if not node.meta.get("by_rows")}:
+            if again & self.random:
+                raise UntraceableError("draws random numbers that are not a row's")
+            part |= again
+        return part
+
+    def _roots(self, node: fx.Node) -> set[fx.Node]:
+        """What a node is a view of: itself, if it is no view."""
+        if node in self.constant or node in self.rows:
+            return set()
+        if node.op == "placeholder" or not is_view(node):
+            return {node}
+        roots = {root for read in node.all_input_nodes for root in self._roots(read)}
+        return roots if all(root.meta.get("by_rows") for root in roots) else {node}
+
+    def _ordered(self, nodes: Iterable[fx.Node]) -> list[fx.Node]:
+        return sorted(nodes, key=self.places.__getitem__)
+
+    def _above(self, roots: Iterable[Any], stop: Iterable[fx.Node] = ()) -> set[fx.Node]:
+        """The nodes from which these come, themselves included, and nothing above ``stop``."""
+        found: set[fx.Node] = set()
+        waiting, stop = [root for root in roots if isinstance(root, fx.Node)], set(stop)
+        while waiting:
+            node = waiting.pop()
+            if node not in found and node not in stop:
+                found.add(node)
+                waiting += [] if node.target is ATEN.sym_size.int else node.all_input_nodes
+        return found
+
+    def _reads(self, part: set[fx.Node]) -> list[fx.Node]:
+        """What a part reads that is neither its own, nor constant, nor the number of rows."""
+        reads = {read for node in part for read in node.all_input_nodes}
+        return self._ordered(reads - part - self.constant - self.rows)
+
+    def _function(
+        self, given: Sequence[fx.Node], results: Sequence[Any], filled: Sequence[fx.Node] = ()
+    ) -> Part:
+        """The operations that lead from some nodes to others.
+
+        Args:
+            given: What the function is called with, first one that has a row for each of the batch, if it has
+                any.
+            results: What it gives.
+            filled: What it writes into tensors that it is called with too, after the others.
+        """
+        graph = fx.Graph()
+        known = {node: graph.placeholder(f"given_{number}") for number, node in enumerate(given)}
+        room = {node: graph.placeholder(f"room_{number}") for number, node in enumerate(filled)}
+        for node in self._ordered(self._above([*results, *filled], given)):
+            if node.target is ATEN.sym_size.int:
+                known[node] = graph.call_function(ATEN.sym_size.int, (known[given[0]], 0))
+            else:
+                known[node] = writing_into(
+                    graph, graph.node_copy(node, known.__getitem__), room.pop(node, None)
+                )
+        for node, place in room.items():
+            graph.call_method("copy_", (place, known[node]))
+        graph.output(tuple(known[node] if isinstance(node, fx.Node) else None for node in results))
+        return fx.GraphModule({}, graph).forward
+
+
+def _by_rows(node: fx.Node) -> bool:
+    """Whether a value, or all of several, has one row for each of the batch."""
+    if "by_rows" in node.meta:
+        return bool(node.meta["by_rows"])
+    return node.op == "call_function" and all(map(_by_rows, node.users))
+
+
+def _whole(part: set[fx.Node]) -> set[fx.Node]:
+    """With all results of the operations that have several."""
+    return part | {user for node in part for user in node.users if user.target is getitem}

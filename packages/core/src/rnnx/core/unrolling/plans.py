@@ -1,0 +1,158 @@
+"""Which plan a cell is run by, and whether it may be."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+from rnnx.core.unrolling.circumstances import transformed
+from rnnx.core.unrolling.frozen import frozen
+from rnnx.core.unrolling.plan import Plan, taken_apart
+from rnnx.core.unrolling.steps import step_by_step
+from rnnx.core.unrolling.substitution import copies_of, named_tensors, with_tensors
+from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
+from rnnx.core.unrolling.unrolled import unrolled
+
+SIZES: Final = (4, 3, 3, 1)  # of the sequences on which a plan is compared with the steps
+CLOSE: Final = {torch.float64: 1e-9, torch.float32: 1e-3}  # of their values, to the largest
+HALF: Final = 0.1  # where there are 16 bits, also on the way to a gradient of 32
+
+MOST: Final = 256  # plans that are kept
+
+_plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
+_refused: set[Hashable] = set()
+
+
+class StepByStepWarning(UserWarning):
+    """A cell is read more slowly than it might be."""
+
+
+def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
+    """The plan by which a cell reads such data; None where its steps are to be taken one by one.
+
+    A plan is made when a cell is first met with data of a kind: of these widths, types and device, with these
+    options, in training or evaluation, under autocast or not. It is then compared with the steps. Where it
+    differs or cannot be made, a warning says so once, and cells of that class go step by step.
+
+    A cell with hooks within, or with a step of its own instead of its class's, goes step by step without a
+    word, so that they are called; so does one within
+    ``torch.func``'s transformations, forward-mode differentiation and ``torch.compile``.
+
+    Args:
+        cell: The cell.
+        z: Projected inputs, ``(M, P)``.
+        state: Tensors ``(N, size)``.
+    """
+    if _hooked(cell) or transformed() or type(z) is not Tensor or z.is_meta:
+        return None
+    kind = tuple(map(type, cell.modules()))
+    if kind in _refused:
+        return None
+    try:
+        signature = _signature(cell, z, state)
+        if signature not in _plans:
+            _plans[signature] = _made(cell, z, state)
+            if _signature(cell, z, state) != signature:
+                raise UntraceableError("changes its own attributes")
+            if len(_plans) > MOST:
+                _plans.popitem(last=False)
+    except UntraceableError as error:
+        _refused.add(kind)
+        name = type(cell).__name__
+        warnings.warn(
+            f"cell {name} is run step by step, which is slower: its step {error}",
+            StepByStepWarning,
+            stacklevel=5,
+        )
+        return None
+    _plans.move_to_end(signature)
+    return _plans[signature]
+
+
+def _made(cell: Cell, z: Tensor, state: State) -> Plan | None:
+    """A plan that was compared; None where the step fails without one too, and is to say so itself."""
+    devices = [] if z.device.type == "cpu" else [z.device]
+    alone = saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)  # out of a checkpoint's sight
+    with alone, torch.random.fork_rng(devices, device_type=z.device.type):
+        return with_tensors(cell, copies_of(cell), _compared, cell, z, state)
+
+
+def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
+    try:
+        settled(cell, z, state)
+    except UntraceableError:
+        raise
+    except Exception:
+        return None
+    try:
+        plan = taken_apart(cell, z, state)
+        _compare(plan, cell, z, state)
+    except UntraceableError:
+        raise
+    except Exception as error:  # whatever a stranger's step may do under a tracer
+        raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
+    return plan
+
+
+def _compare(plan: Plan, cell: Cell, z: Tensor, state: State) -> None:
+    """Refuses a plan that gives other numbers or gradients than the steps, from whatever state."""
+    torch.manual_seed(0)
+    drawn = torch.randn(sum(SIZES), z.shape[1]).to(z).requires_grad_(plan.learns and z.requires_grad)
+    anywhere = tuple(torch.randn(SIZES[0], tensor.shape[1]).to(tensor) for tensor in state)
+    close = {} if torch.is_autocast_enabled(z.device.type) else CLOSE
+    for before in (tuple(map(torch.zeros_like, anywhere)), anywhere):
+        results = (_result(plan, cell, drawn, before, planned) for planned in (True, False))
+        for found, wanted in zip(*results, strict=True):
+            scale = wanted.detach().abs().amax().nan_to_num(1.0).clamp(1.0, 1e30)
+            near = close.get(wanted.dtype, HALF) * float(scale)
+            if not torch.allclose(found, wanted, rtol=0, atol=near, equal_nan=True):
+                raise UntraceableError("gives other numbers when it is taken apart")
+
+
+def _result(plan: Plan, cell: Cell, z: Tensor, state: State, planned: bool) -> Sequence[Tensor]:
+    """Outputs, the last state, and where they are wanted gradients."""
+    state = tuple(
+        t.detach().to(d).requires_grad_(plan.learns) for t, d in zip(state, plan.dtypes, strict=True)
+    )
+    torch.manual_seed(1)
+    if planned:
+        y, last = unrolled(plan, cell, z, SIZES, state)
+    else:
+        y, last = step_by_step(cell.step, z, SIZES, state)
+    of = [tensor for tensor in (z, *state, *named_tensors(cell).values()) if tensor.requires_grad]
+    return [y, *last, *_gradients((y, *last), of if plan.learns else [])]
+
+
+def _gradients(outputs: Sequence[Tensor], of: Sequence[Tensor]) -> Sequence[Tensor]:
+    if not of:
+        return []
+    total = torch.stack([output.double().square().sum() for output in outputs if output.requires_grad]).sum()
+    return torch.autograd.grad(total, of, allow_unused=True, materialize_grads=True)
+
+
+def _signature(cell: Cell, z: Tensor, state: State) -> Hashable:
+    """All that the operations of a step can depend on."""
+    device = z.device.type
+    autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    read = tuple((tensor.shape[1], tensor.dtype) for tensor in (z, *state))
+    tensors = tuple((tensor.shape, tensor.dtype) for tensor in named_tensors(cell).values())
+    return frozen(cell), read, tensors, tuple(requirements(cell, z, state)), device, autocast
+
+
+def _hooked(cell: Cell) -> bool:
+    return nn.modules.module._has_any_global_hook() or any(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or "step" in vars(module)
+        for module in cell.modules()
+    )

@@ -1,0 +1,45 @@
+"""The readable loop of steps: what every faster way must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from rnnx.core import state as states
+from rnnx.core.state import State
+
+Step: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
+
+
+def step_by_step(step: Step, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
+    """Makes the steps of packed sequences, one after the other.
+
+    Args:
+        step: A cell's step.
+        z: Projected inputs ``(M, P)``, packed as by :class:`~rnnx.core.unrolling.packing.Packing`.
+        sizes: How many rows run at each step, never more than before; one step at least.
+        state: The state before the first step, ``(N, size)``, of rows in order of falling length.
+
+    Returns:
+        ``y``, ``(M, output_size)``, packed as ``z``; and the state of each row after its last step.
+
+    Example:
+        >>> def add(z, state):
+        ...     return state[0] + z, (state[0] + z,)
+        >>> y, (last,) = step_by_step(add, torch.tensor([[1.], [2.], [3.]]), [2, 1], (torch.zeros(2, 1),))
+        >>> y.flatten().tolist(), last.flatten().tolist()
+        ([1.0, 2.0, 4.0], [4.0, 2.0])
+    """
+    outputs, finished = [], []
+    running = len(state[0]) if state else sizes[0]
+    for row, size in zip(z.split(list(sizes)), sizes, strict=True):
+        if size < running:
+            finished.append(states.select(state, slice(size, None)))
+            state = states.select(state, slice(size))
+            running = size
+        y, state = step(row, state)
+        outputs.append(y)
+    return torch.cat(outputs), states.join([state, *reversed(finished)])

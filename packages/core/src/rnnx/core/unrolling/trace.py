@@ -1,0 +1,236 @@
+"""A cell's step, and its gradients, as a graph of operations for any number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import getitem, mul
+from typing import Any, final
+
+import torch
+from torch import Tensor, fx
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+from rnnx.core.unrolling.operations import ATEN, draws, writes
+from rnnx.core.unrolling.substitution import copies_of, named_tensors, with_tensors
+
+ROWS = (2, 3)  # with which a step is recorded
+
+
+class UntraceableError(Exception):
+    """A step does what no graph can hold; the text goes on after "its step"."""
+
+
+def gradients_of(
+    outputs: Sequence[Tensor], of: Sequence[Tensor], at: Sequence[Tensor], create_graph: bool = False
+) -> list[Tensor | None]:
+    """The gradients at tensors from those at outputs; None where a tensor requires none or has none."""
+    smooth = [
+        (output, gradient) for output, gradient in zip(outputs, at, strict=True) if output.requires_grad
+    ]
+    wanted = [tensor for tensor in of if tensor.requires_grad]
+    if not smooth or not wanted:
+        return [None] * len(of)
+    ends, gradients = zip(*smooth, strict=True)
+    found = iter(torch.autograd.grad(ends, wanted, gradients, create_graph=create_graph, allow_unused=True))
+    return [next(found) if tensor.requires_grad else None for tensor in of]
+
+
+def settled(cell: Cell, z: Tensor, state: State) -> list[torch.dtype]:
+    """The types that a state keeps from step to step; under autocast they need not be its first ones.
+
+    Raises:
+        UntraceableError: it keeps none.
+    """
+    dtypes = [tensor.dtype for tensor in state]
+    for _ in range(3):
+        with torch.no_grad():
+            before = _before(state, ROWS[0], dtypes)
+            _, after = with_tensors(cell, copies_of(cell), cell.step, _zeros(z, ROWS[0]), before)
+        found = [tensor.dtype for tensor in after]
+        if not all(dtype.is_floating_point for dtype in found):
+            raise UntraceableError("has a state of whole numbers")
+        if found == dtypes:
+            return dtypes
+        dtypes = found
+    raise UntraceableError("changes the types of its state each time")
+
+
+def traced(cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype]) -> fx.Graph:
+    """The operations of a step and of its gradients.
+
+    The step is recorded with two numbers of rows: what differs between the two is the number of rows.
+    Gradients are wanted where they are recorded, at the tensors that require one, and then at the whole
+    state.
+
+    Args:
+        cell: The cell.
+        z: Of the kind that will come, ``(N, P)``.
+        state: Tensors ``(N, size)``.
+        dtypes: Of the state, see :func:`settled`.
+
+    Returns:
+        A graph of ``z``, the state, the cell's tensors
+        (:func:`~rnnx.core.unrolling.substitution.named_tensors`) and the gradients at ``y`` and the new
+        state. It gives ``y``, the new state, and the gradients at ``z``, the state and the cell's tensors,
+        None where none is wanted. The number of rows is the size of ``z``.
+        The ``meta`` of a node says ``by_rows``, whether its value has one row for each of the batch, and of
+        that row the ``shape`` and the ``dtype``.
+
+    Raises:
+        UntraceableError: the step decides by the value of a number, computes with the number of rows, writes
+            over a tensor, or reads one that is no parameter, buffer, input or state.
+    """
+    few, more = (
+        _recorded(cell, _zeros(z, rows), _before(state, rows, dtypes), requirements(cell, z, state))
+        for rows in ROWS
+    )
+    graph = _merged(few, more)
+    (results,) = graph.output_node().args
+    if not all(node.meta.get("by_rows") for node in results[: 1 + len(state)]):  # type: ignore[index, union-attr]
+        raise UntraceableError("computes with the number of rows")
+    return graph
+
+
+def requirements(cell: Cell, z: Tensor, state: State) -> list[bool]:
+    """At which of ``z``, the state (at all or none) and the cell's tensors gradients are wanted."""
+    tensors = (z, *named_tensors(cell).values())
+    wanted = [torch.is_grad_enabled() and tensor.requires_grad for tensor in tensors]
+    learns = any(wanted) or (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in state))
+    return [wanted[0], *[learns] * len(state), *wanted[1:]]
+
+
+def _zeros(tensor: Tensor, rows: int) -> Tensor:
+    return tensor.new_zeros(rows, tensor.shape[1])
+
+
+def _before(state: State, rows: int, dtypes: Sequence[torch.dtype]) -> State:
+    return tuple(_zeros(tensor, rows).to(dtype) for tensor, dtype in zip(state, dtypes, strict=True))
+
+
+def _recorded(cell: Cell, z: Tensor, state: State, wanted: Sequence[bool]) -> fx.Graph:
+    """The graph of one step, with the gradients wanted at ``z``, the state and the cell's tensors."""
+    named = named_tensors(cell)
+    own = [
+        tensor.detach().clone().requires_grad_(want)
+        for tensor, want in zip((z, *state, *named.values()), wanted, strict=True)
+    ]
+    z, state, values = own[0], tuple(own[1 : 1 + len(state)]), own[1 + len(state) :]
+    recorder = _Recorder(own)
+    with recorder:
+        y, after = with_tensors(cell, dict(zip(named, values, strict=True)), cell.step, z, state)
+    at = [torch.zeros_like(tensor).detach() for tensor in (y, *after)]
+    recorder.give(at)
+    with recorder:
+        gradients = gradients_of((y, *after), own, at)
+    return recorder.finish([y, *after, *gradients])
+
+
+@final
+class _Recorder(TorchDispatchMode):
+    """Writes down the operations that are carried out, in a graph.
+
+    Args:
+        given: The tensors that the graph starts from.
+    """
+
+    def __init__(self, given: Sequence[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.graph = fx.Graph()
+        self.nodes: dict[int, fx.Node] = {}
+        self.alive: list[Tensor] = []  # so that no other tensor gets the number of one of these
+        self.give(given)
+
+    def give(self, tensors: Sequence[Tensor]) -> None:
+        """Adds tensors that the graph starts from."""
+        for tensor in tensors:
+            self._bind(tensor, self.graph.placeholder(f"given_{len(self.alive)}"))
+
+    def finish(self, results: Sequence[Tensor | None]) -> fx.Graph:
+        """The graph that gives some tensors."""
+        self.graph.output([None if result is None else self._read(result) for result in results])
+        return self.graph
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags) and not (
+            func is ATEN.index.Tensor and all(by.dtype == torch.long for by in args[1] if by is not None)
+        ):
+            raise UntraceableError(f"decides by the values of a tensor ({func})")
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if func in (ATEN.detach.default, ATEN.alias.default):
+            self._bind(result, self._read(args[0]))
+        elif func is ATEN.lift_fresh.default and id(args[0]) not in self.nodes:
+            made = (args[0].tolist(),), {"dtype": result.dtype, "device": result.device}
+            self._bind(result, self.graph.call_function(torch.tensor, *made))
+        elif isinstance(result, (Tensor, list, tuple)):
+            read = fx.node.map_aggregate((args, kwargs), self._read)
+            self._bind(result, self.graph.call_function(func, *read))
+        return result
+
+    def _read(self, value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) not in self.nodes:
+            raise UntraceableError("reads a tensor that is no parameter, buffer, input or state")
+        return self.nodes[id(value)]
+
+    def _bind(self, value: Any, node: fx.Node) -> None:
+        if isinstance(value, Tensor):
+            self.nodes[id(value)] = node
+            node.meta |= {"shape": tuple(value.shape), "dtype": value.dtype}
+            self.alive.append(value)
+        elif isinstance(value, (list, tuple)):
+            for place, item in enumerate(value):
+                self._bind(item, self.graph.call_function(getitem, (node, place)))
+
+
+def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:
+    """One graph for any number of rows, of two that were recorded with :data:`ROWS`."""
+    graph = fx.Graph()
+    known: dict[fx.Node, fx.Node] = {}
+    pairs = list(zip(few.nodes, more.nodes, strict=False))
+    if len(few.nodes) != len(more.nodes) or any(
+        a.target != b.target for a, b in pairs if a.op != "placeholder"
+    ):
+        raise UntraceableError("does something else for each number of rows")
+
+    def merge(one: Any, other: Any) -> Any:
+        if isinstance(one, fx.Node):
+            return known[one]
+        if isinstance(one, (list, tuple)):
+            return type(one)(merge(a, b) for a, b in zip(one, other, strict=True))
+        if one == other and type(one) is type(other):
+            return one
+        if isinstance(one, int) and one % ROWS[0] == 0 and one // ROWS[0] * ROWS[1] == other:
+            return rows if one == ROWS[0] else graph.call_function(mul, (rows, one // ROWS[0]))
+        raise UntraceableError("computes with the number of rows")
+
+    for a in few.nodes:
+        if a.op == "placeholder":
+            known[a] = graph.placeholder(a.name)
+    rows = graph.call_function(ATEN.sym_size.int, (next(iter(known.values())), 0))
+    for a, b in pairs:
+        if a.op == "call_function":
+            kwargs = {name: merge(value, b.kwargs[name]) for name, value in a.kwargs.items()}
+            known[a] = graph.call_function(a.target, merge(a.args, b.args), kwargs)
+        if a.op == "output":
+            graph.output(merge(a.args, b.args)[0])
+        elif "shape" in a.meta:
+            (first, *rest), (second, *other) = a.meta["shape"] or (0,), b.meta["shape"] or (0,)
+            by_rows = (first, second) == ROWS and rest == other
+            known[a].meta = {"by_rows": by_rows, "shape": tuple(rest), "dtype": a.meta["dtype"]}
+    _check(graph.nodes)
+    graph.eliminate_dead_code()
+    return graph
+
+
+def _check(nodes: Iterable[fx.Node]) -> None:
+    """Refuses an operation that writes over what another one reads, and draws that nobody reads."""
+    for node in nodes:
+        written = node.all_input_nodes[:1] if writes(node) else []
+        if any(len(target.users) > 1 or target.op == "placeholder" for target in written):
+            raise UntraceableError(f"writes over a tensor ({node.target})")
+        if draws(node) and not node.users:
+            raise UntraceableError("draws random numbers for nothing")

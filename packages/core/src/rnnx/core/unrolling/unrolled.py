@@ -1,0 +1,147 @@
+"""A cell along packed sequences by its plan: few operations a step, and the rest once for all steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, final
+
+import torch
+from torch import Tensor
+
+from rnnx.core import state as states
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+from rnnx.core.unrolling.circumstances import Circumstances, transformed
+from rnnx.core.unrolling.plan import Plan
+from rnnx.core.unrolling.steps import step_by_step
+from rnnx.core.unrolling.substitution import named_tensors, with_tensors
+from rnnx.core.unrolling.trace import gradients_of
+
+
+def unrolled(plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
+    """As :func:`~rnnx.core.unrolling.steps.step_by_step`, by a cell's plan.
+
+    Differentiated twice, it is the readable loop that is differentiated.
+
+    Args:
+        plan: Made of this cell, or of one of the same signature.
+        cell: The cell.
+        z: Projected inputs ``(M, P)``.
+        sizes: How many rows run at each step.
+        state: The state before the first step, ``(N, size)``.
+
+    Returns:
+        ``y``, ``(M, output_size)``; and the state of each row after its last step.
+    """
+    before = [tensor.to(dtype) for tensor, dtype in zip(state, plan.dtypes, strict=True)]
+    tensors = named_tensors(cell).values()
+    if plan.learns:
+        y, *last = _apply(plan, cell, list(sizes), z, *before, *tensors)
+    else:
+        with torch.autocast(z.device.type, enabled=False):
+            y, _, last = _forth(plan, list(sizes), z, before, plan.constant(*tensors))
+    return y, tuple(last)
+
+
+def _forth(
+    plan: Plan, sizes: list[int], z: Tensor, state: Sequence[Tensor], constants: Sequence[Tensor]
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """``y``, what is kept and held of all steps, and the last state."""
+    first, reads = state, 1 + plan.forward_reads
+    ahead = (z, *plan.ahead(z, *constants))
+    given, held = ahead[:reads], ahead[reads:]
+    kept = [form.empty(len(z), z.device) for form in plan.kept]
+    finished: list[Sequence[Tensor]] = []
+    running = len(state[0]) if state else sizes[0]
+    columns = (tensor.split(sizes) for tensor in (*given, *kept))
+    for size, *rows in zip(sizes, *columns, strict=True):
+        if size < running:
+            finished.append([tensor[size:] for tensor in state])
+            state = [tensor[:size] for tensor in state]
+            running = size
+        state = plan.forward(*rows[:reads], *state, *constants, *rows[reads:])
+    finished.append(state)
+    y, *more = plan.after(z, *_befores(plan.after_befores, first, kept, sizes), *kept, *held, *constants)
+    last = [torch.cat(column) for column in zip(*reversed(finished), strict=True)]
+    return y, [*kept, *held, *more], last
+
+
+@final
+class _Unrolled(torch.autograd.Function):
+    """The operations of a plan along time; what backward needs is saved as torch's own operations save it."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, cell: Cell, sizes: list[int], z: Tensor, *given: Tensor) -> Any:
+        ctx.plan, ctx.cell, ctx.sizes = plan, cell, sizes
+        ctx.circumstances = Circumstances.of(cell, z.device.type, plan.draws)
+        state, tensors = states.split(given, (len(plan.dtypes), len(given) - len(plan.dtypes)))
+        with torch.autocast(z.device.type, enabled=False):
+            constants = plan.constant(*tensors)
+            y, stored, last = _forth(plan, sizes, z, state, constants)
+        ctx.counts = len(state), len(tensors), len(constants), len(stored)
+        ctx.save_for_backward(z, *state, *tensors, *constants, *stored)
+        return y, *last
+
+    @staticmethod
+    def backward(ctx: Any, at_y: Tensor, *at_last: Tensor) -> Any:
+        z, *saved = ctx.saved_tensors
+        state, tensors, constants, stored = states.split(tuple(saved), ctx.counts)
+        several = any(map(torch._C._functorch.is_legacy_batchedtensor, (at_y, *at_last)))
+        if torch.is_grad_enabled() or transformed() or several:
+            return None, None, None, *_again(ctx, [z, *state, *tensors], (at_y, *at_last))
+        with torch.autocast(z.device.type, enabled=False):
+            befores = _befores(ctx.plan.turn_befores, state, stored, ctx.sizes)
+            values = ctx.plan.turn(at_y, z, *befores, *stored, *constants)
+            return None, None, None, *_back(ctx.plan, ctx.sizes, values, constants, at_last)
+
+
+def _befores(
+    which: Sequence[tuple[int, int]], first: Sequence[Tensor], after: Sequence[Tensor], sizes: list[int]
+) -> list[Tensor]:
+    """States before each step, ``(M, size)``, from the first one and those after each step."""
+
+    def before(first: Tensor, after: Tensor) -> Tensor:
+        pieces = zip(after.split(sizes), sizes[1:], strict=False)
+        return torch.cat([first[: sizes[0]], *(piece[:size] for piece, size in pieces)])
+
+    return [before(first[place], after[slab]) for place, slab in which]
+
+
+def _back(
+    plan: Plan,
+    sizes: list[int],
+    values: Sequence[Tensor],
+    constants: Sequence[Tensor],
+    at_last: Sequence[Tensor],
+) -> list[Tensor | None]:
+    """The gradients at the projected inputs, the state and the cell's tensors."""
+    reads = plan.backward_reads
+    passed = [form.empty(sum(sizes), at_last[0].device) for form in plan.passed]
+    columns = (tensor.split(sizes) for tensor in (*values[:reads], *passed))
+    steps = list(zip(sizes, *columns, strict=True))
+    gradient, running = [tensor[:0] for tensor in at_last], 0
+    for size, *rows in reversed(steps):
+        if size > running:
+            gradient = [torch.cat((g, last[running:size])) for g, last in zip(gradient, at_last, strict=True)]
+            running = size
+        found = plan.backward(*gradient, *rows[:reads], *constants, *rows[reads:])
+        gradient = [
+            torch.zeros_like(g) if new is None else new for g, new in zip(gradient, found, strict=True)
+        ]
+    to_z, *to_tensors = plan.late(*passed, *values[reads:], *constants)
+    rest = [torch.cat((g, last[running:])) for g, last in zip(gradient, at_last, strict=True)]
+    return [to_z, *rest, *to_tensors]
+
+
+def _again(ctx: Any, given: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor | None]:
+    """The gradients as a function that can be differentiated: those of the loop of steps."""
+    count, names = len(ctx.plan.dtypes), named_tensors(ctx.cell)
+    with ctx.circumstances.again(ctx.cell), torch.enable_grad():
+        given = [tensor.view_as(tensor) for tensor in given]  # through which the gradient's own gradient goes
+        z, state, tensors = given[0], tuple(given[1 : 1 + count]), given[1 + count :]
+        named = dict(zip(names, tensors, strict=True))
+        y, last = with_tensors(ctx.cell, named, step_by_step, ctx.cell.step, z, ctx.sizes, state)
+    return gradients_of((y, *last), given, at, torch.is_grad_enabled())
+
+
+_apply: Final[Callable[..., Any]] = _Unrolled.apply

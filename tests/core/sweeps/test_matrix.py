@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from rnnx.core.errors import UsageError
+from rnnx.core.registry import plugins
+from rnnx.core.spec import Config
+from rnnx.core.sweeps.matrix import Entry, Line, Matrix, configurations, lines, run
+
+SMALL = (
+    "task=lm",
+    "logger=none",
+    "cell.hidden_size=4",
+    "task.embedding_size=4",
+    "trainer.max_epochs=1",
+    "trainer.limit_train_batches=1",
+)
+
+
+def pairs(configs: list[Config]) -> list[tuple[str, str, int, str | None]]:
+    return [(config.task.name, config.cell.name, config.seed, config.name) for config in configs]
+
+
+def entry(cell: str, seed: int, loss: float | None, failure: str = "") -> Entry:
+    values = (
+        None if loss is None else {"test": {"loss": loss}, "parameters": 7, "seconds": {"fit": 2.0 * seed}}
+    )
+    return Entry("lm", cell, seed, Path(f"lm-{cell}-{seed}"), "loss", "min", values, failure)
+
+
+def sorted_run(words: list[str], jobs: int) -> list[Entry]:
+    """The entries in the order of the words."""
+    plan = Matrix.parse(words)
+    order = [config.name for config in plan.configs]
+    return sorted(run(plan, jobs), key=lambda entry: order.index(entry.folder.name))
+
+
+def test_commas_make_every_combination() -> None:
+    configs = configurations(["cell=gru,elman", "net.layers=2", "task=nmt, lm", "seed=3,4"])
+    assert pairs(configs) == [
+        (task, cell, seed, f"{task}-{cell}-{seed}")
+        for task in ("nmt", "lm")
+        for cell in ("gru", "elman")
+        for seed in (3, 4)
+    ]
+    assert {config.net["layers"] for config in configs} == {2}
+
+
+def test_all_cells_and_tasks_unless_some_are_said() -> None:
+    cells, tasks = ({plugin.name for plugin in plugins(kind)} for kind in ("cell", "task"))
+    assert {(t, c) for t, c, *_ in pairs(configurations([]))} == {(t, c) for t in tasks for c in cells}
+    assert {(t, c) for t, c, *_ in pairs(configurations(["task=lm"]))} == {("lm", c) for c in cells}
+    assert {(t, c) for t, c, *_ in pairs(configurations(["cell=gru", "task=all"]))} == {
+        (t, "gru") for t in tasks
+    }
+
+
+def test_a_files_task_and_cell_stand_unless_others_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "some.yaml"
+    path.write_text("task: lm\ncell: lstm\ncell.forget_bias: 1.0\nseed: 5\n")
+    assert pairs(configurations([str(path)])) == [("lm", "lstm", 5, "lm-lstm-5")]
+    assert [c for _, c, *_ in pairs(configurations([str(path), "cell=gru,rhn"]))] == ["gru", "rhn"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["cell=gru,elmann"], "no such cell 'elmann'; did you mean 'elman'"),
+        (["seed=1,two"], "seed: expected an integer"),
+        (["name=mine"], "name: each run is named"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_runs(words: list[str], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        configurations(words)
+
+
+def test_a_matrix_goes_on_where_it_stopped_and_past_what_fails(tmp_path: Path) -> None:
+    words = [*SMALL, f"out={tmp_path}"]
+    assert [one.failure for one in run(Matrix.parse([*words, "cell=gru"]))] == [""]
+    written = (tmp_path / "lm-gru-1" / "result.json").stat().st_mtime_ns
+    (tmp_path / "lm-elman-1").mkdir()
+    (tmp_path / "lm-elman-1" / "config.yaml").write_text("half a run")
+
+    odd = ["cell=gru,clockwork,elman", "cell.hidden_size=4"]  # which clockwork's eight periods do not divide
+    gru, clockwork, elman = sorted_run([*words, *odd], jobs=2)
+    assert gru.values is not None
+    assert elman.values is not None
+    assert gru.values == json.loads((tmp_path / "lm-gru-1" / "result.json").read_text())
+    assert (tmp_path / "lm-gru-1" / "result.json").stat().st_mtime_ns == written
+    assert clockwork.values is None
+    assert "multiple of 8" in clockwork.failure
+    assert (tmp_path / "lm-elman-1.interrupted-1" / "config.yaml").read_text() == "half a run"
+    assert elman.metric == "perplexity"
+    assert {"perplexity", "loss"} <= elman.values["test"].keys()
+
+
+def test_a_run_of_another_configuration_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    words = [*SMALL, "cell=gru", f"out={tmp_path}"]
+    (first,) = run(Matrix.parse(words))
+    (other,) = run(Matrix.parse([*words, "net.layers=2"]))
+    assert (first.failure, other.values) == ("", None)
+    assert "a run of another configuration; give another out=FOLDER" in other.failure
+
+
+def test_a_matched_run_is_found_again(tmp_path: Path) -> None:
+    words = [*SMALL, "cell=gru", "net.match=1000", f"out={tmp_path}"]
+    (first,) = run(Matrix.parse(words))
+    (again,) = run(Matrix.parse(words))
+    assert first.values == again.values
+    assert first.failure == again.failure == ""
+
+
+def test_a_run_of_many_has_one_process() -> None:
+    with pytest.raises(
+        UsageError, match=r"trainer.devices: expected 1, as each of many runs has one process"
+    ):
+        configurations(["cell=gru,elman", "task=nmt", "trainer.devices=2"])
+
+
+def test_a_matrix_may_move(tmp_path: Path) -> None:
+    words = ["cell=elman", *SMALL]
+    (first,) = run(Matrix.parse([*words, f"out={tmp_path / 'here'}"]))
+    (tmp_path / "here").rename(tmp_path / "there")
+    (again,) = run(Matrix.parse([*words, f"out={tmp_path / 'there'}"]))
+    assert again.values == first.values
+    assert again.failure == ""
+
+
+def test_seeds_come_together() -> None:
+    some = [
+        entry("gru", 1, 2.0),
+        entry("elman", 1, None, "no memory"),
+        entry("gru", 2, 4.0),
+        entry("gru", 3, None, "?"),
+    ]
+    gru, elman = lines(some)
+    assert gru == Line("lm", "gru", "loss", "min", (2.0, 4.0), 7, mean([2.0, 4.0]), ("?",))
+    assert gru.score == "3 ± 1.41"  # the square root of 2
+    assert elman == Line("lm", "elman", "loss", "min", (), 0, 0.0, ("no memory",))
+    assert elman.score == "no memory"
+    assert lines([entry("gru", 1, 2.5)])[0].score == "2.5"
+
+
+def test_what_names_a_matrix_is_what_is_run_and_not_where() -> None:
+    names = {
+        Matrix.parse([*SMALL, "cell=gru,elman", *words]).name
+        for words in ([], ["out=elsewhere"], ["logger=csv"], ["launcher.threads=1"])
+    }
+    assert len(names) == 1
+    others = (["net.layers=2"], ["seed=1,2"], ["cell=gru"])
+    assert len(names | {Matrix.parse([*SMALL, "cell=gru,elman", *words]).name for words in others}) == 4
+    with pytest.raises(UsageError, match=r"launcher.thread: no such option of launcher 'local'"):
+        Matrix.parse([*SMALL, "launcher.thread=1"])
+
+
+RUN = """
+import sys
+from rnnx.core.sweeps.matrix import Matrix, run
+if __name__ == "__main__":
+    command, *words = sys.argv[1:]
+    for entry in run(Matrix.parse(words, command=command)):
+        print(entry.folder.name, entry.failure, flush=True)
+"""
+
+
+def at_once(command: str, folder: Path, *words: str) -> subprocess.Popen[str]:
+    """A matrix as another machine has it, of which some runs take their time."""
+    script = folder / "run.py"
+    script.write_text(RUN)
+    longer = ("task=memory", "logger=csv", "cell.hidden_size=4", f"out={folder / 'runs'}")
+    return subprocess.Popen(
+        [sys.executable, str(script), command, *longer, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_two_share_the_runs_and_the_one_that_is_left_takes_up_what_the_other_began(tmp_path: Path) -> None:
+    """Each is told of every run; one of them is killed with its worker, in the middle of a run."""
+    words = ("cell=gru,elman", "seed=1,2,3", "trainer.max_epochs=3", "trainer.limit_train_batches=100")
+    names = {f"memory-{cell}-{seed}" for cell in ("gru", "elman") for seed in (1, 2, 3)}
+    lasting, dying = (at_once(command, tmp_path, *words) for command in ("lasting", "dying"))
+    with lasting, dying:
+        while len(list(tmp_path.glob("runs/memory-*/metrics.csv"))) < 3:
+            assert dying.poll() is None
+            time.sleep(0.05)
+        os.killpg(dying.pid, signal.SIGKILL)
+        told, complaint = lasting.communicate()
+    assert lasting.returncode == 0, complaint
+    assert sorted(told.split("\n")) == ["", *sorted(f"{name} " for name in names)]
+    runs = {path.name for path in (tmp_path / "runs").glob("memory-*")}
+    assert runs == names  # none is set aside, and none was begun anew
+    results = [json.loads((tmp_path / "runs" / name / "result.json").read_text()) for name in names]
+    assert {values["seed"] for values in results} == {1, 2, 3}
+    for name in names:
+        with (tmp_path / "runs" / name / "metrics.csv").open() as file:
+            epochs = [row["epoch"] for row in csv.DictReader(file) if row["valid/loss"]]
+        assert [int(float(epoch)) for epoch in epochs] == [0, 1, 2]
+
+
+def test_both_are_told_of_all_that_either_ran(tmp_path: Path) -> None:
+    words = ("cell=gru,elman,clockwork", "seed=1,2", "trainer.max_epochs=1")
+    first, second = (at_once(command, tmp_path, *words) for command in ("first", "second"))
+    with first, second:
+        told = [process.communicate()[0].splitlines() for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert sorted(told[0]) == sorted(told[1])
+    assert [len(line.split()) > 1 for line in sorted(told[0])] == [True, True, False, False, False, False]
+    done = [json.loads(path.read_text()) for path in tmp_path.glob("runs/memory-*/result.json")]
+    assert sorted(values["seed"] for values in done) == [1, 1, 2, 2]
+    assert {values["command"] for values in done} == {"first", "second"}

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+
+from rnnx.core.errors import UsageError
+from rnnx.core.runs import read_result
+from rnnx.core.spec import Config, resolve
+from rnnx.core.sweeps.once import once
+
+SMALL = (
+    "task=memory",
+    "logger=none",
+    "cell.hidden_size=4",
+    "trainer.max_epochs=2",
+    "trainer.limit_train_batches=2",
+    "trainer.limit_val_batches=1",
+    "trainer.limit_test_batches=1",
+)
+
+
+class Epochs(L.Callback):
+    """Those that were begun; an end in the middle of one of them."""
+
+    def __init__(self, stop_in: int | None = None) -> None:
+        self.begun: list[int] = []
+        self.stop_in = stop_in
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.begun.append(trainer.current_epoch)
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        if trainer.current_epoch == self.stop_in:
+            raise InterruptedError
+
+
+def config_in(folder: Path, *words: str) -> Config:
+    return replace(resolve([*SMALL, *words]), name="it", out=str(folder))
+
+
+def test_a_run_that_is_done_is_found_again(tmp_path: Path) -> None:
+    epochs = Epochs()
+    values = once(config_in(tmp_path), "typed", [epochs])
+    assert epochs.begun == [0, 1]
+    assert values["command"] == "typed"
+    assert values == read_result(tmp_path / "it") == once(config_in(tmp_path), "else", [epochs])
+    assert epochs.begun == [0, 1]
+
+
+def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(InterruptedError):
+        once(config_in(tmp_path), callbacks=[Epochs(stop_in=1)])
+    epochs = Epochs()
+    values = once(config_in(tmp_path), "again", [epochs])
+    assert epochs.begun == [1]
+    assert values["command"] == "again"
+    whole = once(config_in(tmp_path / "whole"))
+    assert values["test"] == whole["test"]
+    assert [path.name for path in tmp_path.iterdir() if path.name != "whole"] == ["it"]
+
+
+def test_what_a_stopped_run_of_another_configuration_left_is_set_aside(tmp_path: Path) -> None:
+    with pytest.raises(InterruptedError):
+        once(config_in(tmp_path), callbacks=[Epochs(stop_in=1)])
+    epochs = Epochs()
+    once(config_in(tmp_path, "net.layers=2"), callbacks=[epochs])
+    assert epochs.begun == [0, 1]
+    (tmp_path / "it" / "result.json").unlink()
+    (tmp_path / "it" / "config.yaml").write_text("half a run")
+    once(config_in(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"it", "it.interrupted-1", "it.interrupted-2"}
+    assert (tmp_path / "it.interrupted-2" / "config.yaml").read_text() == "half a run"
+
+
+def test_the_result_of_another_configuration_is_not_taken_for_it(tmp_path: Path) -> None:
+    once(config_in(tmp_path))
+    with pytest.raises(UsageError, match="a run of another configuration; give another out=FOLDER"):
+        once(config_in(tmp_path, "optimizer.lr=0.5"))

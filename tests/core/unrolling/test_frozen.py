@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import gc
+import weakref
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from rnnx.core.unrolling.frozen import frozen
+from rnnx.core.unrolling.trace import UntraceableError
+
+
+class Settings:
+    def __init__(self, rate: Any) -> None:
+        self.rate = rate
+
+    def scaled(self) -> Any:
+        return 2 * self.rate
+
+
+class Slotted:
+    __slots__ = ("rate",)
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+
+
+def tied(same: bool) -> nn.Module:
+    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    if same:
+        module[1].weight = module[0].weight
+    return module
+
+
+def with_hook() -> nn.Module:
+    module = nn.Linear(2, 2)
+    module.register_forward_hook(lambda *_: None)
+    return module
+
+
+SHARED = nn.ReLU()
+
+
+@pytest.mark.parametrize(
+    ("make", "others"),
+    [
+        (lambda: [1, (2.0, "a")], [[1, (2, "a")], [1, [2.0, "a"]], [True, (2.0, "a")], [1]]),
+        (lambda: {"a": 1, "b": 2}, [{"a": 1, "b": 3}, {"b": 2, "a": 1}, {"a": 1}]),
+        (lambda: {1}, [{2}, [1]]),
+        (lambda: Settings(0.1), [Settings(0.2), Settings("0.1"), 0.1]),
+        (lambda: Settings([1]), [Settings([2])]),
+        (lambda: Settings(1).scaled, [Settings(2).scaled, Settings(1)]),
+        (lambda: nn.Dropout(0.5), [nn.Dropout(0.4), nn.Dropout(0.5).eval(), nn.AlphaDropout(0.5)]),
+        (lambda: nn.Sequential(nn.ReLU(), nn.Tanh()), [nn.Sequential(nn.Tanh(), nn.ReLU())]),
+        (lambda: nn.Sequential(nn.ReLU(), nn.ReLU()), [nn.Sequential(SHARED, SHARED)]),
+        (lambda: tied(same=True), [tied(same=False)]),
+        (lambda: torch.tanh, [torch.sigmoid]),
+        (lambda: torch.float32, [torch.float64]),
+        (lambda: None, [False, 0]),
+    ],
+)
+def test_what_is_made_alike_is_equal_and_else_it_is_not(make: Callable[[], Any], others: list[Any]) -> None:
+    assert frozen(make()) == frozen(make())
+    assert hash(frozen(make())) == hash(frozen(make()))
+    assert all(frozen(make()) != frozen(other) for other in others)
+
+
+@pytest.mark.parametrize("make", [lambda: partial(max, 1), lambda: Slotted(1.0), object])
+def test_what_hides_its_parts_is_equal_to_itself_alone(make: Callable[[], Any]) -> None:
+    one = make()
+    assert frozen(one) == frozen(one)
+    assert frozen(one) != frozen(make())
+
+
+def test_a_change_within_is_seen() -> None:
+    module = nn.ModuleList([nn.Dropout(0.1)])
+    before = frozen(module)
+    module[0].p = 0.2
+    assert frozen(module) != before
+
+
+def test_an_object_may_hold_itself() -> None:
+    around: list[Any] = [1]
+    around.append(around)
+    again: list[Any] = [1]
+    again.append(again)
+    assert frozen(around) == frozen(again)
+    settings = Settings(1)
+    settings.rate = settings.scaled
+    assert frozen(settings) == frozen(settings)
+
+
+def test_weights_are_kept_out_and_not_kept_alive() -> None:
+    module = nn.Linear(2, 3)
+    weight, key = weakref.ref(module.weight), frozen([module, torch.ones(2)])
+    assert key == frozen([nn.Linear(2, 3), torch.zeros(5)])
+    assert frozen(with_hook()) == frozen(nn.Linear(2, 2))
+    del module
+    gc.collect()
+    assert weight() is None
+
+
+def test_what_can_be_changed_without_a_trace_is_refused() -> None:
+    with pytest.raises(UntraceableError, match=r"^may depend on an attribute of type deque$"):
+        frozen(Settings(deque()))

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import getitem
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, fx
+
+from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view, writes, writing_into
+
+ROW = {"by_rows": True, "shape": (3,), "dtype": torch.float64}
+
+
+def graph_of(operation: Any, *args: Any, count: int = 1, **kwargs: Any) -> tuple[fx.Graph, fx.Node]:
+    """An operation of ``count`` tensors and other arguments."""
+    graph = fx.Graph()
+    given = [graph.placeholder(f"given_{number}") for number in range(count)]
+    for node in given:
+        node.meta = dict(ROW)
+    node = graph.call_function(operation, (*given, *args), kwargs)
+    node.meta = dict(ROW)
+    return graph, node
+
+
+@pytest.mark.parametrize(
+    ("operation", "args", "facts"),
+    [
+        (ATEN.sigmoid.default, (), (False, False, False)),
+        (ATEN.split.Tensor, (1, 1), (True, False, False)),
+        (ATEN.t.default, (), (True, False, False)),
+        (ATEN.bernoulli_.float, (0.5,), (False, True, True)),
+        (ATEN.rand_like.default, (), (False, False, True)),
+        (ATEN.add_.Scalar, (1,), (False, True, False)),
+        (torch.tensor, (), (False, False, False)),
+    ],
+)
+def test_what_an_operation_does(operation: Any, args: tuple[Any, ...], facts: tuple[bool, ...]) -> None:
+    _, node = graph_of(operation, *args)
+    assert (is_view(node), writes(node), draws(node)) == facts
+
+
+def test_a_part_of_a_view_is_a_view_and_a_part_of_a_result_is_none() -> None:
+    for operation, expected in ((ATEN.split.Tensor, True), (ATEN.native_dropout.default, False)):
+        graph, node = graph_of(operation, 1, 1)
+        assert is_view(graph.call_function(getitem, (node, 0))) is expected
+
+
+def run(graph: fx.Graph, *given: Any) -> Any:
+    return fx.GraphModule({}, graph)(*given)
+
+
+@pytest.mark.parametrize(
+    ("operation", "count", "args"),
+    [
+        (ATEN.mul.Tensor, 2, ()),
+        (ATEN.sigmoid.default, 1, ()),
+        (ATEN.tanh_backward.default, 2, ()),
+        (ATEN.sigmoid_backward.default, 2, ()),
+        (ATEN.relu.default, 1, ()),
+        (ATEN.mm.default, 2, ()),
+    ],
+)
+def test_what_is_written_into_room_is_what_comes_without(
+    operation: Any, count: int, args: tuple[Any, ...]
+) -> None:
+    given = [torch.randn(3, 3, dtype=torch.double) for _ in range(count)]
+    graph, node = graph_of(operation, *args, count=count)
+    graph.output(writing_into(graph, node, None))
+    wanted = run(graph, *given)
+    graph = fx.Graph()
+    nodes = [graph.placeholder(f"given_{number}") for number in range(count)]
+    room = graph.placeholder("room")
+    graph.output(writing_into(graph, graph.call_function(operation, (*nodes, *args)), room))
+    place = torch.full((3, 3), 7.0, dtype=torch.double)
+    found = run(graph, *given, place)
+    assert torch.equal(place, wanted)
+    assert found.data_ptr() == place.data_ptr()
+
+
+def total(build: Callable[[fx.Graph, list[fx.Node]], fx.Node], count: int) -> fx.Graph:
+    graph = fx.Graph()
+    given = [graph.placeholder(f"given_{number}") for number in range(count)]
+    for node in given:
+        node.meta = dict(ROW)
+    graph.output(build(graph, given))
+    return graph
+
+
+def call(graph: fx.Graph, operation: Any, *args: Any, **meta: Any) -> fx.Node:
+    node = graph.call_function(operation, args)
+    node.meta = ROW | meta
+    return node
+
+
+def targets(graph: fx.Graph) -> list[Any]:
+    return [node.target for node in graph.nodes if node.op == "call_function"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("product", "sum_of_products", "by_hand"),
+    [
+        (ATEN.mm.default, ATEN.addmm.default, lambda a, b, c: a + b @ c),
+        (ATEN.mul.Tensor, ATEN.addcmul.default, lambda a, b, c: a + b * c),
+    ],
+)
+def test_a_sum_of_a_product_is_one_operation(
+    first: bool, product: Any, sum_of_products: Any, by_hand: Callable[..., Tensor]
+) -> None:
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        a, b, c = given
+        terms = [call(graph, product, b, c), a]
+        return call(graph, ATEN.add.Tensor, *(terms if first else terms[::-1]))
+
+    graph = fused(total(build, 3))
+    given = [torch.randn(3, 3, dtype=torch.double) for _ in range(3)]
+    assert targets(graph) == [sum_of_products]
+    torch.testing.assert_close(run(graph, *given), by_hand(*given))
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["a + ...", "... + a"])
+@pytest.mark.parametrize("weight_first", [True, False], ids=["b * (c - a)", "(c - a) * b"])
+def test_a_way_from_one_value_to_another_is_one_operation(first: bool, weight_first: bool) -> None:
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        a, b, c = given
+        factors = [b, call(graph, ATEN.sub.Tensor, c, a)]
+        terms = [a, call(graph, ATEN.mul.Tensor, *(factors if weight_first else factors[::-1]))]
+        return call(graph, ATEN.add.Tensor, *(terms if first else terms[::-1]))
+
+    graph = fused(total(build, 3))
+    a, b, c = (torch.randn(3, 3, dtype=torch.double) for _ in range(3))
+    assert targets(graph) == [ATEN.lerp.Tensor]
+    torch.testing.assert_close(run(graph, a, b, c), a + b * (c - a))
+
+
+def back(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    """a + b (a - c)."""
+    a, b, c = given
+    product = call(graph, ATEN.mul.Tensor, b, call(graph, ATEN.sub.Tensor, a, c))
+    return call(graph, ATEN.add.Tensor, a, product)
+
+
+def from_elsewhere(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    """a + b (c - b)."""
+    a, b, c = given
+    product = call(graph, ATEN.mul.Tensor, b, call(graph, ATEN.sub.Tensor, c, b))
+    return call(graph, ATEN.add.Tensor, a, product)
+
+
+def part_of_the_way(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    """a + b (c - 2 a)."""
+    a, b, c = given
+    way = call(graph, ATEN.sub.Tensor, c, a)
+    way.kwargs = {"alpha": 2}
+    return call(graph, ATEN.add.Tensor, a, call(graph, ATEN.mul.Tensor, b, way))
+
+
+@pytest.mark.parametrize("build", [back, from_elsewhere, part_of_the_way])
+def test_another_way_is_a_sum_of_a_product(build: Callable[[fx.Graph, list[fx.Node]], fx.Node]) -> None:
+    given = [torch.randn(3, 3, dtype=torch.double) for _ in range(3)]
+    graph = fused(total(build, 3))
+    assert targets(graph) == [ATEN.sub.Tensor, ATEN.addcmul.default]
+    torch.testing.assert_close(run(graph, *given), run(total(build, 3), *given))
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["-b + a", "a + -b"])
+def test_a_sum_with_what_is_turned_round_is_a_difference(first: bool) -> None:
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        terms = [call(graph, ATEN.neg.default, given[1]), given[0]]
+        return call(graph, ATEN.add.Tensor, *(terms if first else terms[::-1]))
+
+    graph = fused(total(build, 2))
+    a, b = (torch.randn(3, 3, dtype=torch.double) for _ in range(2))
+    assert targets(graph) == [ATEN.sub.Tensor]
+    assert torch.equal(run(graph, a, b), a - b)
+
+
+def test_what_is_made_before_the_steps_stays_there() -> None:
+    """Of two products the one that is made in the step is added, whichever comes first."""
+    for first in (True, False):
+        early = []
+
+        def build(graph: fx.Graph, given: list[fx.Node], first: bool = first, early: Any = early) -> fx.Node:
+            products = [call(graph, ATEN.mul.Tensor, given[0], given[place]) for place in (1, 2)]
+            early.append(products[0])
+            return call(graph, ATEN.add.Tensor, *(products if first else products[::-1]))
+
+        graph = fused(total(build, 3), early)
+        _, node = (node for node in graph.nodes if node.op == "call_function")
+        assert (node.target, node.args[0]) == (ATEN.addcmul.default, early[0])
+
+
+def twice(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    product = call(graph, ATEN.mul.Tensor, given[0], given[1])
+    return call(graph, ATEN.add.Tensor, call(graph, ATEN.add.Tensor, given[2], product), product)
+
+
+def with_a_number(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    return call(graph, ATEN.add.Tensor, given[2], call(graph, ATEN.mul.Tensor, given[0], 2.0))
+
+
+def spread_out(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    product = call(graph, ATEN.mul.Tensor, given[0], given[1], shape=(1,))
+    return call(graph, ATEN.add.Tensor, given[2], product)
+
+
+def of_other_types(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    narrow = call(graph, ATEN.relu.default, given[1], dtype=torch.float32)
+    return call(graph, ATEN.add.Tensor, given[2], call(graph, ATEN.mul.Tensor, given[0], narrow))
+
+
+def with_a_factor(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+    node = call(graph, ATEN.add.Tensor, given[2], call(graph, ATEN.mul.Tensor, given[0], given[1]))
+    node.kwargs = {"alpha": 3}
+    return node
+
+
+@pytest.mark.parametrize("build", [twice, with_a_number, spread_out, of_other_types, with_a_factor])
+def test_other_sums_stay_as_they_are(build: Callable[[fx.Graph, list[fx.Node]], fx.Node]) -> None:
+    before = targets(total(build, 3))
+    assert targets(fused(total(build, 3))) == before

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rnnx.core.unrolling.substitution import copies_of, named_tensors, with_tensors
+
+
+class Tied(nn.Module):
+    """A layer that is there twice, a weight that has two names, and a buffer that is written over."""
+
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.other = nn.Linear(2, 2), nn.Linear(2, 2, bias=False)
+        self.again, self.other.weight = self.first, self.first.weight
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.count += 1
+        return self.other(self.again(self.first(x)))
+
+
+def test_each_tensor_has_one_name() -> None:
+    assert list(named_tensors(Tied())) == ["first.weight", "first.bias", "count"]
+
+
+def test_a_tensor_is_replaced_wherever_it_is_read() -> None:
+    module = Tied()
+    named = {"first.weight": 2 * torch.eye(2), "first.bias": torch.ones(2)}
+    # 2 (2 (2 x + 1) + 1)
+    assert with_tensors(module, named, module, torch.tensor([1.0, 10.0])).tolist() == [14.0, 86.0]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_afterwards_everything_is_as_before(fails: bool) -> None:
+    module = Tied()
+    before = {name: (id(value), value.clone()) for name, value in module.state_dict(keep_vars=True).items()}
+
+    def work() -> None:
+        module(torch.ones(2))
+        if fails:
+            raise ZeroDivisionError
+
+    if fails:
+        with pytest.raises(ZeroDivisionError):
+            with_tensors(module, copies_of(module), work)
+    else:
+        with_tensors(module, copies_of(module), work)
+    after = module.state_dict(keep_vars=True)
+    assert list(after) == list(before)
+    for name, (number, value) in before.items():
+        assert id(after[name]) == number
+        assert torch.equal(after[name], value)
+
+
+def test_gradients_reach_what_was_put_in() -> None:
+    module, weight = nn.Linear(2, 1, bias=False), torch.tensor([[3.0, 4.0]], requires_grad=True)
+    (2 * with_tensors(module, {"weight": weight}, module, torch.tensor([5.0, 6.0]))).backward()
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [[10.0, 12.0]]
+    assert module.weight.grad is None
+
+
+def test_copies_require_what_their_tensors_require() -> None:
+    module = Tied()
+    module.first.bias.requires_grad_(False)
+    assert [copy.requires_grad for copy in copies_of(module).values()] == [True, False, False]
+    assert all(copy.is_leaf for copy in copies_of(module).values())
