@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import NamedTuple, final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -83,32 +83,29 @@ class Trees:
         above = torch.where(parents < 0, parents, parents + first).flatten()  # (N T,), over the whole batch
         height = _heights(above).masked_fill(above == -2, -1)
         nodes = height.argsort(stable=True)[int((height == -1).sum()) :]  # (M,)
-        place = torch.zeros_like(above)  # of each node in the order
+        height = height[nodes]
+        sizes = height.bincount()  # (levels,)
+        until = F.pad(height, (0, 1), value=len(sizes))  # (M + 1,), the end above the roots
+        place = torch.full((rows * steps + 1,), len(nodes), device=above.device)  # of each node in the order
         place[nodes] = torch.arange(len(nodes), device=above.device)
-        children = _children(above)[nodes]  # (M, K)
-        present = children >= 0
-        children = place[children.clamp(min=0)] * present
-        levels, start = [], 0
-        until = torch.where(above < 0, len(nodes), height[above.clamp(min=0)])[nodes]  # (M,), that they wait
-        for level, size in enumerate(height[nodes].unique_consecutive(return_counts=True)[1].tolist()):
-            wait = until[:start] >= level
-            own = slice(start, start + size)
-            width = int(present[own].sum(1).max())
-            levels.append(
-                Level(
-                    _numbers(wait)[children[own, :width]] * present[own, :width],
-                    present[own, :width],
-                    torch.where(until[:start][wait] > level)[0],
-                )
+        until = until[place[above[nodes].clamp(min=-1)]]  # (M,), the level that each node waits for
+        numbers, waiting = _waiting(height, until, len(sizes))
+        children, counts = _children(above)
+        present = torch.arange(children.shape[1], device=above.device) < counts[nodes].unsqueeze(1)  # (M, K)
+        children = F.pad(numbers, (0, 1))[place[children[nodes]]]
+        widths = torch.zeros_like(sizes).scatter_reduce(0, height, counts[nodes], "amax").tolist()
+        levels = tuple(
+            Level(below[:, :width], there[:, :width], wait)
+            for below, there, wait, width in zip(
+                children.split(sizes.tolist()), present.split(sizes.tolist()), waiting, widths, strict=True
             )
-            start += size
-        last = _numbers(until == len(nodes))
+        )
         silent = torch.zeros_like(roots) if silent is None else silent
         heard = ~silent.flatten()[nodes]  # (M,)
         given = nodes[heard]
-        inputs = torch.where(heard, _numbers(heard), len(given))
-        last = last[place[torch.where(roots.flatten())[0]]]
-        return cls((rows, steps), nodes, given, inputs, tuple(levels), last)
+        inputs = torch.where(heard, heard.cumsum(0) - 1, len(given))
+        last = numbers[place[torch.where(roots.flatten())[0]]]
+        return cls((rows, steps), nodes, given, inputs, levels, last)
 
     @property
     def full(self) -> Trees:
@@ -128,30 +125,53 @@ class Trees:
         return Trees(self.shape, nodes, given, inputs, levels, roots)
 
 
-def _numbers(mask: Tensor) -> Tensor:
-    """Numbers, from 0, those that a mask has."""
-    return mask.cumsum(0) - 1
-
-
 def _heights(above: Tensor) -> Tensor:
-    """The height of each node over its lowest leaf, from the numbers of the parents ``(M,)``."""
-    height = torch.zeros_like(above)
-    inner = above >= 0
-    for _ in range(len(above) + 1):
-        raised = height.scatter_reduce(0, above[inner], height[inner] + 1, "amax")
-        if torch.equal(raised, height):
-            return height
-        height = raised
-    raise ValueError("parents form a ring: a tree's nodes must lead to its root")
+    """The height of each node over its lowest leaf, from the numbers of the parents ``(M,)``.
+
+    By doubling: what is known of the nodes up to ``reach`` below each is added to what is known up to there.
+    """
+    end = len(above)
+    ancestor = F.pad(above.clamp(min=-1), (0, 1), value=-1) % (end + 1)  # (M + 1,), the last above the roots
+    height, reach = torch.zeros_like(ancestor), 1
+    while bool((ancestor < end).any()):
+        if reach > end:
+            raise ValueError("parents form a ring: a tree's nodes must lead to its root")
+        height = height.scatter_reduce(0, ancestor, height + reach, "amax")
+        ancestor, reach = ancestor[ancestor], 2 * reach
+    return height[:end]
 
 
-def _children(above: Tensor) -> Tensor:
-    """The children of each node in order, ``(M, K)``, filled up with -1; ``K`` is at least 1."""
+def _waiting(height: Tensor, until: Tensor, levels: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Who waits for whom.
+
+    Args:
+        height: The level of each node, ``(M,)``, ascending.
+        until: The level that it waits for, ``(M,)``; ``levels`` for the end.
+        levels: How many there are.
+
+    Returns:
+        The number of each node among those who wait for the level it waits for, ``(M,)``; and of each level
+        the numbers of those who wait for a higher one.
+    """
+    times = until - height  # (M,)
+    after = times.cumsum(0)
+    node = torch.arange(len(height), device=height.device).repeat_interleave(times)  # (W,)
+    level = torch.arange(1, len(node) + 1, device=height.device) + (height - after + times)[node]
+    order = level.argsort(stable=True)
+    counts = level.bincount(minlength=levels + 1)
+    number = torch.empty_like(level)
+    number[order] = torch.arange(len(node), device=height.device) - (counts.cumsum(0) - counts)[level[order]]
+    longer = (level < until[node])[order]
+    counts = level[order][longer].bincount(minlength=levels)
+    return number[after - 1], number[order][longer].split(counts.tolist())
+
+
+def _children(above: Tensor) -> tuple[Tensor, Tensor]:
+    """The children of each node in order, ``(M, K)``, filled up with -1; and how many they are, ``(M,)``."""
     nodes = torch.where(above >= 0)[0]
     nodes = nodes[above[nodes].argsort(stable=True)]
-    _, counts = above[nodes].unique_consecutive(return_counts=True)
-    widest = max(chain([1], counts.tolist()))
-    table = above.new_full((len(above), widest), -1)
-    start = (counts.cumsum(0) - counts).repeat_interleave(counts)
+    counts = above[nodes].bincount(minlength=len(above))
+    start = (counts.cumsum(0) - counts)[above[nodes]]
+    table = above.new_full((len(above), max(counts.tolist(), default=0)), -1)
     table[above[nodes], torch.arange(len(nodes), device=above.device) - start] = nodes
-    return table
+    return table, counts
