@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -7,10 +8,10 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from rnnx.core.errors import RunError
+from rnnx.core.errors import Interrupted, RunError
 from rnnx.core.launchers.launcher import Launcher
-from rnnx.core.sweeps.crew import at_work
-from rnnx.core.sweeps.study import Study
+from rnnx.core.sweeps.crew import at_work, take_turns
+from rnnx.core.sweeps.study import ATTEMPTS, Claim, Study
 
 RUNS = ("a", "b", "c")
 
@@ -94,3 +95,19 @@ def test_the_workers_are_stopped_when_nobody_waits_for_them_any_more(study: Stud
     next(waiting)
     waiting.close()
     assert launcher.stopped == 1
+
+
+def test_a_signal_leaves_the_trial_for_later_and_is_no_attempt(study: Study) -> None:
+    stops = iter(range(2 * ATTEMPTS))
+
+    def tried(claim: Claim) -> tuple[float | None, TrialState]:
+        if study.run_of(claim) == "b" and next(stops, None) is not None:
+            raise Interrupted(signal.SIGTERM)
+        return 1.0, TrialState.COMPLETE
+
+    for _ in range(2 * ATTEMPTS):
+        with pytest.raises(Interrupted):
+            take_turns(study, tried)
+        assert done(study)["b"] == TrialState.WAITING
+    take_turns(study, tried)
+    assert done(study) == dict.fromkeys(RUNS, TrialState.COMPLETE)

@@ -9,10 +9,10 @@ from typing import Final
 
 from optuna.trial import TrialState
 
-from rnnx.core.errors import RunError
+from rnnx.core.errors import Interrupted, RunError
 from rnnx.core.interruption import Interruption
 from rnnx.core.launchers.launcher import Launcher
-from rnnx.core.sweeps.study import Study
+from rnnx.core.sweeps.study import Claim, Study
 
 POLL: Final = 1.0  # seconds between two looks at what has ended
 
@@ -45,6 +45,25 @@ def at_work(study: Study, launcher: Launcher, work: Callable[[], None], workers:
     failures = [error for future in futures if (error := future.exception())]
     if len(failures) == workers:
         raise failures[0]
+
+
+def take_turns(study: Study, tried: Callable[[Claim], tuple[float | None, TrialState]]) -> None:
+    """Works on one trial of a study after the other until none is left; what a worker does.
+
+    Args:
+        study: It.
+        tried: What is done with a trial: its value, and what became of it.
+
+    Raises:
+        Interrupted: a signal came; the trial is left to others, or to a later time.
+    """
+    while (claim := study.claim()) is not None:
+        try:
+            value, state = tried(claim)
+        except Interrupted:
+            study.put_back(claim)
+            raise
+        study.tell(claim, value, state)
 
 
 def _keep_working(

@@ -22,9 +22,9 @@ from rnnx.core.launchers.launcher import Launcher, launcher_of
 from rnnx.core.registry import find, plugins
 from rnnx.core.runs import RESULT
 from rnnx.core.spec import KEYS, Config, Spec, resolve
-from rnnx.core.sweeps.crew import POLL, at_work
+from rnnx.core.sweeps.crew import POLL, at_work, take_turns
 from rnnx.core.sweeps.once import many_processes, once
-from rnnx.core.sweeps.study import ATTEMPTS, Study
+from rnnx.core.sweeps.study import ATTEMPTS, Claim, Study
 
 SWEPT: Final = ("task=", "cell=", "seed=")
 UNCOMPARED: Final = {*KEYS, "logger"}  # what may differ between two machines that work on one matrix
@@ -244,13 +244,15 @@ def work(matrix: Matrix) -> None:
     """
     study = matrix.open()
     configs = {str(config.name): config for config in matrix.configs}
-    while (claim := study.claim()) is not None:
+
+    def tried(claim: Claim) -> tuple[float | None, TrialState]:
         entry = _tried(configs[study.run_of(claim)], matrix.command)
         if entry.values is None:
             claim.trial.set_user_attr("failure", entry.failure)
-            study.tell(claim, None, TrialState.FAIL)
-        else:
-            study.tell(claim, entry.values["seconds"]["fit"], TrialState.COMPLETE)
+            return None, TrialState.FAIL
+        return entry.values["seconds"]["fit"], TrialState.COMPLETE
+
+    take_turns(study, tried)
 
 
 def lines(entries: Sequence[Entry]) -> list[Line]:

@@ -180,6 +180,13 @@ class Study:
             self._study.tell(claim.trial, value, state)
             self._free(claim.lock)
 
+    def put_back(self, claim: Claim) -> None:
+        """Leaves a trial to others, or to a later time: it waits anew, and this was no attempt."""
+        with self._lock:
+            self._repeat(self.trials[claim.trial.number], attempts=0)
+            self._study.tell(claim.trial, state=TrialState.FAIL)
+            self._free(claim.lock)
+
     def _settle(self, name: str) -> None:
         """Sees to it that the study has one folder, whose locks are true."""
         home = self.folder / "locks" / "home"
@@ -204,13 +211,18 @@ class Study:
                 lock.acquire(blocking=False)
             except Timeout:
                 continue
-            attempt = trial.user_attrs.get("attempt", 1)
-            if trial.number not in known and attempt < ATTEMPTS:
-                origin = trial.user_attrs.get("origin", trial.number)
-                again = {"repeats": trial.number, "origin": origin, "attempt": attempt + 1}
-                self._study.enqueue_trial(trial.params, again)
+            if trial.number not in known and trial.user_attrs.get("attempt", 1) < ATTEMPTS:
+                self._repeat(trial, attempts=1)
             self._study.tell(trial.number, state=TrialState.FAIL)
             self._free(lock)
+
+    def _repeat(self, trial: FrozenTrial, attempts: int) -> None:
+        """Has a trial wait anew, which had so many attempts in this one."""
+        origin = trial.user_attrs.get("origin", trial.number)
+        attempt = trial.user_attrs.get("attempt", 1) + attempts
+        self._study.enqueue_trial(
+            trial.params, {"repeats": trial.number, "origin": origin, "attempt": attempt}
+        )
 
     def _life(self, number: int) -> BaseFileLock:
         return FileLock(self.folder / "locks" / f"{number:04}")

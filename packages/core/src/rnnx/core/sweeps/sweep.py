@@ -20,7 +20,7 @@ from rnnx.core.errors import RunError, UsageError
 from rnnx.core.launchers.launcher import Launcher, launcher_of
 from rnnx.core.registry import find
 from rnnx.core.spec import KEYS, Config, Spec, resolve
-from rnnx.core.sweeps.crew import at_work
+from rnnx.core.sweeps.crew import at_work, take_turns
 from rnnx.core.sweeps.once import many_processes, once
 from rnnx.core.sweeps.search_space import SearchSpace, Values
 from rnnx.core.sweeps.study import ATTEMPTS, Claim, Pruner, Sampler, Study, repeated
@@ -265,9 +265,7 @@ def work(sweep: Sweep) -> None:
 
     A trial that fails is told to the study, and is not the end.
     """
-    study = sweep.open()
-    while (claim := study.claim()) is not None:
-        study.tell(claim, *_tried_out(sweep, claim))
+    take_turns(sweep.open(), partial(_tried_out, sweep))
 
 
 def outcomes(sweep: Sweep, study: Study) -> list[Outcome]:
