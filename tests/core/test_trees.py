@@ -62,6 +62,20 @@ def test_levels_are_heights_and_children_are_those_who_name_their_parent(rows: l
     assert [waiting[root] for root in trees.roots] == [(n, row.index(-1)) for n, row in enumerate(rows)]
 
 
+@given(forests(), st.data())
+def test_what_is_read_is_all_that_is_not_silent(rows: list[list[int]], data: st.DataObject) -> None:
+    size = st.lists(st.booleans(), min_size=T, max_size=T)
+    silent = [data.draw(size) for _ in rows]
+    trees = Trees.of(torch.tensor(rows), torch.tensor(silent))
+    read = trees.given.tolist()
+    for place, number in zip(trees.nodes.tolist(), trees.inputs.tolist(), strict=True):
+        n, t = divmod(place, T)
+        assert number == (len(read) if silent[n][t] else read.index(place))
+    assert len(read) == sum(
+        row[t] > -2 and not quiet[t] for row, quiet in zip(rows, silent, strict=True) for t in range(T)
+    )
+
+
 def test_who_waits_is_kept_until_its_parent_comes() -> None:
     trees = Trees.of(torch.tensor([[4, 4, 5, 6, 5, 6, -1]]))  # ((0 1)4 2)5 and 3 under 6
     leaves, *inner = trees.levels
@@ -77,9 +91,10 @@ def test_a_tree_has_one_root(parents: list[list[int]]) -> None:
         Trees.of(torch.tensor(parents))
 
 
-def test_a_ring_is_refused() -> None:
+@pytest.mark.parametrize("row", [[-1, 1, -2, -2, -2], [-1, 2, 1, -2, -2], [2, 0, 1, 2, -1]])
+def test_a_ring_is_refused(row: list[int]) -> None:
     with pytest.raises(ValueError, match="ring"):
-        Trees.of(torch.tensor([[-1, 2, 1]]))
+        Trees.of(torch.tensor([[1, 2, 3, 4, -1], row]))
 
 
 def test_trees_of_another_batch_are_refused() -> None:

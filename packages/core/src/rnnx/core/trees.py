@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, TypeAlias, final
 
+import numpy as np
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
+
+Numbers: TypeAlias = NDArray[Any]
 
 
 @final
@@ -76,36 +79,42 @@ class Trees:
             ValueError: a row has not exactly one root, or parents that form a ring.
         """
         rows, steps = parents.shape
-        roots = parents == -1
-        if not bool((roots.sum(1) == 1).all()):
-            raise ValueError(f"each tree must have exactly one root (parent -1), got {roots.sum(1).tolist()}")
-        first = torch.arange(rows, device=parents.device).unsqueeze(1) * steps  # (N, 1)
-        above = torch.where(parents < 0, parents, parents + first).flatten()  # (N T,), over the whole batch
-        height = _heights(above).masked_fill(above == -2, -1)
-        nodes = height.argsort(stable=True)[int((height == -1).sum()) :]  # (M,)
-        height = height[nodes]
-        sizes = height.bincount()  # (levels,)
-        until = F.pad(height, (0, 1), value=len(sizes))  # (M + 1,), the end above the roots
-        place = torch.full((rows * steps + 1,), len(nodes), device=above.device)  # of each node in the order
-        place[nodes] = torch.arange(len(nodes), device=above.device)
-        until = until[place[above[nodes].clamp(min=-1)]]  # (M,), the level that each node waits for
-        numbers, waiting = _waiting(height, until, len(sizes))
+        table = parents.numpy(force=True)
+        roots = (table == -1).sum(1)
+        if (roots != 1).any():
+            raise ValueError(f"each tree must have exactly one root (parent -1), got {roots.tolist()}")
+        above = np.where(table < 0, table, table + steps * np.arange(rows)[:, None]).ravel()  # in the batch
+        high = _heights(above)
+        nodes = np.where(above == -2, -1, high).argsort(kind="stable")[int((above == -2).sum()) :]  # (M,)
+        place = np.full(rows * steps + 1, len(nodes))  # of each node in the order; M above the roots
+        place[nodes] = np.arange(len(nodes))
+        height, parent = high[nodes], place[above[nodes]]
+        sizes = np.bincount(height)  # (levels,)
+        until = np.append(height, len(sizes))[parent]  # (M,), the level that each node waits for
+        numbers, waiting, kept = _waiting(height, until, len(sizes))
         children, counts = _children(above)
-        present = torch.arange(children.shape[1], device=above.device) < counts[nodes].unsqueeze(1)  # (M, K)
-        children = F.pad(numbers, (0, 1))[place[children[nodes]]]
-        widths = torch.zeros_like(sizes).scatter_reduce(0, height, counts[nodes], "amax").tolist()
+        present = np.arange(children.shape[1]) < counts[nodes, None]  # (M, K)
+        children = np.append(numbers, 0)[place[children[nodes]]]
+        widths = np.maximum.reduceat(counts[nodes], sizes.cumsum() - sizes).tolist()
+        heard = np.ones(len(nodes), bool) if silent is None else ~silent.numpy(force=True).ravel()[nodes]
+        given = nodes[heard]
+        inputs = np.where(heard, heard.cumsum() - 1, len(given))
+        last = numbers[place[np.flatnonzero(above == -1)]]
+
+        def tensor(numbers: Numbers) -> Tensor:
+            return torch.from_numpy(numbers).to(parents.device)
+
         levels = tuple(
             Level(below[:, :width], there[:, :width], wait)
             for below, there, wait, width in zip(
-                children.split(sizes.tolist()), present.split(sizes.tolist()), waiting, widths, strict=True
+                tensor(children).split(sizes.tolist()),
+                tensor(present).split(sizes.tolist()),
+                tensor(waiting).split(kept),
+                widths,
+                strict=True,
             )
         )
-        silent = torch.zeros_like(roots) if silent is None else silent
-        heard = ~silent.flatten()[nodes]  # (M,)
-        given = nodes[heard]
-        inputs = torch.where(heard, heard.cumsum(0) - 1, len(given))
-        last = numbers[place[torch.where(roots.flatten())[0]]]
-        return cls((rows, steps), nodes, given, inputs, levels, last)
+        return cls((rows, steps), tensor(nodes), tensor(given), tensor(inputs), levels, tensor(last))
 
     @property
     def full(self) -> Trees:
@@ -125,23 +134,25 @@ class Trees:
         return Trees(self.shape, nodes, given, inputs, levels, roots)
 
 
-def _heights(above: Tensor) -> Tensor:
+def _heights(above: Numbers) -> Numbers:
     """The height of each node over its lowest leaf, from the numbers of the parents ``(M,)``.
 
-    By doubling: what is known of the nodes up to ``reach`` below each is added to what is known up to there.
+    By doubling: to the deepest of the nodes less than ``reach`` below each are added those less than twice as
+    far, which are as deep below the node that is ``reach`` above them.
     """
     end = len(above)
-    ancestor = F.pad(above.clamp(min=-1), (0, 1), value=-1) % (end + 1)  # (M + 1,), the last above the roots
-    height, reach = torch.zeros_like(ancestor), 1
-    while bool((ancestor < end).any()):
+    ancestor = np.append(np.where(above < 0, end, above), end)  # (M + 1,), the last above the roots
+    height, reach = np.zeros_like(ancestor), 1
+    while (ancestor < end).any():
         if reach > end:
             raise ValueError("parents form a ring: a tree's nodes must lead to its root")
-        height = height.scatter_reduce(0, ancestor, height + reach, "amax")
+        deep = height + reach
+        np.maximum.at(height, ancestor, deep)
         ancestor, reach = ancestor[ancestor], 2 * reach
     return height[:end]
 
 
-def _waiting(height: Tensor, until: Tensor, levels: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _waiting(height: Numbers, until: Numbers, levels: int) -> tuple[Numbers, Numbers, list[int]]:
     """Who waits for whom.
 
     Args:
@@ -150,28 +161,29 @@ def _waiting(height: Tensor, until: Tensor, levels: int) -> tuple[Tensor, tuple[
         levels: How many there are.
 
     Returns:
-        The number of each node among those who wait for the level it waits for, ``(M,)``; and of each level
-        the numbers of those who wait for a higher one.
+        The number of each node among those who wait for the level it waits for, ``(M,)``; the numbers, level
+        by level, of those who wait for a higher one; and how many they are of each level.
     """
     times = until - height  # (M,)
-    after = times.cumsum(0)
-    node = torch.arange(len(height), device=height.device).repeat_interleave(times)  # (W,)
-    level = torch.arange(1, len(node) + 1, device=height.device) + (height - after + times)[node]
-    order = level.argsort(stable=True)
-    counts = level.bincount(minlength=levels + 1)
-    number = torch.empty_like(level)
-    number[order] = torch.arange(len(node), device=height.device) - (counts.cumsum(0) - counts)[level[order]]
-    longer = (level < until[node])[order]
-    counts = level[order][longer].bincount(minlength=levels)
-    return number[after - 1], number[order][longer].split(counts.tolist())
+    after = times.cumsum()
+    node = np.arange(len(height)).repeat(times)  # (W,), once for each level at which it waits
+    level = np.arange(1, len(node) + 1) + (height - after + times)[node]
+    order = level.argsort(kind="stable")
+    node, level = node[order], level[order]
+    counts = np.bincount(level, minlength=levels + 1)
+    number = np.arange(len(node)) - (counts.cumsum() - counts)[level]
+    longer = level < until[node]
+    numbers = np.empty_like(height)
+    numbers[node[~longer]] = number[~longer]
+    return numbers, number[longer], np.bincount(level[longer], minlength=levels).tolist()
 
 
-def _children(above: Tensor) -> tuple[Tensor, Tensor]:
+def _children(above: Numbers) -> tuple[Numbers, Numbers]:
     """The children of each node in order, ``(M, K)``, filled up with -1; and how many they are, ``(M,)``."""
-    nodes = torch.where(above >= 0)[0]
-    nodes = nodes[above[nodes].argsort(stable=True)]
-    counts = above[nodes].bincount(minlength=len(above))
-    start = (counts.cumsum(0) - counts)[above[nodes]]
-    table = above.new_full((len(above), max(counts.tolist(), default=0)), -1)
-    table[above[nodes], torch.arange(len(nodes), device=above.device) - start] = nodes
+    nodes = np.flatnonzero(above >= 0)
+    nodes = nodes[above[nodes].argsort(kind="stable")]
+    parents = above[nodes]
+    counts = np.bincount(parents, minlength=len(above))
+    table = np.full((len(above), counts.max(initial=0)), -1)
+    table[parents, np.arange(len(nodes)) - (counts.cumsum() - counts)[parents]] = nodes
     return table, counts
