@@ -308,11 +308,12 @@ def test_workers_end_with_the_process_that_waits_for_them(tmp_path: Path, signum
         process.wait()
         awaited(lambda: None if Path(f"/proc/{worker}").exists() else True)
     sweep = sweep_in(tmp_path, *words, trials=2, pruner="none")
-    (left,) = sweep.open().trials
-    assert left.state == TrialState.RUNNING
+    left, again = sweep.open().trials
+    assert (left.state, again.state) == (TrialState.FAIL, TrialState.WAITING)
     claim = sweep.open().claim()
     assert claim is not None
     assert (claim.origin, claim.trial.params) == (0, left.params)
+    assert claim.trial.user_attrs["attempt"] == 1
 
 
 def test_workers_that_cannot_begin_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
