@@ -15,9 +15,9 @@ from rnnx.core.net import Net
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.tasks.parts.attention import Attention, Memory, Score, attention
+from rnnx.tasks.parts.cross_entropy import ALIGNMENT
 from rnnx.tasks.parts.embeddings import OneHot, tieable
 
-ALIGNMENT = 16  # numbers in a cache line
 ROWS = 16  # that attend together; each such group is padded to its own longest, and stays in the cache
 
 
