@@ -120,6 +120,95 @@ def test_a_sum_of_a_product_is_one_operation(
     torch.testing.assert_close(run(graph, *given), by_hand(*given))
 
 
+@pytest.mark.parametrize(
+    ("product", "difference", "by_hand"),
+    [
+        (ATEN.mm.default, ATEN.addmm.default, lambda a, b, c: a - b @ c),
+        (ATEN.mul.Tensor, ATEN.addcmul.default, lambda a, b, c: a - b * c),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True], ids=["a - ...", "a + -(...)"])
+def test_a_difference_with_a_product_is_one_operation(
+    turned: bool, product: Any, difference: Any, by_hand: Callable[..., Tensor]
+) -> None:
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        a, b, c = given
+        taken = call(graph, product, b, c)
+        if turned:
+            return call(graph, ATEN.add.Tensor, a, call(graph, ATEN.neg.default, taken))
+        return call(graph, ATEN.sub.Tensor, a, taken)
+
+    graph = fused(total(build, 3))
+    given = [torch.randn(3, 3, dtype=torch.double) for _ in range(3)]
+    assert targets(graph) == [difference]
+    torch.testing.assert_close(run(graph, *given), by_hand(*given))
+
+
+def test_what_is_taken_from_a_product_stays_a_difference() -> None:
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        a, b, c = given
+        return call(graph, ATEN.sub.Tensor, call(graph, ATEN.mul.Tensor, b, c), a)
+
+    graph = fused(total(build, 3))
+    a, b, c = (torch.randn(3, 3, dtype=torch.double) for _ in range(3))
+    assert targets(graph) == [ATEN.mul.Tensor, ATEN.sub.Tensor]
+    assert torch.equal(run(graph, a, b, c), b * c - a)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["(1 - b) ... + ...", "... + (1 - b) ..."])
+@pytest.mark.parametrize("weight_first", [True, False], ids=["b c", "c b"])
+def test_a_mixture_is_one_operation(first: bool, weight_first: bool) -> None:
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        a, b, c = given
+        rest = call(graph, ATEN.rsub.Scalar, b, 1)
+        factors = [(rest, a), (b, c)] if weight_first else [(a, rest), (c, b)]
+        terms = [call(graph, ATEN.mul.Tensor, *pair) for pair in factors]
+        return call(graph, ATEN.add.Tensor, *(terms if first else terms[::-1]))
+
+    graph = fused(total(build, 3))
+    a, b, c = (torch.randn(3, 3, dtype=torch.double) for _ in range(3))
+    assert targets(graph) == [ATEN.lerp.Tensor]
+    torch.testing.assert_close(run(graph, a, b, c), (1 - b) * a + b * c)
+
+
+def test_another_mixture_is_none() -> None:
+    """2 - b in place of 1 - b."""
+
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        a, b, c = given
+        terms = [
+            call(graph, ATEN.mul.Tensor, *pair) for pair in ((call(graph, ATEN.rsub.Scalar, b, 2), a), (b, c))
+        ]
+        return call(graph, ATEN.add.Tensor, *terms)
+
+    graph = fused(total(build, 3))
+    a, b, c = (torch.randn(3, 3, dtype=torch.double) for _ in range(3))
+    assert ATEN.lerp.Tensor not in targets(graph)
+    torch.testing.assert_close(run(graph, a, b, c), (2 - b) * a + b * c)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["a (1 - b)", "(1 - b) a"])
+def test_a_product_with_what_is_left_of_one_needs_no_difference(first: bool) -> None:
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        factors = [given[0], call(graph, ATEN.rsub.Scalar, given[1], 1)]
+        return call(graph, ATEN.mul.Tensor, *(factors if first else factors[::-1]))
+
+    graph = fused(total(build, 2))
+    a, b = (torch.randn(3, 3, dtype=torch.double) for _ in range(2))
+    assert targets(graph) == [ATEN.addcmul.default]
+    torch.testing.assert_close(run(graph, a, b), a * (1 - b))
+
+
+def test_a_difference_that_is_there_before_the_steps_is_used() -> None:
+    early = []
+
+    def build(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
+        early.append(call(graph, ATEN.rsub.Scalar, given[1], 1))
+        return call(graph, ATEN.mul.Tensor, given[0], early[0])
+
+    assert targets(fused(total(build, 2), early)) == [ATEN.rsub.Scalar, ATEN.mul.Tensor]
+
+
 @pytest.mark.parametrize("first", [True, False], ids=["a + ...", "... + a"])
 @pytest.mark.parametrize("weight_first", [True, False], ids=["b * (c - a)", "(c - a) * b"])
 def test_a_way_from_one_value_to_another_is_one_operation(first: bool, weight_first: bool) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import product
 from operator import getitem
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import fx
@@ -37,6 +39,10 @@ SUMS: Final[dict[Any, Callable[..., Any]]] = {  # of a product and something els
     ATEN.mm.default: ATEN.addmm.default,
     ATEN.mul.Tensor: ATEN.addcmul.default,
 }
+FACTORS: Final[dict[Any, str]] = {
+    ATEN.mm.default: "alpha",
+    ATEN.mul.Tensor: "value",
+}  # by which those take the product
 
 
 def writes(node: fx.Node) -> bool:
@@ -79,49 +85,114 @@ def writing_into(graph: fx.Graph, node: fx.Node, room: fx.Node | None) -> fx.Nod
 
 
 def fused(graph: fx.Graph, early: Collection[fx.Node] = ()) -> fx.Graph:
-    """Makes ``a + b @ c``, ``a + b * c``, ``a + b * (c - a)`` and ``a + (-b)`` one operation each.
+    """Makes one operation each of what otherwise takes several.
 
-    So it does where nothing else reads the product, or ``-b``, and the sum is not made at another time.
+    These are ``a + (-b)``, ``a + b @ c``, ``a - b @ c``, ``a + b * c``, ``a - b * c``, ``a * (1 - b)``, and
+    the ways from one value to another, ``a + b * (c - a)`` and ``(1 - b) * a + b * c``. So it does where
+    nothing else reads the terms of a sum, and the whole is not made at another time.
 
     Args:
         graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it; it is changed.
         early: What is made before the steps.
     """
-    for node in list(graph.nodes):
-        if node.target is ATEN.add.Tensor and not node.kwargs:
-            _fuse(graph, node, early)
-    graph.eliminate_dead_code()
+    for rewritten in (_difference, _between, _lessened, _added):
+        for node in list(graph.nodes):
+            call = rewritten(node, early)
+            if call is not None:
+                _replace(graph, node, call)
+        graph.eliminate_dead_code()
     return graph
 
 
-def _fuse(graph: fx.Graph, total: fx.Node, early: Collection[fx.Node]) -> None:
-    terms = [arg for arg in total.args if isinstance(arg, fx.Node) and _form(arg) == _form(total)]
-    if len(terms) < 2:
-        return
-    for term, other in (terms, terms[::-1]):
-        together = len(other.users) == 1 and (other in early) == (total in early)
-        found = _sum(term, other) if together else None
-        if found is not None:
-            with graph.inserting_before(total):
-                node = graph.call_function(*found)
-            node.meta = dict(total.meta)
-            total.replace_all_uses_with(node)
-            graph.erase_node(total)
-            return
+class _Call(NamedTuple):
+    """An operation, and what it is given."""
+
+    operation: Any
+    args: tuple[Any, ...]
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
-def _sum(term: fx.Node, other: fx.Node) -> tuple[Any, tuple[fx.Node, ...]] | None:
-    """The one operation that adds to a value what another operation gives, and what it reads."""
-    reads = [arg for arg in other.args if isinstance(arg, fx.Node)]
-    if other.target is ATEN.neg.default:
-        return ATEN.sub.Tensor, (term, *reads)
-    if other.target not in SUMS or len(reads) != 2 or len({read.meta.get("dtype") for read in reads}) != 1:
+def _replace(graph: fx.Graph, node: fx.Node, call: _Call) -> None:
+    with graph.inserting_before(node):
+        other = graph.call_function(call.operation, call.args, dict(call.options))
+    other.meta = dict(node.meta)
+    node.replace_all_uses_with(other)
+    graph.erase_node(node)
+
+
+def _difference(total: fx.Node, early: Collection[fx.Node]) -> _Call | None:
+    """``a + (-b)``."""
+    for term, other in _terms(total, early, ATEN.add.Tensor):
+        if other.target is ATEN.neg.default:
+            return _Call(ATEN.sub.Tensor, (term, *other.args))
+    return None
+
+
+def _between(total: fx.Node, early: Collection[fx.Node]) -> _Call | None:
+    """``(1 - b) * a + b * c`` as the way from ``a`` to ``c``."""
+    for term, other in _terms(total, early, ATEN.add.Tensor):
+        if len(term.users) > 1 or (term in early) != (total in early):
+            continue
+        for (start, rest), (end, weight) in product(_factors(term), _factors(other)):
+            if _complement(rest) is weight and _alike(total, start, end, weight):
+                return _Call(ATEN.lerp.Tensor, (start, end, weight))
+    return None
+
+
+def _lessened(whole: fx.Node, early: Collection[fx.Node]) -> _Call | None:
+    """``a * (1 - b)`` as ``a - a * b``, where ``1 - b`` is not there before the steps."""
+    for value, rest in _factors(whole):
+        part = _complement(rest)
+        if part is not None and _alike(whole, value, part) and (rest in early) == (whole in early):
+            return _Call(ATEN.addcmul.default, (value, value, part), {"value": -1})
+    return None
+
+
+def _added(total: fx.Node, early: Collection[fx.Node]) -> _Call | None:
+    """A sum, or a difference, of a value and what one operation makes of others."""
+    for term, other in _terms(total, early, ATEN.add.Tensor):
+        for way, weight in _factors(other):
+            if _starts_at(way, term) and _alike(term, way, weight):
+                return _Call(ATEN.lerp.Tensor, (term, way.args[0], weight))
+        if _is_product(other):
+            return _Call(SUMS[other.target], (term, *other.args))
+    for term, other in _terms(total, early, ATEN.sub.Tensor):
+        if other is total.args[1] and _is_product(other):
+            return _Call(SUMS[other.target], (term, *other.args), {FACTORS[other.target]: -1})
+    return None
+
+
+def _terms(total: fx.Node, early: Collection[fx.Node], operation: Any) -> Iterator[tuple[fx.Node, fx.Node]]:
+    """The terms of a sum or difference, in either order, the second made for it alone and at its time."""
+    terms = [arg for arg in total.args if isinstance(arg, fx.Node)]
+    if total.target is operation and not total.kwargs and len(terms) == 2 and _alike(total, *terms):
+        for term, other in (terms, terms[::-1]):
+            if len(other.users) == 1 and (other in early) == (total in early):
+                yield term, other
+
+
+def _factors(node: fx.Node) -> list[tuple[fx.Node, fx.Node]]:
+    """What a product by elements is made of, in either order; nothing if it is none."""
+    one, two = node.args if node.target is ATEN.mul.Tensor else (None, None)
+    if isinstance(one, fx.Node) and isinstance(two, fx.Node):
+        return [(one, two), (two, one)]
+    return []
+
+
+def _is_product(node: fx.Node) -> bool:
+    """Whether a product, of whatever kind, can be added to something as it is made."""
+    return (
+        node.target in SUMS
+        and all(isinstance(arg, fx.Node) for arg in node.args)
+        and len({arg.meta.get("dtype") for arg in node.all_input_nodes}) == 1
+    )
+
+
+def _complement(node: fx.Node) -> fx.Node | None:
+    """Of ``1 - a``, ``a``."""
+    if node.target is not ATEN.rsub.Scalar or node.args[1:] != (1,) or node.kwargs:
         return None
-    for weight, way in (reads, reads[::-1]):
-        alike = _form(weight) == _form(way) == _form(term)
-        if other.target is ATEN.mul.Tensor and alike and _starts_at(way, term):
-            return ATEN.lerp.Tensor, (term, way.all_input_nodes[0], weight)
-    return SUMS[other.target], (term, *reads)
+    return node.all_input_nodes[0]
 
 
 def _starts_at(way: fx.Node, start: fx.Node) -> bool:
@@ -129,8 +200,9 @@ def _starts_at(way: fx.Node, start: fx.Node) -> bool:
     if way.target is not ATEN.sub.Tensor or way.kwargs or way.args[1] is not start:
         return False
     end = way.args[0]
-    return isinstance(end, fx.Node) and _form(end) == _form(start)
+    return isinstance(end, fx.Node) and _alike(start, end)
 
 
-def _form(node: fx.Node) -> tuple[Any, ...]:
-    return tuple(node.meta.get(key) for key in ("by_rows", "shape", "dtype"))
+def _alike(*nodes: fx.Node) -> bool:
+    """Whether values are of one form."""
+    return len({tuple(node.meta.get(key) for key in ("by_rows", "shape", "dtype")) for node in nodes}) == 1
