@@ -190,8 +190,8 @@ def at_once(command: str, folder: Path, *words: str) -> subprocess.Popen[str]:
 
 def test_two_share_the_runs_and_the_one_that_is_left_takes_up_what_the_other_began(tmp_path: Path) -> None:
     """Each is told of every run; one of them is killed with its worker, in the middle of a run."""
-    words = ("cell=gru,elman", "seed=1,2,3", "trainer.max_epochs=3", "trainer.limit_train_batches=100")
-    names = {f"memory-{cell}-{seed}" for cell in ("gru", "elman") for seed in (1, 2, 3)}
+    words = ("cell=gru,elman", "seed=1,2", "trainer.max_epochs=3", "trainer.limit_train_batches=100")
+    names = {f"memory-{cell}-{seed}" for cell in ("gru", "elman") for seed in (1, 2)}
     lasting, dying = (at_once(command, tmp_path, *words) for command in ("lasting", "dying"))
     with lasting, dying:
         while len(list(tmp_path.glob("runs/memory-*/metrics.csv"))) < 3:
@@ -204,7 +204,7 @@ def test_two_share_the_runs_and_the_one_that_is_left_takes_up_what_the_other_beg
     runs = {path.name for path in (tmp_path / "runs").glob("memory-*")}
     assert runs == names  # none is set aside, and none was begun anew
     results = [json.loads((tmp_path / "runs" / name / "result.json").read_text()) for name in names]
-    assert {values["seed"] for values in results} == {1, 2, 3}
+    assert {values["seed"] for values in results} == {1, 2}
     for name in names:
         with (tmp_path / "runs" / name / "metrics.csv").open() as file:
             epochs = [row["epoch"] for row in csv.DictReader(file) if row["valid/loss"]]

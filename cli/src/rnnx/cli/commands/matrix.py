@@ -1,4 +1,4 @@
-"""``rnnx matrix``: each cell on each task, a line a run, and the table of all."""
+"""``rnnx matrix``: each cell on each task, a line a run, and the table of all; several may share one."""
 
 from __future__ import annotations
 
@@ -53,8 +53,6 @@ def matrix(
     as_markdown: Markdown = False,
 ) -> None:
     """Train each cell on each task, over seeds, and compare them; what is done already is not done again.
-
-    The same command on several machines that see one folder shares the work.
 
     rnnx matrix cell=gru,lstm task=lm,nmt seed=1,2,3 net.match=1e6
     """
