@@ -21,13 +21,12 @@ from rnnx.core.errors import UsageError
 from rnnx.core.launchers.launcher import Launcher, launcher_of
 from rnnx.core.registry import find, plugins
 from rnnx.core.runs import RESULT
-from rnnx.core.spec import KEYS, Config, Spec, resolve
+from rnnx.core.spec import Config, Spec, resolve
 from rnnx.core.sweeps.crew import POLL, at_work, take_turns
-from rnnx.core.sweeps.once import many_processes, once
+from rnnx.core.sweeps.once import essence, many_processes, once
 from rnnx.core.sweeps.study import ATTEMPTS, Claim, Study
 
 SWEPT: Final = ("task=", "cell=", "seed=")
-UNCOMPARED: Final = {*KEYS, "logger"}  # what may differ between two machines that work on one matrix
 
 
 @final
@@ -291,10 +290,7 @@ def _entry(config: Config) -> Entry:
 
 def _digest(configs: Sequence[Config]) -> str:
     """The same for the same runs, wherever they are."""
-    plain = [
-        [config.name, {key: value for key, value in config.to_plain().items() if key not in UNCOMPARED}]
-        for config in configs
-    ]
+    plain = [[config.name, essence(config)] for config in configs]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
 
 

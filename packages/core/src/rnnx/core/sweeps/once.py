@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnx.core.errors import RnnxError, UsageError
 from rnnx.core.runs import CONFIG, RESULT, read_result
-from rnnx.core.spec import Config, resolve
+from rnnx.core.spec import KEYS, Config, resolve
 
 if TYPE_CHECKING:
     from lightning import Callback
@@ -59,6 +59,17 @@ def many_processes(config: Config) -> Iterator[str]:
                 f"trainer.{option}: expected 1, as each of many runs has one process, got "
                 f"{config.trainer[option]}; for more runs at once say --jobs"
             )
+
+
+def essence(config: Config) -> dict[str, Any]:
+    """What of a configuration those who share a study have alike: not its seed, its place, or its logger.
+
+    Example:
+        >>> from rnnx.core.spec import resolve
+        >>> essence(resolve(["out=here", "seed=2"])) == essence(resolve(["logger=csv"]))
+        True
+    """
+    return {key: value for key, value in config.to_plain().items() if key not in {*KEYS, "logger"}}
 
 
 def _holds(folder: Path, config: Config) -> bool:

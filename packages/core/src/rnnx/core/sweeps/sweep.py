@@ -19,14 +19,13 @@ from rnnx.core.comparing.scores import mean_and_spread
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.launchers.launcher import Launcher, launcher_of
 from rnnx.core.registry import find
-from rnnx.core.spec import KEYS, Config, Spec, resolve
+from rnnx.core.spec import Config, Spec, resolve
 from rnnx.core.sweeps.crew import at_work, take_turns
-from rnnx.core.sweeps.once import many_processes, once
+from rnnx.core.sweeps.once import essence, many_processes, once
 from rnnx.core.sweeps.search_space import SearchSpace, Values
 from rnnx.core.sweeps.study import ATTEMPTS, Claim, Pruner, Sampler, Study, repeated
 
 TRIALS: Final = 20  # if not said, and there is no grid
-UNCOMPARED: Final = {*KEYS, "logger"}  # what two sweeps of one study may have differently
 
 State: TypeAlias = Literal["complete", "pruned", "failed"]
 STATES: Final[Mapping[TrialState, State]] = {
@@ -156,9 +155,8 @@ class Sweep:
             seed=self.seeds[0],
             wanted=self.trials,
         )
-        plain = self.config.to_plain()
         of = {
-            "config": {key: value for key, value in plain.items() if key not in UNCOMPARED},
+            "config": essence(self.config),
             "searched": {key: distribution_to_json(one) for key, one in self.space.searched.items()},
             "seeds": list(self.seeds),
         }
