@@ -12,7 +12,7 @@ from rnnx.cli.app import COMMANDS, app
 RUN = "it's small"
 CELLS = ", ".join(sorted(entry_points(group="rnnx.cells").names))
 TASKS = ", ".join(sorted(entry_points(group="rnnx.tasks").names))
-HEAVY = {"torch", "lightning", "wandb", "matplotlib", "datasets"}
+HEAVY = {"torch", "lightning", "wandb", "matplotlib", "datasets", "scipy"}
 
 
 def invoke(*words, stdin=b""):

@@ -491,7 +491,7 @@ def test_the_task_is_left_as_it_was() -> None:
 
     task.weigh = spy
     flows = gradient_flow(task, batch, rows=1)
-    assert seen == [(False, False, 1, None)]
+    assert seen == [(False, False, 1, (("a",),))]
     assert gradient_flow(task, batch, rows=1) == flows
     task.weigh = lambda output, batch: (_ for _ in ()).throw(RuntimeError("no loss"))
     with pytest.raises(RuntimeError, match="no loss"):

@@ -55,6 +55,17 @@ def test_a_run_that_cannot_be_tracked_leaves_no_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_samples_are_from_all_over_the_test(tmp_path: Path) -> None:
+    """Ten of a class, then ten of the other, in batches of three: of each four one."""
+    lines = [f"{name}{number}\t{name}\n" for name in ("bad", "good") for number in range(10)]
+    (tmp_path / "all.tsv").write_text("".join(lines))
+    splits = [f"data.{split}={tmp_path / 'all.tsv'}" for split in ("train", "valid", "test")]
+    words = ("task=sentiment", "data=files", *splits, "data.batch_size=3", "trainer.max_epochs=1")
+    result = Experiment.from_words(*words, "cell.hidden_size=4", "logger=none", f"out={tmp_path}").run()
+    texts = [line.split("\t")[0] for line in (result.folder / "samples/test.tsv").read_text().splitlines()]
+    assert texts == ["text", "bad2", "bad6", "good0", "good4", "good8"]
+
+
 PROGRAM = """
 import os, signal, sys, lightning
 from rnnx.core.errors import Interrupted

@@ -347,6 +347,15 @@ def test_the_ribbon_shows_truth_and_prediction_of_the_first_video() -> None:
     assert sorted(bars) == [(0, 0, 1), (0, 1, 2), (0, 3, 1), (0, 4, 1), (1, 0, 5)]
 
 
+def test_the_confusion_is_of_the_real_frames_of_the_last_test() -> None:
+    """Truth: 0 1 1 2 0 and 2 2 1; said: 0 1 1 2 2 and 2 2 2."""
+    model = constant(FEATURES, 0.0, 1.0, 0.0)
+    observed(model, said([0, 1, 1, 2, 2], [2, 2, 2, 1, 1]), batch_of(FEATURES))
+    (axes, _) = model.figures(batch_of(FEATURES))["confusion"].axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == FEATURES["classes"]
+    assert [text.get_text() for text in axes.texts] == ["1", "0", "1", "0", "2", "1", "0", "0", "3"]
+
+
 @torch.no_grad()
 def labels_of(model: FrameLabels, inputs: Tensor) -> list[str]:
     """The class of each frame of one video."""

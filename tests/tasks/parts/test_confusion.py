@@ -10,14 +10,14 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from rnnx.tasks.parts.confusion import Confusion, drawn
+from rnnx.tasks.parts.confusion import ClassScores, Taken, drawn, pictures
 
 TWO = """
 import os, sys, torch
-from rnnx.tasks.parts.confusion import Confusion
+from rnnx.tasks.parts.confusion import ClassScores
 rank = 1 if os.fork() == 0 else 0
 torch.distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=rank, world_size=2)
-metric = Confusion(2)
+metric = ClassScores(2)
 metric.update(*[(torch.tensor([0, 1]), torch.tensor([0, 0])), (torch.tensor([1]), torch.tensor([1]))][rank])
 accuracy = metric.compute()["accuracy"].item()
 if rank == 0:
@@ -32,7 +32,7 @@ def test_it_agrees_with_scikit_learn(present: range | tuple[int, ...]) -> None:
     torch.manual_seed(0)
     truth = torch.tensor(present)[torch.randint(len(present), (200,))]
     answers = torch.where(torch.rand(200) < 0.5, truth, torch.randint(1, 4, (200,)))
-    metric = Confusion(5)
+    metric = ClassScores(5)
     for part in range(0, 200, 30):
         metric.update(truth[part : part + 30], answers[part : part + 30])
     assert metric.counts.tolist() == confusion_matrix(truth, answers, labels=range(5)).tolist()
@@ -48,6 +48,17 @@ def test_it_is_that_of_all_processes(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TWO, str(tmp_path / "meeting")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("[[1, 0], [1, 1]] 66.67", 0), done.stderr
+
+
+def test_there_is_a_picture_when_the_metric_was_computed() -> None:
+    """And it is of the last time that it was."""
+    metric = Taken(2)
+    metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
+    assert pictures(None, ["bad", "good"]) == pictures(metric, ["bad", "good"]) == {}
+    assert metric.compute() == {}
+    metric.reset()
+    (axes, _) = pictures(metric, ["bad", "good"])["confusion"].axes
+    assert [text.get_text() for text in axes.texts] == ["1", "0", "1", "1"]
 
 
 def test_the_picture_has_a_row_for_each_true_class() -> None:

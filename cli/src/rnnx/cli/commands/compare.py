@@ -9,12 +9,12 @@ import typer
 from rich.console import Group, RenderableType
 
 from rnnx.cli.arguments import Baseline, Compared, Out
-from rnnx.cli.scoreboard import Scoreboard, as_csv, as_latex, as_markdown, as_plain
 from rnnx.cli.screen import display, display_json, table
 from rnnx.core.errors import UsageError
 from rnnx.core.runs import OUT, find_run, names
 
 if TYPE_CHECKING:
+    from rnnx.cli.scoreboard import Scoreboard
     from rnnx.core.comparing.comparison import Table
 
 ORDERS = ("model", "parameters", "seconds")  # besides metrics
@@ -64,6 +64,7 @@ def compare(
     """
     found = tables(runs or (), out, baseline)
 
+    from rnnx.cli.scoreboard import Scoreboard, as_csv, as_latex, as_markdown, as_plain
     from rnnx.core.comparing.comparison import chosen
 
     wanted = chosen(

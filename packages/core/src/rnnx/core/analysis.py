@@ -293,10 +293,7 @@ def _decay(logs: Tensor, last: Tensor) -> float:
 def _longest_rows(batch: Batch, count: int) -> Batch:
     """Some rows of a batch as one that continues no other."""
     rows = batch.lengths.cpu().argsort(descending=True, stable=True)[:count]
-    chosen: dict[str, Any] = {
-        name: value[rows] for name, value in vars(batch).items() if isinstance(value, Tensor)
-    }
-    return replace(batch, continues=False, references=None, **chosen)
+    return replace(batch.select(rows.tolist()), continues=False)
 
 
 def _joined(batches: Iterable[Batch], steps: int) -> Iterator[Batch]:

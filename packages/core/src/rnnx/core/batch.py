@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, final
 
@@ -53,6 +53,22 @@ class Batch:
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The same batch with its tensors on ``device``."""
         return self._with(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def select(self, rows: Sequence[int]) -> Batch:
+        """Some of the examples, padded as they were.
+
+        Args:
+            rows: Their numbers in the batch.
+
+        Example:
+            >>> batch = Batch(torch.zeros(3, 5), torch.tensor([5, 3, 1]), torch.zeros(3), torch.arange(3))
+            >>> batch.select([2, 0]).lengths.tolist()
+            [1, 5]
+        """
+        some = replace(self, trees=None)._with(lambda tensor: tensor[list(rows)])
+        trees = None if self.trees is None or some.parents is None else Trees.of(some.parents)
+        references = self.references and tuple(self.references[row] for row in rows)
+        return replace(some, trees=trees, references=references)
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory, as a loader with ``pin_memory=True`` asks for."""

@@ -8,8 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -139,11 +138,12 @@ class Training:
         return result
 
     def _ending(self, data: Data, task: Task, values: Mapping[str, Any], step: int) -> Ending:
-        """Samples and pictures of what the model makes of a test batch, and of how it came to be."""
+        """Samples and pictures of what the model makes of test examples, and of how it came to be."""
         task.eval()
-        batch = _middle(data, "test").to(task.device)
+        examples = [batch.to(task.device) for batch in _spread(data, "test", SAMPLES)]
         with torch.no_grad():
-            samples, figures = task.samples(batch)[:SAMPLES], task.figures(batch)
+            samples = [row for batch in examples for row in task.samples(batch)]
+            figures = task.figures(examples[len(examples) // 2])
         if (self.folder / METRICS).exists():
             figures["curves"] = curves(self.folder / METRICS)
         flows = _flows(data, task)
@@ -212,10 +212,17 @@ def _going_on_later(folder: Path) -> Iterator[None]:
         raise
 
 
-def _middle(data: Data, split: Split) -> Batch:
-    """The batch in the middle of a split: where they go by length, examples of a usual one."""
-    count = sum(1 for _ in data.loader(split))
-    return next(islice(data.loader(split), count // 2, None))
+def _spread(data: Data, split: Split, count: int) -> list[Batch]:
+    """Examples from all over a split, which may go by length or class; each is a batch of its own."""
+    total = sum(map(len, data.loader(split)))
+    wanted = {(2 * number + 1) * total // (2 * count) for number in range(count)}
+    found: list[Batch] = []
+    start = 0
+    for batch in data.loader(split):
+        rows = [row for row in range(len(batch)) if start + row in wanted]
+        found += [replace(batch.select([row]), continues=False) for row in rows]
+        start += len(batch)
+    return found
 
 
 def _flows(data: Data, task: Task) -> list[Flow]:

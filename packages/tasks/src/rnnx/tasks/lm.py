@@ -35,7 +35,6 @@ from rnnx.tasks.parts.vocabulary import EOS, Vocabulary
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SAMPLES = 5
 SHOWN = 10  # tokens that may come next
 START = "▸"  # stands for what starts a text
 
@@ -127,8 +126,10 @@ class LanguageModel(Task):
             metric.update(loss.total, loss.count)
 
     def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
-        """Continuations, drawn at temperature 0.8, of five pieces of the first row."""
-        prompts = batch.inputs[0, : int(batch.lengths[0])].tensor_split(SAMPLES)
+        """A continuation of the first half of each row, drawn at temperature 0.8."""
+        prompts = [
+            row[: (length + 1) // 2] for row, length in zip(batch.inputs, batch.lengths.tolist(), strict=True)
+        ]
         return [
             {
                 "prompt": Text(self._text(prompt)),

@@ -22,7 +22,7 @@ from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.characters import CharacterEncoder
-from rnnx.tasks.parts.confusion import Confusion, drawn
+from rnnx.tasks.parts.confusion import Taken, pictures
 from rnnx.tasks.parts.crf import CRF, Softmax, Tagging
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
 from rnnx.tasks.parts.entity_scores import EntityScores
@@ -100,6 +100,8 @@ class Entities(Task):
         self.tagging: Tagging = self._crf(constraints) if output == "crf" else Softmax()
         self.dropout = nn.Dropout(dropout)
         self.singleton_dropout = singleton_dropout
+        self.types = ["none", *dict.fromkeys(tag.type for tag in self.tags if tag.type)]
+        self._confusions: dict[Split, Taken] = {}
 
     def forward(self, batch: Batch) -> Tensor:
         """The scores of the tags of each word, ``(N, T, K)``."""
@@ -112,19 +114,23 @@ class Entities(Task):
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """Precision, recall and F1 of entities, over all and of each type."""
-        return {"entities": EntityScores(self.tags)}
+        self._confusions[split] = Taken(len(self.types))
+        return {"entities": EntityScores(self.tags), "types": self._confusions[split]}
 
     def observe(
         self, metrics: Mapping[str, Metric], batch: Batch, output: Tensor, loss: Loss, split: Split
     ) -> None:
-        """Counts the entities of a batch."""
+        """Counts the entities of a batch, and which type each word was taken for."""
         predicted = self.tagging.decode(output, batch.lengths)
         metrics["entities"].update(predicted, batch.targets, batch.lengths)
+        type_of = torch.tensor([self.types.index(tag.type or "none") for tag in self.tags]).to(self.device)
+        real = real_steps(batch.inputs, batch.lengths)  # (N, T)
+        metrics["types"].update(type_of[batch.targets[real]], type_of[predicted[real]])
 
     def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """The text, and its entities as they should be and as they are found."""
         assert batch.references is not None
-        colours = distinct(self._types())
+        colours = distinct(self.types[1:])
         rows: list[dict[str, Exhibit]] = []
         for (reference,), found in zip(
             batch.references, self._find(batch.inputs, batch.lengths), strict=True
@@ -140,14 +146,8 @@ class Entities(Task):
         return rows
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
-        """Which type each word of the batch was taken for."""
-        real = real_steps(batch.inputs, batch.lengths)  # (N, T)
-        types = ["none", *self._types()]
-        type_of = torch.tensor([types.index(tag.type or "none") for tag in self.tags], device=self.device)
-        answers = self.tagging.decode(self(batch), batch.lengths)
-        confusion = Confusion(len(types)).to(self.device)
-        confusion.update(type_of[batch.targets[real]], type_of[answers[real]])
-        return {"confusion": drawn(confusion.counts, types)}
+        """Which type each word of the last test was taken for, if there was one."""
+        return pictures(self._confusions.get("test"), self.types)
 
     def predict(
         self,
@@ -174,9 +174,6 @@ class Entities(Task):
             found = iter(self._answer([words for words in sentences if words]))
             for words in sentences:
                 yield write(words, next(found) if words else [])
-
-    def _types(self) -> list[str]:
-        return list(dict.fromkeys(tag.type for tag in self.tags if tag.type))
 
     def graph(self) -> Graph:
         """The scores of the tags of each word ``(N, T, K)``, which a CRF has still to choose among.
@@ -212,7 +209,7 @@ class Entities(Task):
         """
         words = _words(line)
         (found,) = self._answer([words]) if words else ([],)
-        yield {"entities": coloured(words, found, distinct(self._types()))}
+        yield {"entities": coloured(words, found, distinct(self.types[1:]))}
 
     def _read_aloud(self, line: str) -> list[str]:
         """Has the net read a sentence, and gives its words."""

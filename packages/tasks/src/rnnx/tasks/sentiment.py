@@ -24,7 +24,7 @@ from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
-from rnnx.tasks.parts.confusion import Confusion, drawn
+from rnnx.tasks.parts.confusion import ClassScores, pictures
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
 from rnnx.tasks.parts.phrases import Phrases
 from rnnx.tasks.parts.pooling import Pooling, pool
@@ -116,7 +116,7 @@ class Sentiment(Task):
         self.output = nn.Linear(self.pool.output_size, len(self.reader.classes))
         self.embedding_dropout, self.dropout = nn.Dropout(embedding_dropout), nn.Dropout(dropout)
         self.all_nodes = all_nodes
-        self._confusions: dict[Split, Confusion] = {}
+        self._confusions: dict[Split, ClassScores] = {}
 
     def forward(self, batch: Batch) -> Scores:
         """Reads texts, or composes along trees."""
@@ -142,7 +142,7 @@ class Sentiment(Task):
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """Accuracy and macro F1 of texts, or of roots, and of trees the accuracy of all labelled nodes."""
-        self._confusions[split] = Confusion(len(self.reader.classes))
+        self._confusions[split] = ClassScores(len(self.reader.classes))
         metrics: dict[str, Metric] = {"confusion": self._confusions[split]}
         if self.reader.trees:
             metrics["node_accuracy"] = MeanMetric(nan_strategy="disable")
@@ -168,13 +168,8 @@ class Sentiment(Task):
         ]
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
-        """The confusion matrix of the last test; of the batch, if there was none."""
-        confusion = self._confusions.get("test")
-        if confusion is None:
-            confusion = Confusion(len(self.reader.classes)).to(self.device)
-            confusion.update(_whole(batch), self(batch).wholes.argmax(-1))
-            confusion.compute()
-        return {"confusion": drawn(confusion.whole, self.reader.classes)}
+        """The confusion matrix of the last test, if there was one."""
+        return pictures(self._confusions.get("test"), self.reader.classes)
 
     def predict(self, lines: Iterable[str], *, batch_size: Positive = 64) -> Iterator[str]:
         """Tells the class of each line.

@@ -22,6 +22,7 @@ from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.confusion import Taken, pictures
 from rnnx.tasks.parts.feature_file import read_features
 from rnnx.tasks.parts.film_strip import SCHEME, film_strip, passing, read_film_strip
 from rnnx.tasks.parts.frame_encoder import FrameEncoder
@@ -85,6 +86,7 @@ class FrameLabels(Task):
         self.recurrent = self.net.encoder(frame_size if pictures else self.shape[0])
         self.output = nn.Linear(self.recurrent.output_size, len(self.classes))
         self.dropout = nn.Dropout(dropout)
+        self._confusions: dict[Split, Taken] = {}
 
     def forward(self, batch: Batch) -> Tensor:
         """The scores of the classes at each frame, ``(N, T, C)``."""
@@ -111,7 +113,9 @@ class FrameLabels(Task):
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """Frame accuracy, edit score, and F1 at overlaps of 10, 25 and 50%."""
+        self._confusions[split] = Taken(len(self.classes))
         return {
+            "frames": self._confusions[split],
             "frame_accuracy": FrameAccuracy(),
             "edit": Edit(self.background),
             "f1": SegmentF1(self.background),
@@ -121,8 +125,11 @@ class FrameLabels(Task):
         self, metrics: Mapping[str, Metric], batch: Batch, output: Tensor, loss: Loss, split: Split
     ) -> None:
         """Adds the videos of a batch."""
+        frames, *scores = metrics.values()
+        real = real_steps(batch.targets, batch.lengths)  # (N, T)
+        frames.update(batch.targets[real], output.argmax(-1)[real])
         for labels, true in _pairs(output, batch):
-            for metric in metrics.values():
+            for metric in scores:
                 metric.update(labels, true)
 
     def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
@@ -148,9 +155,10 @@ class FrameLabels(Task):
         ]
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
-        """Truth and prediction of the first video over time."""
+        """Truth and prediction of the first video over time; what frames of the last test were taken for."""
         labels, true = next(_pairs(self(batch), batch))
-        return {"ribbon": self._ribbon({"truth": true, "prediction": labels})}
+        ribbon = self._ribbon({"truth": true, "prediction": labels})
+        return {"ribbon": ribbon, **pictures(self._confusions.get("test"), self.classes)}
 
     def predict(
         self, lines: Iterable[str], *, form: Literal["segments", "frames"] = "segments"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
@@ -13,47 +14,90 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@final
-class Confusion(Metric):
-    """The confusion matrix, and in percent the accuracy and the mean of the classes' F1.
-
-    A class that occurs neither in truth nor among the answers has no F1 and no part in the mean.
+class Confusion(Metric, ABC):
+    """The confusion matrix.
 
     Args:
         classes: How many there are.
 
     Attributes:
         counts: ``(C, C)``, a row for each true class, a column for each answer; those of this process.
-        whole: The same of all processes, as they were when the metric was last computed.
-
-    Example:
-        >>> metric = Confusion(3)
-        >>> metric.update(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 1]))
-        >>> {name: round(float(value), 2) for name, value in metric.compute().items()}
-        {'accuracy': 75.0, 'f1': 73.33}
+        whole: The same of all processes, as they were when the metric was last computed; None before that.
     """
 
     full_state_update = False
     counts: Tensor
-    whole: Tensor
 
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.classes = classes
+        self.whole: Tensor | None = None
         self.add_state("counts", torch.zeros(classes, classes, dtype=torch.long), dist_reduce_fx="sum")
 
+    @final
     def update(self, truth: Tensor, answers: Tensor) -> None:
         """Counts true classes ``(M,)`` and answers ``(M,)``."""
         pairs = torch.bincount(truth * self.classes + answers, minlength=self.classes**2)
         self.counts += pairs.unflatten(0, (self.classes, self.classes))
 
+    @final
     def compute(self) -> dict[str, Tensor]:
-        """``accuracy`` and ``f1``, from 0 to 100."""
+        """The scores."""
         self.whole = self.counts
+        return self.scores()
+
+    @abstractmethod
+    def scores(self) -> dict[str, Tensor]:
+        """What the counts come to, by name."""
+
+
+@final
+class Taken(Confusion):
+    """Which class was taken for which, without a score.
+
+    Example:
+        >>> metric = Taken(2)
+        >>> metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
+        >>> metric.compute(), metric.whole.tolist()
+        ({}, [[1, 0], [1, 1]])
+    """
+
+    def scores(self) -> dict[str, Tensor]:
+        """None."""
+        return {}
+
+
+@final
+class ClassScores(Confusion):
+    """In percent the accuracy, and the mean of the classes' F1.
+
+    A class that occurs neither in truth nor among the answers has no F1 and no part in the mean.
+
+    Example:
+        >>> metric = ClassScores(3)
+        >>> metric.update(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 1]))
+        >>> {name: round(float(value), 2) for name, value in metric.compute().items()}
+        {'accuracy': 75.0, 'f1': 73.33}
+    """
+
+    def scores(self) -> dict[str, Tensor]:
+        """``accuracy`` and ``f1``, from 0 to 100."""
         counts = self.counts.double()
         right, both = counts.diag(), counts.sum(0) + counts.sum(1)
         f1 = 2 * right[both > 0] / both[both > 0]
         return {"accuracy": 100 * right.sum() / counts.sum(), "f1": 100 * f1.mean()}
+
+
+def pictures(confusion: Confusion | None, classes: Sequence[str]) -> dict[str, Figure]:
+    """The picture of a confusion matrix, by its name; none before the metric was computed.
+
+    Args:
+        confusion: The metric, if there is one yet.
+        classes: The names of its classes.
+    """
+    if confusion is None or confusion.whole is None:
+        return {}
+    return {"confusion": drawn(confusion.whole, classes)}
 
 
 def drawn(counts: Tensor, classes: Sequence[str]) -> Figure:

@@ -31,12 +31,11 @@ def rows(batch: Batch, numbers: Sequence[int]) -> Batch:
         >>> rows(batch, [1]).inputs.shape, rows(batch, [1]).targets.shape
         (torch.Size([1, 2]), torch.Size([1, 2]))
     """
-    chosen = torch.tensor(numbers)
-    tensors = {name: tensor[chosen] for name, tensor in _tensors(batch).items()}
-    for name, lengths in _sequences(batch).items():
-        tensors[name] = tensors[name][:, : max(1, int(lengths[chosen].max()))]
-    references = batch.references and tuple(batch.references[number] for number in numbers)
-    return _replaced(batch, tensors, references)
+    chosen = batch.select(numbers)
+    tensors = _tensors(chosen)
+    for name, lengths in _sequences(chosen).items():
+        tensors[name] = tensors[name][:, : max(1, int(lengths.max()))]
+    return _replaced(chosen, tensors)
 
 
 def padded(batch: Batch) -> Batch:
@@ -61,7 +60,7 @@ def padded(batch: Batch) -> Batch:
         more = tensor if stepwise else torch.cat((tensor, first.repeat_interleave(ADDED, 1)), 1)
         places = torch.arange(more.shape[1]).unflatten(0, (1, -1, *[1] * (more.dim() - 2)))
         tensors[name] = more.where(places < lengths.unflatten(0, (-1, *[1] * (more.dim() - 1))), first)
-    return _replaced(batch, tensors, batch.references)
+    return _replaced(batch, tensors)
 
 
 def in_type(batch: Batch, dtype: torch.dtype) -> Batch:
@@ -70,7 +69,7 @@ def in_type(batch: Batch, dtype: torch.dtype) -> Batch:
         name: tensor.to(dtype) if tensor.is_floating_point() else tensor
         for name, tensor in _tensors(batch).items()
     }
-    return _replaced(batch, tensors, batch.references)
+    return _replaced(batch, tensors)
 
 
 def runs(batches: Iterable[Batch]) -> list[list[Batch]]:
@@ -111,9 +110,7 @@ def _sequences(batch: Batch) -> dict[str, Tensor]:
     return found
 
 
-def _replaced(
-    batch: Batch, tensors: dict[str, Tensor], references: tuple[tuple[str, ...], ...] | None
-) -> Batch:
+def _replaced(batch: Batch, tensors: dict[str, Tensor]) -> Batch:
     parents = tensors.get("parents")
     trees = None if batch.trees is None or parents is None else Trees.of(parents)
-    return replace(batch, references=references, trees=trees, **tensors)  # type: ignore[arg-type]
+    return replace(batch, trees=trees, **tensors)  # type: ignore[arg-type]
