@@ -46,6 +46,17 @@ def test_it_says_a_line_an_epoch(tmp_path: Path) -> None:
     assert all(" train loss " in line and " valid loss " in line for line in said)
 
 
+def test_a_line_has_the_loss_the_watched_metric_and_two_more(tmp_path: Path) -> None:
+    """Of named entities there are four metrics for each type beside these."""
+    said: list[str] = []
+    small = ("task=ner", "data.train=32", "data.valid=8", "data.test=8", "cell.hidden_size=4")
+    words = (*small, "logger=none", f"out={tmp_path}", "trainer.max_epochs=1")
+    Experiment.from_words(*words).run(say=said.append)
+    (line,) = said
+    names = [part.rsplit(" ", 1)[0] for part in line.partition(": ")[2].split(", ")]
+    assert names == ["train loss", "valid loss", "valid precision", "valid recall", "valid f1"]
+
+
 def test_a_run_that_cannot_be_tracked_leaves_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

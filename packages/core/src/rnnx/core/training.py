@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SAMPLES = 5
+SAID = 4  # metrics of a validation
 
 
 @final
@@ -102,7 +103,7 @@ class Training:
         bar = ProgressBar() if shown and processes.leads() else None
         callbacks = [
             meter,
-            _Lines(rank_zero_only(bar.say if bar else self.say)),
+            _Lines(rank_zero_only(bar.say if bar else self.say), metric),
             Best(self.folder, metric, task.mode),
             last,
             *Stopping(**self.config.stopping).callbacks(metric, task.mode),
@@ -182,10 +183,10 @@ def metrics_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 @final
 class _Lines(L.Callback):
-    """Says a line after each validation."""
+    """Says a line after each validation: the loss, the metric that is watched, and a few others."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
+    def __init__(self, say: Callable[[str], None], metric: str) -> None:
+        self.say, self.metric = say, metric
         self.start = time.perf_counter()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -193,9 +194,9 @@ class _Lines(L.Callback):
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         shown = [f"train loss {metrics['train/loss']:.4g}"] if "train/loss" in metrics else []
-        shown += [
-            f"{name.replace('/', ' ')} {value:.4g}" for name, value in metrics.items() if name[:6] == "valid/"
-        ]
+        valid = [name for name in metrics if name.startswith("valid/")]
+        said = sorted(valid, key=lambda name: name not in ("valid/loss", self.metric))[:SAID]
+        shown += [f"{name.replace('/', ' ')} {metrics[name]:.4g}" for name in valid if name in said]
         seconds = time.perf_counter() - self.start
         self.say(f"epoch {trainer.current_epoch + 1} ({seconds:.0f} s): {', '.join(shown)}")
 
