@@ -197,6 +197,28 @@ def test_every_public_name_is_documented(distribution: Distribution) -> None:
     assert not undocumented
 
 
+def test_a_class_that_nothing_extends_is_final() -> None:
+    """What is written to be extended is abstract, a protocol, or extended by us."""
+    sources = chain.from_iterable(distribution.files for distribution in DISTRIBUTIONS.values())
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in sources}
+    classes = [(path, node) for path, tree in trees.items() for node in ast.walk(tree)]
+    found = [(path, node) for path, node in classes if isinstance(node, ast.ClassDef)]
+    extended = {_last_name(base) for _, node in found for base in node.bases}
+    loose = [
+        f"{path}:{node.lineno} {node.name}"
+        for path, node in found
+        if node.name not in extended
+        and "final" not in map(_last_name, node.decorator_list)
+        and not {"ABC", "Protocol"} & set(map(_last_name, node.bases))
+    ]
+    assert loose == []
+
+
+def _last_name(node: ast.expr) -> str:
+    """Of ``a.b[c]``, ``b``."""
+    return ast.unparse(node).partition("[")[0].partition("(")[0].rpartition(".")[2]
+
+
 def test_nobody_imports_against_the_star() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([lint, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, final
 
 from griffe import Extension, Object
 
 from docs.site.prose import references
 
 
+@final
 class Docstrings(Extension):
     """What mkdocs.yml names under ``extensions``."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import final
 
 from markdown_it import MarkdownIt
 
@@ -16,6 +17,7 @@ FOLDER = Path(__file__).parents[2] / "experiments"
 PICTURE = re.compile(r"\]\((figures/[^)]+)\)")
 
 
+@final
 @dataclass(frozen=True)
 class Extract:
     """The rows of one table that are about one cell.

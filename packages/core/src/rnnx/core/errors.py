@@ -16,6 +16,7 @@ class RnnxError(Exception):
     exit_code: int = 1
 
 
+@final
 class UsageError(RnnxError):
     r"""Something the user typed does not exist or has the wrong form; exit code 2.
 
@@ -34,6 +35,7 @@ class UsageError(RnnxError):
         self.problems = problems
 
 
+@final
 class InputError(RnnxError):
     """The content of a file is not what its format demands; exit code 1.
 
@@ -52,6 +54,7 @@ class InputError(RnnxError):
         self.path, self.problem, self.line = path, problem, line
 
 
+@final
 class RunError(RnnxError):
     """Anything else that failed while running, said in one sentence; exit code 1."""
 

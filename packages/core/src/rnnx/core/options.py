@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, cast, final
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -40,6 +40,7 @@ NAMES = {  # of the types an option may have: one of them, and several
 }
 
 
+@final
 @dataclass(frozen=True)
 class Option:
     """One keyword-only parameter.
@@ -87,6 +88,7 @@ class Option:
 Options: TypeAlias = dict[str, Option]
 
 
+@final
 @dataclass(frozen=True)
 class Word:
     """A value from the command line, whose type only its option knows.
@@ -291,6 +293,7 @@ def validate(
     return {name: getattr(valid, field) for name, field in zip(options, model.model_fields, strict=True)}, {}
 
 
+@final
 @dataclass(frozen=True)
 class _Signature:
     """Keyword-only parameters (name, type, default), the name of ``**kwargs``, and what documents them."""
@@ -550,6 +553,7 @@ def _dialect() -> tuple[type[Composer], type[SafeConstructor], type[SafeRepresen
     from ruamel.yaml.events import AliasEvent
     from ruamel.yaml.representer import SafeRepresenter
 
+    @final
     class Composer(AnyComposer):
         def compose_node(self, parent: Node | None, index: Any) -> Node | None:
             if self.parser.check_event(AliasEvent):
@@ -559,9 +563,11 @@ def _dialect() -> tuple[type[Composer], type[SafeConstructor], type[SafeRepresen
                 )
             return super().compose_node(parent, index)
 
+    @final
     class Constructor(SafeConstructor):
         pass
 
+    @final
     class Representer(SafeRepresenter):
         pass
 

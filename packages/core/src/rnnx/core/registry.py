@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from typing import Any
+from typing import Any, final
 
 from rnnx.core import source
 from rnnx.core.errors import RunError, UsageError
@@ -30,6 +30,7 @@ PER_TASK = ("data", "baseline")  # kinds whose entry points are named TASK.NAME
 CHECKABLE = ("cell", "task", "data")  # kinds that have conformance checks
 
 
+@final
 @dataclass(frozen=True)
 class Plugin:
     """One entry point.

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 from rnnx.core.bounds import Count, Fraction, NonNegative, Rate, Share
 
 
+@final
 class Scheduler(NamedTuple):
     """A scheduler and when it moves.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, final
 
 import annotated_types
 
@@ -21,6 +21,7 @@ BOUNDS = ("Ge", "Gt", "Le", "Lt")  # of the library annotated_types
 TRANSPARENT = {"final", "override", "abstractmethod", "staticmethod", "classmethod"}  # decorators
 
 
+@final
 class Unreadable(Exception):  # noqa: N818  an answer, not a failure
     """The source does not say it in so many words; only an import would."""
 
@@ -54,6 +55,7 @@ def _located(name: str, _path: tuple[str, ...]) -> ModuleSpec | None:
     return spec
 
 
+@final
 @dataclass(frozen=True)
 class Source:
     """The syntax tree of one module.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from rnnx.core.bounds import Seed
 from rnnx.core.errors import InputError, UsageError
@@ -100,6 +100,7 @@ class Spec:
         return Spec(kind, plugin.name, options)
 
 
+@final
 @dataclass(frozen=True)
 class Config:
     """Everything that decides a run. Two runs of one configuration are one experiment.
@@ -212,6 +213,7 @@ def _is_assignment(word: str) -> bool:
     return bool(equals and KEY.fullmatch(key)) and not file
 
 
+@final
 @dataclass(frozen=True)
 class _Given:
     """A value that the user gave.
@@ -229,6 +231,7 @@ class _Given:
     where: str = ""
 
 
+@final
 class _Resolution:
     """Takes what was given, one by one; tells all that is wrong at the end."""
 

@@ -17,6 +17,7 @@ from rnnx.core.spec import settings
 Points: TypeAlias = list[tuple[float, float]]
 
 
+@final
 class Shown(NamedTuple):
     """One thing that a sample shows.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
 from operator import getitem
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, final
 
 import torch
 from torch import fx
@@ -104,6 +104,7 @@ def fused(graph: fx.Graph, early: Collection[fx.Node] = ()) -> fx.Graph:
     return graph
 
 
+@final
 class _Call(NamedTuple):
     """An operation, and what it is given."""
 

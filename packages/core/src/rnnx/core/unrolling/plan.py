@@ -35,6 +35,7 @@ Values: TypeAlias = Sequence[Any]
 Part: TypeAlias = Callable[..., Values]
 
 
+@final
 class Form(NamedTuple):
     """What a row of a tensor is: its shape and its type."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from typing import Final
+from typing import Final, final
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ _plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
 _refused: set[Hashable] = set()
 
 
+@final
 class StepByStepWarning(UserWarning):
     """A cell is read more slowly than it might be."""
 

@@ -18,6 +18,7 @@ from rnnx.core.unrolling.substitution import copies_of, named_tensors, with_tens
 ROWS = (2, 3)  # with which a step is recorded
 
 
+@final
 class UntraceableError(Exception):
     """A step does what no graph can hold; the text goes on after "its step"."""
 

@@ -14,6 +14,7 @@ from rnnx.core.errors import UsageError
 Score: TypeAlias = Literal["additive", "dot", "general", "concat", "none"]
 
 
+@final
 class Memory(NamedTuple):
     """What a decoder looks at: an encoder's outputs, or the places of an image.
 

@@ -83,6 +83,7 @@ def written(tree: Tree) -> str:
     return text
 
 
+@final
 @dataclass
 class _Node:
     """A node whose bracket is open, as far as it was read."""

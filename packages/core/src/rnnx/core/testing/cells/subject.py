@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ HIDDEN_SIZE = 24  # divisible by many, for cells in groups
 NOISE = 0.1  # added to the weights, so that one that starts at zero cannot hide an error
 
 
+@final
 @dataclass(frozen=True)
 class Subject:
     """A cell and what it reads: random numbers of 64 bits, always the same.

@@ -14,6 +14,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.processes import place, shareable
 
 
+@final
 class Draw(NamedTuple):
     """What a batch is made from.
 

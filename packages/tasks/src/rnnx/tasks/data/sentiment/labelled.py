@@ -17,6 +17,7 @@ from rnnx.tasks.parts.vectors import described
 from rnnx.tasks.parts.vocabulary import PAD, UNK, Level, Vocabulary
 
 
+@final
 class Reading(NamedTuple):
     """How texts are read.
 

@@ -25,6 +25,7 @@ ENDING: Final = ".txt"  # of a file of labels, and of a name in a bundle
 NAMES_SHOWN: Final = 3
 
 
+@final
 class Entry(NamedTuple):
     """A line of a bundle.
 
