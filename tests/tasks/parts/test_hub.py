@@ -95,7 +95,7 @@ def test_an_unknown_split_is_named_with_the_known(rows: str) -> None:
 def test_a_column_of_numbers_is_refused(rows: str) -> None:
     with pytest.raises(InputError) as caught:
         read_columns(rows, None, ("train_split", "train"), {"column": "label"})
-    assert str(caught.value) == f"{rows}: expected text in column 'label' of 'train', got int in row 0"
+    assert str(caught.value) == f"{rows}: expected text in column 'label' of 'train', got int in row 1"
 
 
 @pytest.mark.parametrize("path", ["./nothing", "/nowhere/at/all", "a/b/c", "data.csv"])
@@ -194,13 +194,13 @@ def test_classes_without_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_lists(sentences(tmp_path), None, ("train_split", "train"), {"tags": "classes"})
     assert str(caught.value).endswith(
-        "sentences.parquet: expected a list of texts in column 'classes' of 'train', got [1, 0] in row 0"
+        "sentences.parquet: expected a list of texts in column 'classes' of 'train', got [1, 0] in row 1"
     )
 
 
 def test_texts_are_no_lists_of_texts(rows: str) -> None:
     with pytest.raises(
-        InputError, match=r"expected a list of texts in column 'text' .* got 'row 0' in row 0"
+        InputError, match=r"expected a list of texts in column 'text' .* got 'row 0' in row 1"
     ):
         read_lists(rows, None, ("train_split", "train"), {"words": "text"})
     with pytest.raises(UsageError, match=r"^data\.tags: .* has no column 'ner_tags'"):
@@ -229,7 +229,7 @@ def test_labels_are_texts_integers_or_names_of_classes(tmp_path: Path) -> None:
 def test_numbers_that_are_not_whole_are_no_labels(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"stars": 4.5}\n')
-    with pytest.raises(InputError, match="expected text in column 'stars' of 'train', got float in row 0"):
+    with pytest.raises(InputError, match="expected text in column 'stars' of 'train', got float in row 1"):
         read_labels(str(path), None, ("train_split", "train"), {"label": "stars"})
 
 
@@ -260,7 +260,7 @@ def test_other_columns_are_no_images_and_no_texts(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             read_images(path, None, ("s", "train"), ("image", "image"), ("caption", ["text", column]))
         assert caught.value.problem == (
-            f"expected a text or a list of texts in column '{column}' of 'train', got {shown} in row 0"
+            f"expected a text or a list of texts in column '{column}' of 'train', got {shown} in row 1"
         )
     with pytest.raises(InputError, match="expected images in column 'text' of 'train', got Value"):
         read_images(path, None, ("s", "train"), ("image", "text"), ("caption", ["text"]))

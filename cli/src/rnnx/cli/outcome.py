@@ -66,6 +66,7 @@ def _next(result: Result, config: Config) -> Iterator[tuple[str, str]]:
         yield "play", f"rnnx play {run}"
         limit = "max_epochs" if config.trainer["max_epochs"] > 0 else "max_steps"
         yield "go on", f"rnnx resume {run} trainer.{limit}={2 * config.trainer[limit]}"
+    if any(path.stem == "gradient_flow" for path in result.plots):
         yield "look back", f"rnnx flow {run}"
     out = result.folder.parent
     beside = "" if out == Path(OUT) else f" --out {shlex.quote(str(out))}"

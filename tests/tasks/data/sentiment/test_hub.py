@@ -50,14 +50,14 @@ def test_classes_of_the_hub_have_their_names(folder: Path) -> None:
     assert [text.label for text in data.corpus().texts["train"]] == ["good", "bad", "good"]
     with pytest.raises(InputError) as caught:
         hub(str(folder / "a.parquet"), **given, test_split="train[2:]").corpus()
-    assert str(caught.value) == (f"{folder}/a.parquet (train[2:]), row 1: expected a label, got an empty one")
+    assert str(caught.value) == (f"{folder}/a.parquet (train[2:]), row 2: expected a label, got an empty one")
 
 
 def test_empty_texts_stop_the_run_or_are_left_out(folder: Path) -> None:
     file = folder / "a.csv"
     file.write_text("text,label\na,x\n ,y\nb,y\n")
     given = dict.fromkeys(("train_split", "valid_split", "test_split"), "train")
-    with pytest.raises(InputError, match=r"row 1: expected a text, got an empty one"):
+    with pytest.raises(InputError, match=r"row 2: expected a text, got an empty one"):
         Hub(path=str(file), **given).corpus()  # type: ignore[arg-type]
     data = Hub(path=str(file), **given, skip=True)  # type: ignore[arg-type]
     assert [text.text for text in data.corpus().texts["test"]] == ["a", "b"]

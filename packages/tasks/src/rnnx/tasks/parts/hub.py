@@ -110,7 +110,7 @@ def read_images(
         raise InputError(path, f"expected images in column '{image[1]}' of '{split[1]}', got {kind}")
     found: list[list[str]] = [[] for _ in range(len(table))]
     for column in texts[1]:
-        for row, value in enumerate(table[column]):
+        for row, value in enumerate(table[column], 1):
             values = [value] if isinstance(value, str) else value or []
             if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
                 raise InputError(
@@ -118,7 +118,7 @@ def read_images(
                     f"expected a text or a list of texts in column '{column}' of '{split[1]}', "
                     f"got {shorten(repr(value), SHOWN)} in row {row}",
                 )
-            found[row].extend(values)
+            found[row - 1].extend(values)
     return table.cast_column(image[1], datasets.Image(decode=False))[image[1]], found
 
 
@@ -222,7 +222,7 @@ def _answers(hub: str) -> bool:
 
 def _texts(path: str, split: str, column: str, values: list[object]) -> list[str]:
     texts = []
-    for row, value in enumerate(values):
+    for row, value in enumerate(values, 1):
         if value is not None and not isinstance(value, str):
             raise InputError(
                 path,
@@ -238,7 +238,7 @@ def _lists(path: str, split: str, column: str, table: Any) -> list[list[str]]:
     kind, lists = table.features[column], [values or [] for values in table[column]]
     if isinstance(kind, datasets.List) and isinstance(kind.feature, datasets.ClassLabel):
         return [kind.feature.int2str(values) for values in lists]
-    for row, values in enumerate(lists):
+    for row, values in enumerate(lists, 1):
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise InputError(
                 path,

@@ -50,7 +50,7 @@ class Hub(Texts):
         (texts,) = read_columns(self.path, self.config_name, (option, split), {"text": self.text})
         (labels,) = read_labels(self.path, self.config_name, (option, split), {"label": self.label})
         faults, found = Faults(f"{self.path} ({split})", self.skip), list[Found]()
-        for row, (text, label) in enumerate(zip(texts, labels, strict=True)):
+        for row, (text, label) in enumerate(zip(texts, labels, strict=True), 1):
             with faults:
                 found.append(checked(Found(text, label, f"{self.path} ({split}), row {row}")))
         faults.report(len(texts), "rows")
