@@ -231,10 +231,11 @@ def test_nothing_to_read(cell: Odd, rows: int, steps: int, given_lengths: bool, 
     ("shapes", "message"),
     [
         ({"x": (2, 5, 4)}, r"input_size=3\), got \(2, 5, 4\)"),
+        ({"x": (5, 3)}, r"input_size=3\), got \(5, 3\)"),
         ({"lengths": (3,)}, r"lengths must have shape \(2,\), got \(3,\)"),
         ({"lengths": (2, 1)}, r"lengths must have shape \(2,\), got \(2, 1\)"),
-        ({"second": (2, 4)}, r"state tensor must have shape \(2, 5\), got \(2, 4\)"),
-        ({"second": (1, 5)}, r"state tensor must have shape \(2, 5\), got \(1, 5\)"),
+        ({"second": (2, 4)}, r"shapes \[\(2, 2\), \(2, 5\)\], got \[\(2, 2\), \(2, 4\)\]"),
+        ({"second": (1, 5)}, r"shapes \[\(2, 2\), \(2, 5\)\], got \[\(2, 2\), \(1, 5\)\]"),
     ],
 )
 def test_a_wrong_shape_is_refused(cell: Odd, shapes: dict[str, tuple[int, ...]], message: str) -> None:
@@ -245,8 +246,14 @@ def test_a_wrong_shape_is_refused(cell: Odd, shapes: dict[str, tuple[int, ...]],
 
 
 def test_a_state_of_too_few_tensors_is_refused(cell: Odd, x: Tensor) -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match=rf"shapes \[\({N}, 2\), \({N}, 5\)\], got \[\({N}, 2\)\]"):
         scan(cell, x, None, (torch.zeros(N, 2).double(),))
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 4), (5, 3)])
+def test_trees_whose_inputs_have_a_wrong_shape_are_refused(cell: Odd, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"x must have shape \(N, T, input_size=3\)"):
+        fold(cell, torch.ones(shape).double(), torch.full((2, 5), -2))
 
 
 @final

@@ -65,14 +65,12 @@ def scan(
         >>> scan(Sum(), x, torch.tensor([3, 2]), reverse=True)[0][..., 0].tolist()
         [[6.0, 5.0, 3.0], [9.0, 5.0, 0.0]]
     """
-    rows, steps, width = x.shape
-    if width != cell.input_size:
-        raise ValueError(f"x must have shape (N, T, input_size={cell.input_size}), got {tuple(x.shape)}")
+    rows, steps = _rows_and_steps(cell, x)
     if state is None:
         state = cell.initial_state(rows, x)
-    for tensor, size in zip(state, cell.state_sizes, strict=True):
-        if tensor.shape != (rows, size):
-            raise ValueError(f"a state tensor must have shape {(rows, size)}, got {tuple(tensor.shape)}")
+    found, wanted = [tuple(tensor.shape) for tensor in state], [(rows, size) for size in cell.state_sizes]
+    if found != wanted:
+        raise ValueError(f"the state must be tensors of shapes {wanted}, got {found}")
     if lengths is not None:
         if lengths.shape != (rows,):
             raise ValueError(f"lengths must have shape {(rows,)}, got {tuple(lengths.shape)}")
@@ -82,6 +80,12 @@ def scan(
         x = flip(x, lengths)
     y, state = (_in_chunks if recompute else _read)(cell, x, lengths, state)
     return (flip(y, lengths) if reverse else y), state
+
+
+def _rows_and_steps(cell: Cell, x: Tensor) -> tuple[int, int]:
+    if x.dim() != 3 or x.shape[2] != cell.input_size:
+        raise ValueError(f"x must have shape (N, T, input_size={cell.input_size}), got {tuple(x.shape)}")
+    return x.shape[0], x.shape[1]
 
 
 def loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
@@ -192,7 +196,7 @@ def fold(cell: Cell, x: Tensor, parents: Tensor | Trees) -> tuple[Tensor, State]
         >>> y.flatten().tolist(), root.tolist()
         ([1.0, 2.0, 13.0], [[13.0]])
     """
-    rows, steps, _ = x.shape
+    rows, steps = _rows_and_steps(cell, x)
     if rows == 0:
         return x.new_zeros(0, steps, cell.output_size), cell.initial_state(0, x)
     trees = parents if isinstance(parents, Trees) else Trees.of(parents)

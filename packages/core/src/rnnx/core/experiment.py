@@ -55,7 +55,7 @@ class Experiment:
         return cls(resolve(words))
 
     @staticmethod
-    def load(run: str | Path, out: str | Path = "runs") -> Run:
+    def load(run: str | Path, out: str | Path = OUT) -> Run:
         """A finished run, as :meth:`Run.load`."""
         return Run.load(run, out)
 
@@ -254,7 +254,7 @@ class Run:
         self.folder, self.config, self.task = folder, config, task
 
     @classmethod
-    def load(cls, run: str | Path, out: str | Path = "runs") -> Run:
+    def load(cls, run: str | Path, out: str | Path = OUT) -> Run:
         """Opens a run.
 
         Args:

@@ -16,6 +16,7 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.core.files import write_text
 from rnnx.core.options import Option, Options, Word, options_of, validate, yaml
 from rnnx.core.registry import PER_TASK, find, split, suggestion
+from rnnx.core.runs import OUT
 
 DEFAULTS: dict[str, str | None] = {  # of the sections that name a component, in the order they are shown
     "task": "nmt",
@@ -35,7 +36,7 @@ UNNAMED = {
 KEYS: Options = {
     "seed": Option("seed", Seed, 1, "The seed of every random number."),
     "name": Option("name", str | None, None, "Name of the run; without it, one is made."),
-    "out": Option("out", str, "runs", "The folder that holds runs."),
+    "out": Option("out", str, OUT, "The folder that holds runs."),
 }
 SECTIONS = (*DEFAULTS, *UNNAMED)
 KEY = re.compile(r"\w[\w-]*(\.[\w-]+)*")

@@ -106,8 +106,7 @@ def taken_apart(cell: Cell, z: Tensor, state: State) -> Plan:
         state: Tensors ``(N, size)``.
 
     Raises:
-        UntraceableError: the step does what a plan cannot hold.
-        Exception: whatever the step itself raises.
+        UntraceableError: the step does what a plan cannot hold, or fails.
     """
     try:
         dtypes = settled(cell, z, state)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -67,8 +65,6 @@ def sample(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-    forbidden: Sequence[int] = (),
-    end: int | None = None,
 ) -> Tensor:
     """Draw one random continuation for each row.
 
@@ -76,16 +72,14 @@ def sample(
         step: The decoder; each row is an example with one hypothesis.
         state: Tensors (M, size), the state before it reads ``start``.
         start: (M,) the token each row is continued from: the begin token, or the last of a prompt.
-        length: The most tokens to draw, the end counted.
+        length: How many tokens to draw.
         generator: The source of randomness, on the device of the model; None for torch's own.
         temperature: See `filter_logits`.
         top_k: See `filter_logits`.
         top_p: See `filter_logits`.
-        forbidden: Tokens that are never drawn.
-        end: The token that ends a row; None if there is none.
 
     Returns:
-        (M, U) the tokens drawn, U at most ``length``; after its first ``end`` a row holds only ``end``.
+        (M, length) the tokens drawn.
 
     Raises:
         ValueError: An option is out of its range.
@@ -98,20 +92,12 @@ def sample(
         tensor([[1, 2, 0, 1],
                 [0, 1, 2, 0]])
     """
-    banned = start.new_tensor(list(forbidden))
     examples = torch.arange(len(start), device=start.device)
-    ended = torch.zeros_like(start, dtype=torch.bool)
     drawn = start.new_empty(len(start), length)
     tokens = start
     for position in range(length):
         logits, _, state = step(tokens, state, examples)
-        allowed = logits.float().index_fill(1, banned, -torch.inf)
-        kept = filter_logits(allowed, temperature=temperature, top_k=top_k, top_p=top_p)
+        kept = filter_logits(logits.float(), temperature=temperature, top_k=top_k, top_p=top_p)
         tokens = kept.exp().multinomial(1, generator=generator).squeeze(1)
-        if end is not None:
-            tokens = tokens.masked_fill(ended, end)
-            ended = tokens == end
         drawn[:, position] = tokens
-        if ended.all():
-            return drawn[:, : position + 1]
     return drawn

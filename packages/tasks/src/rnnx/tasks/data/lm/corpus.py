@@ -78,7 +78,7 @@ class RunningText(Data, ABC):
 
     @final
     def tokens(self, split: Split) -> list[int]:
-        """The token numbers of a split, in reading order: what a count model is trained on."""
+        """The token numbers of a split, in reading order."""
         return self._numbers[split]
 
     @final
