@@ -74,7 +74,7 @@ def bench_words(context: typer.Context, incomplete: str) -> list[Choice]:
 
 
 def checkable() -> list[Choice]:
-    """The cells and the tasks there are."""
+    """The cells, the tasks and the data there are."""
     return [(plugin.name, readable(summary(plugin))) for kind in CHECKABLE for plugin in plugins(kind)]
 
 

@@ -52,7 +52,7 @@ def run(
 
 
 def parameters(model: Task) -> Mapping[str, int]:
-    """How many numbers are trained in each module; what is shared counts once."""
+    """How many numbers each module has, frozen ones too; what is shared counts once."""
     counts = Counter[str]()
     for name, parameter in model.named_parameters():
         counts[name.partition(".")[0]] += parameter.numel()

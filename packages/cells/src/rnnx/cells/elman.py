@@ -24,9 +24,8 @@ class Elman(Cell):
 
     The output is the state ``h``. Parameters have the names and shapes of ``torch.nn.RNNCell``.
 
-    Deviations: two biases where the paper has one, as torch; the paper's ``f`` is the logistic sigmoid, the
-        default
-    here is tanh, as torch's.
+    Deviations: two biases where the paper has one, as torch; the paper's ``f`` is the logistic sigmoid,
+    the default here is tanh, as torch's.
 
     Args:
         hidden_size: Width ``H`` of ``h``.

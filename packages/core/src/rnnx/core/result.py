@@ -91,7 +91,7 @@ def values_of(
         metrics: By split, and by name.
         seconds: How long what took.
         throughput: How much a second.
-        parameters: How many numbers were trained.
+        parameters: How many numbers the model has, frozen ones too.
         seed: Of the run.
         command: What the user typed.
     """

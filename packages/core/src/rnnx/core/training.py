@@ -167,7 +167,7 @@ def _best(folder: Path) -> tuple[dict[str, Tensor], int]:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """How many numbers are trained."""
+    """How many numbers a model has, frozen ones too; what is shared counts once."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 

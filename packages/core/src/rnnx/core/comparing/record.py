@@ -126,7 +126,7 @@ class Record:
     def flows(self) -> list[Mapping[str, Any]]:
         """How gradients flow through its layers, each as :meth:`rnnx.core.analysis.Flow.to_plain`.
 
-        None where that was not measured.
+        There are none where that was not measured.
 
         Raises:
             InputError: ``flow.json`` is not what :class:`rnnx.core.analysis.Flow` writes.

@@ -24,7 +24,7 @@ from rnnx.core.runs import RESULT
 from rnnx.core.spec import Config, Spec, resolve
 from rnnx.core.sweeps.crew import POLL, at_work, take_turns
 from rnnx.core.sweeps.once import essence, many_processes, once
-from rnnx.core.sweeps.study import ATTEMPTS, Claim, Study
+from rnnx.core.sweeps.study import Claim, Study, failure, reason
 
 SWEPT: Final = ("task=", "cell=", "seed=")
 
@@ -268,8 +268,7 @@ def _ended(matrix: Matrix, study: Study, left: dict[str, Config]) -> Iterator[En
         if name in left and trial.state == TrialState.COMPLETE:
             yield _tried(left.pop(name), matrix.command)
         elif name in left and trial.state == TrialState.FAIL:
-            failure = trial.user_attrs.get("failure", f"its worker died, {ATTEMPTS} times")
-            yield replace(_entry(left.pop(name)), failure=failure)
+            yield replace(_entry(left.pop(name)), failure=failure(trial))
 
 
 def _tried(config: Config, command: str) -> Entry:
@@ -278,7 +277,7 @@ def _tried(config: Config, command: str) -> Entry:
     try:
         return replace(entry, values=once(config, command))
     except Exception as error:
-        return replace(entry, failure=" ".join(str(error).split()) or type(error).__name__)
+        return replace(entry, failure=reason(error))
 
 
 def _entry(config: Config) -> Entry:

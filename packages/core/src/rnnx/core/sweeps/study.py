@@ -237,6 +237,22 @@ class Study:
         return TPESampler(seed=seed) if self.sampler == "tpe" else RandomSampler(seed=seed)
 
 
+def reason(error: Exception) -> str:
+    """Why a trial failed, in one line, for its attribute ``failure``.
+
+    Example:
+        >>> reason(ValueError("not   here")), reason(ValueError())
+        ('not here', 'ValueError')
+    """
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def failure(trial: FrozenTrial) -> str:
+    """Why a trial failed that did: what its worker said, unless it died."""
+    said: str = trial.user_attrs.get("failure", f"its worker died, {ATTEMPTS} times")
+    return said
+
+
 def repeated(trials: Sequence[FrozenTrial]) -> set[int]:
     """The numbers of the trials whose worker died and that others repeat."""
     return {trial.user_attrs["repeats"] for trial in trials if "repeats" in trial.user_attrs}

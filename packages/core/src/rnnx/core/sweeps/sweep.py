@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any, Final, Literal, TypeAlias, TypeVar, final
 
 from optuna import TrialPruned
@@ -15,7 +15,7 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnx.core.commas import between_commas
-from rnnx.core.comparing.scores import mean_and_spread
+from rnnx.core.comparing.scores import mean_and_spread, spread
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.launchers.launcher import Launcher, launcher_of
 from rnnx.core.registry import find
@@ -23,7 +23,7 @@ from rnnx.core.spec import Config, Spec, resolve
 from rnnx.core.sweeps.crew import at_work, take_turns
 from rnnx.core.sweeps.once import essence, many_processes, once
 from rnnx.core.sweeps.search_space import SearchSpace, Values
-from rnnx.core.sweeps.study import ATTEMPTS, Claim, Pruner, Sampler, Study, repeated
+from rnnx.core.sweeps.study import Claim, Pruner, Sampler, Study, failure, reason, repeated
 
 TRIALS: Final = 20  # if not said, and there is no grid
 
@@ -183,8 +183,7 @@ class Sweep:
         """
         config = resolve(self.space.words(values))
         return [
-            replace(config, seed=seed, name=f"trial-{origin:04}-seed-{seed}", out=str(self.folder))
-            for seed in self.seeds
+            replace(config, seed=seed, name=_name(origin, seed), out=str(self.folder)) for seed in self.seeds
         ]
 
 
@@ -223,7 +222,7 @@ class Outcome:
             "state": self.state,
             "values": dict(self.values),
             "value": mean(self.scores) if self.scores else None,
-            "spread": stdev(self.scores) if len(self.scores) > 1 else None,
+            "spread": spread(self.scores),
             "scores": list(self.scores),
             "folders": [str(folder) for folder in self.folders],
             "words": list(self.words),
@@ -290,7 +289,7 @@ def _tried_out(sweep: Sweep, claim: Claim) -> tuple[float | None, TrialState]:
     except TrialPruned:
         return None, TrialState.PRUNED
     except Exception as error:  # whatever it is: a row of the table
-        claim.trial.set_user_attr("failure", " ".join(str(error).split()) or type(error).__name__)
+        claim.trial.set_user_attr("failure", reason(error))
         return None, TrialState.FAIL
 
 
@@ -305,9 +304,14 @@ def _score(sweep: Sweep, trial: Trial, origin: int) -> float:
             raise RunError(f"{config.name}: its validation {sweep.metric} is not a number")
         scores.append(score)
     trial.set_user_attr("scores", scores)
-    if len(scores) > 1:
-        trial.set_user_attr("spread", stdev(scores))
+    if (deviation := spread(scores)) is not None:
+        trial.set_user_attr("spread", deviation)
     return mean(scores)
+
+
+def _name(origin: int, seed: int) -> str:
+    """Of a run, after the trial whose it is or that it repeats."""
+    return f"trial-{origin:04}-seed-{seed}"
 
 
 def _outcome(sweep: Sweep, trial: FrozenTrial) -> Outcome:
@@ -315,15 +319,14 @@ def _outcome(sweep: Sweep, trial: FrozenTrial) -> Outcome:
     attributes = trial.user_attrs
     origin = attributes.get("origin", trial.number)
     last = [] if trial.value is None else [trial.value]
-    failure = attributes.get("failure", f"its worker died, {ATTEMPTS} times")
     return Outcome(
         trial.number,
         state,
         sweep.space.typed(trial.params),
         tuple(attributes.get("scores", last)),
-        tuple(sweep.folder / f"trial-{origin:04}-seed-{seed}" for seed in sweep.seeds),
+        tuple(sweep.folder / _name(origin, seed) for seed in sweep.seeds),
         tuple(sweep.words(trial.params)),
-        failure if state == "failed" else "",
+        failure(trial) if state == "failed" else "",
     )
 
 
