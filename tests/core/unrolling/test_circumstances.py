@@ -12,7 +12,7 @@ def test_they_are_made_once_more_and_then_as_before() -> None:
     module = nn.Sequential(nn.Dropout(0.5), nn.Dropout(0.5).eval())
     torch.manual_seed(5)
     with torch.autocast("cpu", torch.bfloat16):
-        then = Circumstances.of(module, "cpu", draws=True)
+        then = Circumstances.of(module, torch.device("cpu"), draws=True)
     first = torch.rand(3)
     module.train()
     module[0].eval()
@@ -28,7 +28,7 @@ def test_they_are_made_once_more_and_then_as_before() -> None:
 
 def test_without_draws_the_generator_goes_on_and_without_autocast_there_is_none() -> None:
     module = nn.Dropout(0.5)
-    then = Circumstances.of(module, "cpu", draws=False)
+    then = Circumstances.of(module, torch.device("cpu"), draws=False)
     torch.manual_seed(0)
     expected = torch.rand(2)
     torch.manual_seed(0)
@@ -40,7 +40,7 @@ def test_without_draws_the_generator_goes_on_and_without_autocast_there_is_none(
 
 def test_modes_come_back_after_an_error() -> None:
     module = nn.Dropout(0.5)
-    then = Circumstances.of(module.eval(), "cpu", draws=False)
+    then = Circumstances.of(module.eval(), torch.device("cpu"), draws=False)
     module.train()
     with pytest.raises(ZeroDivisionError), then.again(module):
         raise ZeroDivisionError

@@ -36,6 +36,12 @@ def unroll(
     Returns:
         ``y`` and the last state, or None where the engine is faster, or torch's kernel raises.
     """
+    kind = x.device.type
+    if kind != "cpu" and torch.is_autocast_enabled(kind):  # it would take float16 for bfloat16
+        dtype = torch.get_autocast_dtype(kind)
+        cast = [[tensor.to(dtype) for tensor in tensors] for tensors in (weights, [x], state)]
+        with torch.autocast(kind, enabled=False):
+            return unroll(kernel, cast[0], cast[1][0], lengths, tuple(cast[2]))
     if kernel is torch.lstm and x.device.type == "cpu" and not _has_lstm(x):
         return None
     slow = x.device.type == "cpu" and torch.is_grad_enabled()

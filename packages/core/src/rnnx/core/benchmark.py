@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rnnx.core.accelerator import accelerator
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.layers import Layer
 from rnnx.core.registry import find
@@ -256,13 +257,13 @@ def device(name: str | None) -> torch.device:
     """Where to measure.
 
     Args:
-        name: As torch knows it, such as ``cuda:1``; None for the accelerator, or the CPU if there is none.
+        name: As torch knows it, such as ``cuda:1``; None for CUDA's, or the CPU if there is none.
 
     Raises:
         UsageError: this machine has no such device.
     """
     if name is None:
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        return torch.device(accelerator("auto"))
     try:
         tensor = torch.zeros(1, device=name)
         tensor.cpu()

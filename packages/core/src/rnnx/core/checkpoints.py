@@ -260,6 +260,9 @@ class Last(L.Callback):
     ) -> None:
         """Adds to Lightning's what it leaves out."""
         epoch_loop = trainer.fit_loop.epoch_loop
+        carried = {
+            name: tuple(tensor.cpu() for tensor in state) for name, state in _task(pl_module).carried.items()
+        }
         random = self.place.before if self._moment == "step" else randomness.capture()
         checkpoint["rnnx"] = {
             "version": version("rnnx-core"),
@@ -270,7 +273,7 @@ class Last(L.Callback):
             "taken": epoch_loop.batch_progress.current.completed,
             "start": processes.gather(self.place.start),
             "random": processes.gather(random),
-            "carried": processes.gather(_task(pl_module).carried),
+            "carried": processes.gather(carried),
             "metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
             "rows": history.settle(self.folder),
             "seconds": self.elapsed,

@@ -1,4 +1,4 @@
-"""The cores of a machine, when several processes compute on it."""
+"""The cores and the GPUs of a machine, when several processes compute on it."""
 
 from __future__ import annotations
 
@@ -14,3 +14,17 @@ def share_cores(processes: int) -> None:
     import torch
 
     torch.set_num_threads(max((os.cpu_count() or 1) // processes, 1))
+
+
+def take_gpu(number: int) -> None:
+    """Leaves this process one of the GPUs it may see, in turn, before it has computed on any.
+
+    Args:
+        number: Of this process, from 0.
+    """
+    import torch
+
+    count = torch.cuda.device_count()
+    if count > 1:
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
+        os.environ["CUDA_VISIBLE_DEVICES"] = seen.split(",")[number % count]

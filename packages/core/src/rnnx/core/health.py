@@ -90,7 +90,7 @@ def devices() -> Iterator[Finding]:
     fast = any(has for name, has in processor.items() if "bf16" in name)
     yield Finding("devices", "bfloat16", "in hardware" if fast else "works, but is no faster on this cpu")
     yield from _cuda()
-    yield Finding("devices", "mps", "yes" if torch.backends.mps.is_available() else "none")
+    yield Finding("devices", "mps", "there, but not used" if torch.backends.mps.is_available() else "none")
 
 
 def installed() -> Iterator[Finding]:
@@ -177,7 +177,7 @@ def _cuda() -> Iterator[Finding]:
             "devices",
             f"cuda:{number}",
             f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB, bfloat16: "
-            f"{'yes' if torch.cuda.is_bf16_supported() else 'no'}",
+            f"{'yes' if torch.cuda.is_bf16_supported(False) else 'no'}",
         )
     if torch.cuda.is_available():
         return

@@ -17,6 +17,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor, distributed, nn
 
+from rnnx.core.accelerator import accelerator
 from rnnx.core.errors import RunError, UsageError
 
 T = TypeVar("T")
@@ -64,9 +65,8 @@ def joined(trainer: Mapping[str, Any]) -> Iterator[None]:
         RunError: another process ended in the middle of the work.
     """
     try:
-        fabric = Fabric(
-            **{name: trainer[name] for name in ("accelerator", "devices", "num_nodes", "strategy")}
-        )
+        said = {name: trainer[name] for name in ("devices", "num_nodes", "strategy")}
+        fabric = Fabric(accelerator=accelerator(trainer["accelerator"]), **said)
         logging.getLogger(WATCH).setLevel(logging.INFO)
         with _following():
             fabric.launch()

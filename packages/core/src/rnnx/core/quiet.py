@@ -25,6 +25,7 @@ def quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # what is logged is that of all processes
         warnings.filterwarnings("ignore", ".*have no `val_dataloader`.*")
         warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")  # Place is
+        warnings.filterwarnings("ignore", ".*not part of single contiguous chunk of memory.*")  # cuDNN's
         try:
             yield
         finally:

@@ -104,7 +104,8 @@ class NonFinite(L.Callback):
         precision = trainer.precision_plugin
         scaled = isinstance(precision, MixedPrecision) and precision.scaler is not None
         norm = self._loss if scaled else nn.utils.get_total_norm(gradients)
-        if bool(torch.isfinite(norm + self._loss)):
+        (found,) = processes.summed(norm + self._loss)  # so that all processes go the same way
+        if bool(torch.isfinite(found)):
             return
         if self.skip:
             optimizer.zero_grad(set_to_none=True)

@@ -239,10 +239,10 @@ class Meter(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Lightning's hook."""
+        count = int(outputs["count"])  # which waits for a GPU
         seconds = time.perf_counter() - self._since
         self.seconds += seconds
         self._mark += seconds
-        count = int(outputs["count"])
         self.count += count
         self._pending += count
         if trainer.global_step % self.every == 0:

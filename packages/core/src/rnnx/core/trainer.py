@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
 
+from rnnx.core.accelerator import accelerator
 from rnnx.core.bounds import Count, Fraction, Limit, NonNegative, Positive, Share
 from rnnx.core.errors import UsageError
 
@@ -22,7 +23,7 @@ class Trainer:
         max_epochs: Epochs at most; -1 for no limit.
         max_steps: Optimiser steps at most; -1 for no limit.
         max_time: Time at most, as DD:HH:MM:SS.
-        accelerator: Where to train.
+        accelerator: Where to train; auto is a GPU of CUDA's where there is one, and else the CPU.
         devices: How many devices, or processes on a CPU; auto for all.
         num_nodes: How many machines.
         strategy: How processes work together, such as ddp.
@@ -47,7 +48,7 @@ class Trainer:
         max_epochs: Limit = 10,
         max_steps: Limit = -1,
         max_time: str | None = None,
-        accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"] = "auto",
+        accelerator: Literal["auto", "cpu", "gpu", "cuda", "tpu"] = "auto",
         devices: Positive | Literal["auto"] = 1,
         num_nodes: Positive = 1,
         strategy: str = "auto",
@@ -75,14 +76,14 @@ class Trainer:
         """
         import torch
 
-        precision, accelerator = self._arguments["precision"], self._arguments["accelerator"]
-        on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
-        if precision == "16-mixed" and (accelerator == "cpu" or (accelerator == "auto" and not on_gpu)):
+        precision, chosen = self._arguments["precision"], accelerator(self._arguments["accelerator"])
+        if precision == "16-mixed" and chosen == "cpu":
             raise UsageError(
                 "trainer.precision: expected one that a CPU has, got 16-mixed, which needs a GPU; bf16-mixed "
                 "and 32-true work here"
             )
-        if precision.startswith("bf16") and on_gpu and not torch.cuda.is_bf16_supported():
+        on_gpu = chosen in ("gpu", "cuda") and torch.cuda.is_available()
+        if precision == "bf16-mixed" and on_gpu and not torch.cuda.is_bf16_supported(False):
             raise UsageError(
                 f"trainer.precision: expected one that this GPU has, got {precision}; 16-mixed and 32-true "
                 "work here"
@@ -100,8 +101,9 @@ class Trainer:
 
         from rnnx.core.checkpoints import WholeFiles
 
+        arguments = self._arguments | {"accelerator": accelerator(self._arguments["accelerator"])}
         return L.Trainer(
-            **self._arguments,
+            **arguments,
             default_root_dir=root,
             logger=list(loggers),
             callbacks=list(callbacks),

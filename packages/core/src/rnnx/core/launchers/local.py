@@ -10,17 +10,18 @@ from collections.abc import Callable
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from queue import SimpleQueue
 from typing import final
 
 from rnnx.core.bounds import Count
-from rnnx.core.cores import share_cores
+from rnnx.core.cores import share_cores, take_gpu
 from rnnx.core.errors import Interrupted, RunError
 from rnnx.core.launchers.launcher import Launcher
 
 
 @final
 class Local(Launcher):
-    """This machine.
+    """This machine; of several GPUs each worker has one.
 
     Args:
         threads: Of each worker; 0 for its share of the cores.
@@ -30,13 +31,18 @@ class Local(Launcher):
         super().__init__(folder, jobs)
         self.threads = threads
         self._processes: set[SpawnProcess] = set()
+        self._numbers = SimpleQueue[int]()  # of workers that there are not at the moment
+        for number in range(jobs):
+            self._numbers.put(number)
 
     def run(self, work: Callable[[], None]) -> None:
-        process = get_context("spawn").Process(target=_work, args=(work, self.jobs, self.threads))
+        number = self._numbers.get()
+        process = get_context("spawn").Process(target=_work, args=(work, number, self.jobs, self.threads))
         process.start()
         self._processes.add(process)
         process.join()
         self._processes.remove(process)
+        self._numbers.put(number)
         if process.exitcode:
             raise RunError(_reason(process.exitcode))
 
@@ -45,12 +51,13 @@ class Local(Launcher):
             process.terminate()
 
 
-def _work(work: Callable[[], None], jobs: int, threads: int) -> None:
+def _work(work: Callable[[], None], number: int, jobs: int, threads: int) -> None:
     """Works, for as long as the process lives that waits for it; Ctrl-C is meant for that one."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_the_parent, daemon=True).start()
+    take_gpu(number)
     if threads:
         torch.set_num_threads(threads)
     else:

@@ -28,40 +28,47 @@ class Circumstances:
     """Those of a forward pass.
 
     Attributes:
-        device: The kind of device.
+        device: It.
         autocast: The type of autocast on it; None without.
         training: Of each module, whether it was in training.
-        random: Where torch's generator stood; None where nothing is drawn.
+        random: Where torch's generators stood, the CPU's and the device's; None where nothing is drawn.
     """
 
-    device: str
+    device: torch.device
     autocast: torch.dtype | None
     training: Sequence[bool]
-    random: Tensor | None
+    random: Sequence[Tensor] | None
 
     @classmethod
-    def of(cls, module: nn.Module, device: str, draws: bool) -> Circumstances:
+    def of(cls, module: nn.Module, device: torch.device, draws: bool) -> Circumstances:
         """Those of now.
 
         Args:
             module: Whose modules are meant.
-            device: The kind of device.
+            device: The device.
             draws: Whether random numbers are drawn.
         """
-        autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        kind = device.type
+        autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
         training = [part.training for part in module.modules()]
-        return cls(device, autocast, training, torch.get_rng_state() if draws else None)
+        own = [] if kind == "cpu" else [torch.get_device_module(kind).get_rng_state(device)]
+        return cls(device, autocast, training, [torch.get_rng_state(), *own] if draws else None)
 
     @contextmanager
     def again(self, module: nn.Module) -> Iterator[None]:
         """Makes it so once more, for a while."""
         now = Circumstances.of(module, self.device, draws=False)
+        kind = self.device.type
+        devices = [] if kind == "cpu" else [self.device]
         with (
-            torch.random.fork_rng(devices=[], enabled=self.random is not None),
-            torch.autocast(self.device, self.autocast, self.autocast is not None),
+            torch.random.fork_rng(devices, enabled=self.random is not None, device_type=kind),
+            torch.autocast(kind, self.autocast, self.autocast is not None),
         ):
             if self.random is not None:
-                torch.set_rng_state(self.random)
+                first, *own = self.random
+                torch.set_rng_state(first)
+                for state in own:
+                    torch.get_device_module(kind).set_rng_state(state, self.device)
             self._set(module)
             try:
                 yield

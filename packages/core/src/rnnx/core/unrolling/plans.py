@@ -141,11 +141,11 @@ def _gradients(outputs: Sequence[Tensor], of: Sequence[Tensor]) -> Sequence[Tens
 
 def _signature(cell: Cell, z: Tensor, state: State) -> Hashable:
     """All that the operations of a step can depend on."""
-    device = z.device.type
-    autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    kind = z.device.type
+    autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
     read = tuple((tensor.shape[1], tensor.dtype) for tensor in (z, *state))
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named_tensors(cell).values())
-    return frozen(cell), read, tensors, tuple(requirements(cell, z, state)), device, autocast
+    return frozen(cell), read, tensors, tuple(requirements(cell, z, state)), z.device, autocast
 
 
 def _hooked(cell: Cell) -> bool:

@@ -73,7 +73,7 @@ class _Unrolled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: Plan, cell: Cell, sizes: list[int], z: Tensor, *given: Tensor) -> Any:
         ctx.plan, ctx.cell, ctx.sizes = plan, cell, sizes
-        ctx.circumstances = Circumstances.of(cell, z.device.type, plan.draws)
+        ctx.circumstances = Circumstances.of(cell, z.device, plan.draws)
         state, tensors = states.split(given, (len(plan.dtypes), len(given) - len(plan.dtypes)))
         with torch.autocast(z.device.type, enabled=False):
             constants = plan.constant(*tensors)

@@ -127,7 +127,7 @@ class Decoder(nn.Module):
     def _predict(self, vectors: Tensor) -> Tensor:
         """The log-probabilities of all tokens: ``(M, A) -> (M, V)``."""
         weight, bias = self.output.weight, self.output.bias
-        if torch.is_grad_enabled() or vectors.dtype != weight.dtype:
+        if torch.is_grad_enabled() or vectors.dtype != weight.dtype or vectors.device.type != "cpu":
             return self.logits(vectors).log_softmax(-1)
         # MKL takes 1.6 times as long where the rows of a result do not start at whole cache lines
         size = len(weight)
