@@ -26,6 +26,9 @@ def unroll(
     rows of one length. So it reads rows of many lengths as if they were equally long, with its memory held
     past each row's length, unless too much of the work would be for that.
 
+    cuDNN has no second derivatives: whoever wants them on a GPU reads under
+    ``torch.backends.cudnn.flags(enabled=False)``.
+
     Args:
         kernel: The function.
         weights: ``weight_ih, weight_hh, bias_ih, bias_hh``.
