@@ -23,6 +23,7 @@ def test_nothing_is_folded_cut_or_padded_where_there_is_no_terminal(capsys):
 
 
 def test_a_terminal_folds_the_last_column_only(capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "20")
     display(table(("", ""), [("a-very-long", "abc def ghi jkl")]))
@@ -106,5 +107,6 @@ def test_no_colour_is_respected_by_help_errors_and_tables(tmp_path, words, code)
 def test_colours_can_be_asked_for_where_there_is_no_terminal(rnnx, monkeypatch):
     assert "\x1b" not in rnnx("lis").stderr
     monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert COLOUR.search(rnnx("lis").stderr)
