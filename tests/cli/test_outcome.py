@@ -13,6 +13,7 @@ from rnnx.core.spec import resolve
 
 CONFIG = resolve(["trainer.max_epochs=7"])
 SIDE_BY_SIDE = ["rnnx compare", "rnnx report"]
+FLOW = [Path("runs/a/plots/gradient_flow.png")]
 
 
 def test_a_metric_that_a_split_lacks_is_left_blank(capsys):
@@ -23,7 +24,7 @@ def test_a_metric_that_a_split_lacks_is_left_blank(capsys):
 
 def test_the_example_is_one_line_that_a_shell_can_take(capsys):
     samples = [{"prompt": Text("\n  it's $HOME\nmore"), "continuation": Text("x")}]
-    result = Result(Path("my runs/a"), {"valid": {}, "test": {}}, samples, [])
+    result = Result(Path("my runs/a"), {"valid": {}, "test": {}}, samples, FLOW)
     display(outcome(result, CONFIG))
     lines = capsys.readouterr().out.splitlines()
     assert """use it     echo 'it'"'"'s $HOME' | rnnx predict 'my runs/a'""" in lines
@@ -35,16 +36,17 @@ def test_what_cannot_predict_has_no_example(capsys):
 
 
 def test_an_example_too_long_to_type_is_left_to_a_file(capsys):
-    result = Result(Path("runs/a"), {"valid": {}, "test": {}}, [{"prompt": Text("0.25 " * 100)}], [])
+    result = Result(Path("runs/a"), {"valid": {}, "test": {}}, [{"prompt": Text("0.25 " * 100)}], FLOW)
     display(outcome(result, CONFIG))
     assert "use it     rnnx predict runs/a < FILE" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "plots", "told"),
     [
         (
             ["trainer.max_epochs=7"],
+            FLOW,
             [
                 "rnnx play runs/a",
                 "rnnx resume runs/a trainer.max_epochs=14",
@@ -54,6 +56,7 @@ def test_an_example_too_long_to_type_is_left_to_a_file(capsys):
         ),
         (
             ["trainer.max_epochs=-1", "trainer.max_steps=50"],
+            FLOW,
             [
                 "rnnx play runs/a",
                 "rnnx resume runs/a trainer.max_steps=100",
@@ -61,17 +64,24 @@ def test_an_example_too_long_to_type_is_left_to_a_file(capsys):
                 *SIDE_BY_SIDE,
             ],
         ),
-        (["task=lm", "baseline=ngram"], SIDE_BY_SIDE),
+        (["task=lm", "baseline=ngram"], [], SIDE_BY_SIDE),
     ],
 )
-def test_what_may_come_next_is_told(capsys, words, told):
-    display(outcome(Result(Path("runs/a"), {"valid": {}, "test": {}}, [], []), resolve(words)))
+def test_what_may_come_next_is_told(capsys, words, plots, told):
+    display(outcome(Result(Path("runs/a"), {"valid": {}, "test": {}}, [], plots), resolve(words)))
     lines = capsys.readouterr().out.splitlines()
     assert [line[line.index("rnnx ") :] for line in lines if "rnnx " in line] == told
 
 
+def test_the_gradient_flow_is_looked_at_where_it_was_measured(capsys):
+    """Of trees it is not."""
+    for plots, offered in ((FLOW, True), ([Path("runs/a/plots/curves.png")], False)):
+        display(outcome(Result(Path("runs/a"), {"valid": {}, "test": {}}, [], plots), CONFIG))
+        assert ("rnnx flow" in capsys.readouterr().out) == offered
+
+
 def test_runs_of_another_folder_are_compared_there(capsys):
-    display(outcome(Result(Path("my runs/a"), {"valid": {}, "test": {}}, [], []), CONFIG))
+    display(outcome(Result(Path("my runs/a"), {"valid": {}, "test": {}}, [], FLOW), CONFIG))
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2:] == ["compare    rnnx compare --out 'my runs'", "report     rnnx report --out 'my runs'"]
 
