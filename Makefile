@@ -13,12 +13,13 @@ SUITABLE = $(firstword $(foreach python,$(PYTHON),$(shell $(python) -c \
            'import ensurepip, sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
 # $(call GROUP,dev): the tools of a group, listed once in pyproject.toml
 GROUP    = $(shell $(SUITABLE) -c \
-           'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["$(1)"])')
+           'import shlex, tomllib; groups = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; \
+            print(*map(shlex.quote, groups["$(1)"]))')
 PIP      = $(VENV)/bin/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
 
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: install run bench test test-slow test-browser fuzz docs lint format
+.PHONY: install run bench test test-slow test-browser kernels fuzz docs lint format
 
 install: $(STAMP)
 
@@ -38,14 +39,18 @@ run: install
 bench: install
 	@$(VENV)/bin/rnnx bench $(ARGS)
 
-test: install
+test: kernels
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -m "not slow and not browser" $(ARGS)
 
-test-slow: install
+test-slow: kernels
 	@$(VENV)/bin/python -m pytest -m "slow and not browser" $(ARGS)
 
 test-browser: install
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m browser $(ARGS)
+
+# what compiles for GPUs, which torch brings with it where there is one
+kernels: install
+	@$(PIP) $(call GROUP,kernels)
 
 fuzz: install
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz $(ARGS)

@@ -67,7 +67,8 @@ class Clockwork(Cell):
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size, 1)
         self.bookkeeping = (1,)
         self.width, self.cycle = hidden_size // len(periods), lcm(*periods)
-        self.register_buffer("periods", torch.tensor(periods), persistent=False)
+        each = torch.tensor(periods).repeat_interleave(self.width)  # (H,)
+        self.register_buffer("periods", each, persistent=False)
         self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))  # W
         self.weight_hh = nn.ParameterList(  # U
             torch.empty(self.width, hidden_size - first) for first in range(0, hidden_size, self.width)
@@ -82,7 +83,7 @@ class Clockwork(Cell):
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         h, clock = state
         t = torch.round(clock * self.cycle)
-        moving = (t % self.periods == 0).repeat_interleave(self.width, 1)  # (N, H)
+        moving = t % self.periods == 0  # (N, H)
         past = [F.linear(h[:, -weight.shape[1] :], weight) for weight in self.weight_hh]
         h = torch.where(moving, torch.tanh(z + torch.cat(past, -1)), h)
         return h, (h, (t + 1) % self.cycle / self.cycle)

@@ -18,21 +18,22 @@ goes along time. Nothing is compiled, and no length or number of rows is met ane
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import getitem, mul
-from typing import Any, NamedTuple, TypeAlias, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, fx
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
+from rnnx.core.unrolling.kernels.kernel import Kernel
+from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
+from rnnx.core.unrolling.kernels.source import written
 from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view, writing_into
 from rnnx.core.unrolling.trace import UntraceableError, settled, traced
-
-Values: TypeAlias = Sequence[Any]
-Part: TypeAlias = Callable[..., Values]
+from rnnx.core.unrolling.walks import Back, Forth, Part, Walk
 
 
 @final
@@ -57,14 +58,14 @@ class Plan:
     Attributes:
         constant: Of the cell's tensors: what depends on them alone.
         ahead: Of ``z`` and the constants: what forward reads, then what is held of it.
-        forward: Of ``z``, what it reads, the state, the constants, and room for each of :attr:`kept`, which
-            it fills: the new state.
+        forward: Forth, of ``z`` and what it reads, the state, the constants, and room for each of
+            :attr:`kept`, which it fills: the new state.
         after: Of ``z``, the states before each step that :attr:`after_befores` names, what was kept and held,
             and the constants: ``y``, then what is held of what leads to it.
         turn: Of the gradient at ``y``, ``z``, the states that :attr:`turn_befores` names, what was kept and,
             both times, held, and the constants: what backward reads, then what late reads.
-        backward: Of the gradients at the new state, what it reads, the constants, and room for each of
-            :attr:`passed`, which it fills: the gradients at the state, None where there is none.
+        backward: Back, of what it reads, the gradients at the new state, the constants, and room for each of
+            :attr:`passed`, which it fills: the gradients at the state.
         late: Of what was passed, what it reads, and the constants: the gradients at ``z`` and at the tensors,
             None where none is wanted.
         dtypes: Of the state's tensors, the same before a step and after it.
@@ -81,10 +82,10 @@ class Plan:
 
     constant: Part
     ahead: Part
-    forward: Part
+    forward: Walk
     after: Part
     turn: Part
-    backward: Part
+    backward: Walk
     late: Part
     dtypes: Sequence[torch.dtype]
     kept: Sequence[Form]
@@ -97,13 +98,14 @@ class Plan:
     draws: bool
 
 
-def taken_apart(cell: Cell, z: Tensor, state: State) -> Plan:
+def taken_apart(cell: Cell, z: Tensor, state: State, kernels: bool = False) -> Plan:
     """The plan of a cell's step.
 
     Args:
         cell: The cell.
         z: Of the kind that will come, ``(N, P)``.
         state: Tensors ``(N, size)``.
+        kernels: Whether what is done step by step is a Triton kernel, where one can be written.
 
     Raises:
         UntraceableError: the step does what a plan cannot hold, or fails.
@@ -115,8 +117,8 @@ def taken_apart(cell: Cell, z: Tensor, state: State) -> Plan:
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
-    parts = _Parts(graph, len(state))
-    return _Parts(fused(graph, parts.ahead | parts.loose), len(state)).plan(dtypes)
+    parts = _Parts(graph, len(state), kernels)
+    return _Parts(fused(graph, parts.ahead | parts.loose), len(state), kernels).plan(dtypes)
 
 
 @final
@@ -126,9 +128,11 @@ class _Parts:
     Args:
         graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it.
         states: How many tensors the state has.
+        kernels: Whether kernels are wanted.
     """
 
-    def __init__(self, graph: fx.Graph, states: int) -> None:
+    def __init__(self, graph: fx.Graph, states: int, kernels: bool) -> None:
+        self.kernels = kernels
         self.nodes = list(graph.nodes)
         self.places = {node: place for place, node in enumerate(self.nodes)}
         given = [node for node in self.nodes if node.op == "placeholder"]
@@ -205,7 +209,7 @@ class _Parts:
         return Plan(
             constant=self._function(self.tensors, constants),
             ahead=self._function([z, *constants], [*forward_reads, *held]),
-            forward=self._function([z, *forward_reads, *before, *constants], self.after, kept),
+            forward=self._walk(Forth, Roles([z, *forward_reads], before, constants, self.after, kept)),
             after=self._function(
                 [z, *(before[place] for place, _ in after_befores), *kept, *held, *constants],
                 [self.y, *held_after],
@@ -217,7 +221,7 @@ class _Parts:
                 ],
                 [*backward_reads, *late_reads],
             ),
-            backward=self._function([*self.at[1:], *backward_reads, *constants], self.to_state, passed),
+            backward=self._walk(Back, Roles(backward_reads, self.at[1:], constants, self.to_state, passed)),
             late=self._function([*passed, *late_reads, *constants], [self.to_z, *self.to_tensors]),
             dtypes=dtypes,
             kept=[Form(node.meta["shape"], node.meta["dtype"]) for node in kept],
@@ -229,6 +233,16 @@ class _Parts:
             learns=any(isinstance(node, fx.Node) for node in (self.to_z, *self.to_state, *self.to_tensors)),
             draws=bool(self.random),
         )
+
+    def _walk(self, way: type[Forth | Back], roles: Roles) -> Walk:
+        """What is done step by step: as a kernel where one is wanted and can be written."""
+        if self.kernels:
+            try:
+                return Kernel(written(roles, way is Back), way is Back)
+            except UnwritableError:
+                pass
+        given = [*roles.rows, *roles.state, *roles.constants]
+        return way(self._function(given, roles.results, roles.room))
 
     def _steps(self) -> set[fx.Node]:
         """What of the step is done step by step."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
+from importlib.util import find_spec
 from typing import Final, final
 
 import torch
@@ -25,6 +26,8 @@ SIZES: Final = (4, 3, 3, 1)  # of the sequences on which a plan is compared with
 CLOSE: Final = {torch.float64: 1e-9, torch.float32: 1e-3}  # of their values, to the largest
 HALF: Final = 0.1  # where there are 16 bits, also on the way to a gradient of 32
 
+KERNELS: Final = ("cuda",)  # kinds of device whose steps are kernels, where Triton is installed
+
 MOST: Final = 256  # plans that are kept
 
 _plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
@@ -36,12 +39,18 @@ class StepByStepWarning(UserWarning):
     """A cell is read more slowly than it might be."""
 
 
+@final
+class NoKernelWarning(UserWarning):
+    """A cell is read on a GPU more slowly than it might be."""
+
+
 def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
     """The plan by which a cell reads such data; None where its steps are to be taken one by one.
 
     A plan is made when a cell is first met with data of a kind: of these widths, types and device, with these
     options, in training or evaluation, under autocast or not. It is then compared with the steps. Where it
-    differs or cannot be made, a warning says so once, and cells of that class go step by step.
+    differs or cannot be made, a warning says so once, and cells of that class go step by step. On a GPU a
+    plan is first made with kernels, and where they fail without them, which a warning says too.
 
     A cell with hooks within, or with a step of its own instead of its class's, goes step by step without a
     word, so that they are called; so does one within
@@ -93,14 +102,34 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
         raise
     except Exception:
         return None
+    if z.device.type in KERNELS and find_spec("triton") is not None:
+        try:
+            return _equal(cell, z, state, kernels=True)
+        except Exception as error:  # whatever a GPU or its compiler may not do
+            warnings.warn(
+                f"cell {type(cell).__name__} is run without a kernel of its own, which is slower: its step "
+                f"{_said(error)}",
+                NoKernelWarning,
+                stacklevel=8,
+            )
     try:
-        plan = taken_apart(cell, z, state)
-        _compare(plan, cell, z, state)
+        return _equal(cell, z, state, kernels=False)
     except UntraceableError:
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
-        raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
+        raise UntraceableError(_said(error)) from error
+
+
+def _equal(cell: Cell, z: Tensor, state: State, kernels: bool) -> Plan:
+    plan = taken_apart(cell, z, state, kernels)
+    _compare(plan, cell, z, state)
     return plan
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, UntraceableError):
+        return str(error)
+    return f"fails when it is taken apart ({type(error).__name__}: {error})"
 
 
 def _compare(plan: Plan, cell: Cell, z: Tensor, state: State) -> None:
@@ -108,7 +137,8 @@ def _compare(plan: Plan, cell: Cell, z: Tensor, state: State) -> None:
     torch.manual_seed(0)
     drawn = torch.randn(sum(SIZES), z.shape[1]).to(z).requires_grad_(plan.learns and z.requires_grad)
     anywhere = tuple(torch.randn(SIZES[0], tensor.shape[1]).to(tensor) for tensor in state)
-    close = {} if torch.is_autocast_enabled(z.device.type) else CLOSE
+    rounded = torch.is_autocast_enabled(z.device.type) or torch.get_float32_matmul_precision() != "highest"
+    close = {} if rounded else CLOSE
     for before in (tuple(map(torch.zeros_like, anywhere)), anywhere):
         results = (_result(plan, cell, drawn, before, planned) for planned in (True, False))
         for found, wanted in zip(*results, strict=True):

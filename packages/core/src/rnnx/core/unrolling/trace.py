@@ -76,8 +76,8 @@ def traced(cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype]) -
         (:func:`~rnnx.core.unrolling.substitution.named_tensors`) and the gradients at ``y`` and the new
         state. It gives ``y``, the new state, and the gradients at ``z``, the state and the cell's tensors,
         None where none is wanted. The number of rows is the size of ``z``.
-        The ``meta`` of a node says ``by_rows``, whether its value has one row for each of the batch, and of
-        that row the ``shape`` and the ``dtype``.
+        The ``meta`` of a node says ``by_rows``, whether its value has one row for each of the batch; the
+        ``shape``, of a row then; and the ``dtype``.
 
     Raises:
         UntraceableError: the step decides by the value of a number, computes with the number of rows, writes
@@ -221,7 +221,8 @@ def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:
         elif "shape" in a.meta:
             (first, *rest), (second, *other) = a.meta["shape"] or (0,), b.meta["shape"] or (0,)
             by_rows = (first, second) == ROWS and rest == other
-            known[a].meta = {"by_rows": by_rows, "shape": tuple(rest), "dtype": a.meta["dtype"]}
+            shape = tuple(rest) if by_rows else a.meta["shape"]
+            known[a].meta = {"by_rows": by_rows, "shape": shape, "dtype": a.meta["dtype"]}
     _check(graph.nodes)
     graph.eliminate_dead_code()
     return graph

@@ -47,22 +47,12 @@ def _forth(
     plan: Plan, sizes: list[int], z: Tensor, state: Sequence[Tensor], constants: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """``y``, what is kept and held of all steps, and the last state."""
-    first, reads = state, 1 + plan.forward_reads
+    reads = 1 + plan.forward_reads
     ahead = (z, *plan.ahead(z, *constants))
-    given, held = ahead[:reads], ahead[reads:]
+    held = ahead[reads:]
     kept = [form.empty(len(z), z.device) for form in plan.kept]
-    finished: list[Sequence[Tensor]] = []
-    running = len(state[0]) if state else sizes[0]
-    columns = (tensor.split(sizes) for tensor in (*given, *kept))
-    for size, *rows in zip(sizes, *columns, strict=True):
-        if size < running:
-            finished.append([tensor[size:] for tensor in state])
-            state = [tensor[:size] for tensor in state]
-            running = size
-        state = plan.forward(*rows[:reads], *state, *constants, *rows[reads:])
-    finished.append(state)
-    y, *more = plan.after(z, *_befores(plan.after_befores, first, kept, sizes), *kept, *held, *constants)
-    last = [torch.cat(column) for column in zip(*reversed(finished), strict=True)]
+    last = plan.forward(sizes, ahead[:reads], state, constants, kept)
+    y, *more = plan.after(z, *_befores(plan.after_befores, state, kept, sizes), *kept, *held, *constants)
     return y, [*kept, *held, *more], last
 
 
@@ -117,20 +107,9 @@ def _back(
     """The gradients at the projected inputs, the state and the cell's tensors."""
     reads = plan.backward_reads
     passed = [form.empty(sum(sizes), at_last[0].device) for form in plan.passed]
-    columns = (tensor.split(sizes) for tensor in (*values[:reads], *passed))
-    steps = list(zip(sizes, *columns, strict=True))
-    gradient, running = [tensor[:0] for tensor in at_last], 0
-    for size, *rows in reversed(steps):
-        if size > running:
-            gradient = [torch.cat((g, last[running:size])) for g, last in zip(gradient, at_last, strict=True)]
-            running = size
-        found = plan.backward(*gradient, *rows[:reads], *constants, *rows[reads:])
-        gradient = [
-            torch.zeros_like(g) if new is None else new for g, new in zip(gradient, found, strict=True)
-        ]
+    to_state = plan.backward(sizes, values[:reads], at_last, constants, passed)
     to_z, *to_tensors = plan.late(*passed, *values[reads:], *constants)
-    rest = [torch.cat((g, last[running:])) for g, last in zip(gradient, at_last, strict=True)]
-    return [to_z, *rest, *to_tensors]
+    return [to_z, *to_state, *to_tensors]
 
 
 def _again(ctx: Any, given: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor | None]:

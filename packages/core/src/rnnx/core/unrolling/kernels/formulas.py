@@ -1,0 +1,50 @@
+"""torch's operations by elements as the text of a kernel."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from rnnx.core.unrolling.operations import ATEN
+
+# {0}, {1}, {2} are what an operation is given
+FORMULAS: Final[dict[Any, str]] = {
+    ATEN.add.Tensor: "{0} + {alpha} * {1}",
+    ATEN.add.Scalar: "{0} + {alpha} * {1}",
+    ATEN.sub.Tensor: "{0} - {alpha} * {1}",
+    ATEN.sub.Scalar: "{0} - {alpha} * {1}",
+    ATEN.rsub.Scalar: "{1} - {alpha} * {0}",
+    ATEN.mul.Tensor: "{0} * {1}",
+    ATEN.mul.Scalar: "{0} * {1}",
+    ATEN.div.Tensor: "{0} / {1}",
+    ATEN.div.Scalar: "{0} / {1}",
+    ATEN.addcmul.default: "{0} + {value} * {1} * {2}",
+    ATEN.lerp.Tensor: "{0} + {2} * ({1} - {0})",
+    ATEN.lerp.Scalar: "{0} + {2} * ({1} - {0})",
+    ATEN.neg.default: "-{0}",
+    ATEN.reciprocal.default: "1 / {0}",
+    ATEN.abs.default: "tl.abs({0})",
+    ATEN.exp.default: "tl.exp({0})",
+    ATEN.sqrt.default: "tl.sqrt({0})",
+    ATEN.rsqrt.default: "1 / tl.sqrt({0})",
+    ATEN.sigmoid.default: "1 / (1 + tl.exp(-{0}))",
+    ATEN.tanh.default: "tanh({0})",
+    ATEN.round.default: "rounded({0})",
+    ATEN.remainder.Scalar: "{0} - tl.floor({0} / {1}) * {1}",
+    ATEN.remainder.Tensor: "{0} - tl.floor({0} / {1}) * {1}",
+    ATEN.relu.default: "tl.where({0} <= 0, 0, {0})",
+    ATEN.sigmoid_backward.default: "{0} * {1} * (1 - {1})",
+    ATEN.tanh_backward.default: "{0} * (1 - {1} * {1})",
+    ATEN.threshold_backward.default: "tl.where({1} <= {2}, 0, {0})",
+    ATEN.where.self: "tl.where({0}, {1}, {2})",
+    ATEN.eq.Scalar: "{0} == {1}",
+    ATEN.ne.Scalar: "{0} != {1}",
+    ATEN.lt.Scalar: "{0} < {1}",
+    ATEN.le.Scalar: "{0} <= {1}",
+    ATEN.gt.Scalar: "{0} > {1}",
+    ATEN.ge.Scalar: "{0} >= {1}",
+    ATEN.logical_not.default: "{0} == 0",
+    ATEN._to_copy.default: "{0}",
+    ATEN.clone.default: "{0}",
+    ATEN.zeros_like.default: "0.0",
+    ATEN.ones_like.default: "1.0",
+}

@@ -1,0 +1,268 @@
+"""In which stage each value of a step is made, and where what is written down lies."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import accumulate, chain
+from operator import getitem
+from typing import Any, Final, NamedTuple, final
+
+import torch
+from torch import fx
+
+from rnnx.core.unrolling.operations import ATEN
+
+WHOLE: Final[dict[Any, slice]] = {  # which of what they are given is read in whole rows
+    ATEN.mm.default: slice(0, 1),
+    ATEN.addmm.default: slice(1, 2),
+    ATEN.native_layer_norm.default: slice(0, 1),
+    ATEN.native_layer_norm_backward.default: slice(0, 2),
+}
+SLICE: Final[Any] = (None, 0, 0, None, 1)  # what it is given, if nothing is said
+JOINED: Final = (ATEN.cat.default, ATEN.slice_backward.default)
+SPLITS: Final = (ATEN.split.Tensor, ATEN.split_with_sizes.default)
+
+
+@final
+class UnwritableError(Exception):
+    """A step holds what is not written as a kernel; the text names it."""
+
+
+@final
+class CrossedError(Exception):
+    """Columns are wanted that are not made side by side, so that their value is to be written down first.
+
+    Args:
+        node: The value.
+    """
+
+    def __init__(self, node: fx.Node) -> None:
+        self.node = node
+
+
+@final
+class Roles(NamedTuple):
+    """What a step is called with and gives, as nodes of its graph.
+
+    Attributes:
+        rows: What has a row for each step of each sequence and is read.
+        state: What the step before gave.
+        constants: What every step reads.
+        results: What the next step is given as its state; None stands for zeros.
+        room: What is written down of each step.
+    """
+
+    rows: Sequence[fx.Node]
+    state: Sequence[fx.Node]
+    constants: Sequence[fx.Node]
+    results: Sequence[Any]
+    room: Sequence[fx.Node]
+
+
+@final
+class Output(NamedTuple):
+    """Columns that are written down: of which value, how many, and the address of one of them."""
+
+    value: Any
+    width: int
+    address: str
+
+
+@final
+class Piece(NamedTuple):
+    """Columns of a value, or of a number's, from some one on."""
+
+    value: Any
+    start: int
+
+
+@final
+class Part(NamedTuple):
+    """What a value is put together of, side by side: a value or a number, where it begins, how wide it is."""
+
+    value: Any
+    start: int
+    width: int
+
+
+@final
+class Layout:
+    """In which stage each value of a step is made, and where what is written down lies.
+
+    Args:
+        roles: What the step is called with and gives.
+        first: Values that are written down before anything reads them.
+    """
+
+    def __init__(self, roles: Roles, first: Collection[fx.Node]) -> None:
+        self.roles, self.first = roles, first
+        self.given = {*roles.rows, *roles.state, *roles.constants}
+        self.constants = {node: f"constant_{place}" for place, node in enumerate(roles.constants)}
+        self.addresses: dict[Any, str] = {}
+        self.scratch: list[tuple[int, torch.dtype]] = []
+        self._stages: dict[fx.Node, int] = {}
+        for place, node in enumerate(roles.rows):
+            self.addresses[node] = f"row_{place} + place * row_{place}_r + {{column}} * row_{place}_c"
+        for place, node in enumerate(roles.state):
+            self.addresses[node] = f"state_{place} + now * {width_of(node)} + {{column}}"
+        self.outputs = self._outputs()
+
+    def parameters(self) -> Iterator[str]:
+        """The kernel's, in their order."""
+        yield from ("counts", "starts", "sizes", "rows")
+        for place, _ in enumerate(self.roles.rows):
+            yield from (f"row_{place}", f"row_{place}_r", f"row_{place}_c")
+        yield from (f"state_{place}" for place, _ in enumerate(self.roles.state))
+        for name in self.constants.values():
+            yield from (name, f"{name}_r", f"{name}_c")
+        yield from (f"room_{place}" for place, _ in enumerate(self.roles.room))
+        yield from (f"scratch_{place}" for place, _ in enumerate(self.scratch))
+
+    def stage(self, node: Any) -> int:
+        """In which stage a value is made: after all that it reads in whole rows."""
+        if not isinstance(node, fx.Node) or node in self.given:
+            return 0
+        if node not in self._stages:
+            reads = node.all_input_nodes
+            down = [*self.whole(node), *(read for read in reads if read in self.first)]
+            before = [1 + self.stage(read) for read in down if read not in self.given]
+            self._stages[node] = max([0, *before, *map(self.stage, reads)])
+        return self._stages[node]
+
+    def _outputs(self) -> list[list[Output]]:
+        """What is written down in each stage."""
+        wanted = [
+            Output(node, width_of(node), f"room_{place} + place * {width_of(node)} + {{column}}")
+            for place, node in enumerate(self.roles.room)
+        ]
+        for place, (node, before) in enumerate(zip(self.roles.results, self.roles.state, strict=True)):
+            address = f"state_{place} + then * {width_of(before)} + {{column}}"
+            wanted.append(Output(0.0 if node is None else node, width_of(before), address))
+        known = dict.fromkeys(output.value for output in wanted)
+        for node in self._read_later([value for value in known if isinstance(value, fx.Node)]):
+            if node not in known:
+                address = f"scratch_{len(self.scratch)} + row * {width_of(node)} + {{column}}"
+                wanted.append(Output(node, width_of(node), address))
+                self.scratch.append((width_of(node), node.meta["dtype"]))
+        stages: list[list[Output]] = [
+            [] for _ in range(1 + max((self.stage(value) for value, *_ in wanted), default=0))
+        ]
+        for output in wanted:
+            self.addresses.setdefault(output.value, output.address)
+            stages[self.stage(output.value)] += self._parts(output)
+        for part in chain.from_iterable(stages):
+            self.addresses.setdefault(part.value, part.address)
+        return stages
+
+    def _read_later(self, wanted: Sequence[fx.Node]) -> list[fx.Node]:
+        """What is made in an earlier stage than something that reads it, in the order of the graph."""
+        found: set[fx.Node] = set()
+        seen = set(self.given)
+        waiting = list(wanted)
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                found |= set(self.whole(node))
+                for read in (node, *node.all_input_nodes):
+                    leaves = [leaf for leaf in self._leaves(read) if leaf.meta.get("by_rows")]
+                    found |= {leaf for leaf in leaves if self.stage(leaf) < self.stage(node)}
+                waiting += node.all_input_nodes
+        return sorted(found - self.given)
+
+    def whole(self, node: fx.Node) -> list[fx.Node]:
+        """What a value reads in whole rows, wherever that is written down."""
+        read = arguments(node)[WHOLE[node.target]] if node.target in WHOLE else []
+        return [self.place(other).value for other in read]
+
+    def place(self, node: fx.Node) -> Piece:
+        """Where whole rows of a value lie; what is given lies there in its own type."""
+        inner = arguments(node)[0] if node.target is ATEN._to_copy.default else node
+        value = inner if inner in self.given else node
+        return self.piece(value, 0, width_of(value))
+
+    def piece(self, node: fx.Node, start: int, width: int) -> Piece:
+        """Where columns come from: of what a value is a view of, or is put together of."""
+        inner = self._viewed(node)
+        if inner is not None:
+            return self.piece(inner.value, inner.start + start, width)
+        for part in [] if node in self.first else self._joined(node):
+            if part.start <= start and start + width <= part.start + part.width:
+                if isinstance(part.value, fx.Node):
+                    return self.piece(part.value, start - part.start, width)
+                return Piece(part.value, 0)
+        return Piece(node, start)
+
+    def _viewed(self, node: fx.Node) -> Piece | None:
+        """Which columns of which value a view shows; None of what is no view of columns."""
+        if node in self.given:
+            return None
+        if node.target is getitem:
+            whole, place = arguments(node)
+            if whole.target not in SPLITS:
+                return None
+            value, sizes, dimension = (*arguments(whole), 0)[:3]
+            start = place * sizes if isinstance(sizes, int) else sum(sizes[:place])
+        elif node.target is ATEN.slice.Tensor:
+            value, dimension, first, _, step = arguments(node) + SLICE[len(node.args) :]
+            start = _counted(first or 0, value)
+            if step != 1:
+                return None
+        else:
+            return None
+        return Piece(value, start) if dimension in (1, -1) else None
+
+    def _joined(self, node: fx.Node) -> list[Part]:
+        """What a value is put together of; nothing of another."""
+        values: list[tuple[Any, int]] = []
+        if node not in self.given and node.target is ATEN.cat.default:
+            parts, dimension = (*arguments(node), 0)[:2]
+            if dimension in (1, -1):
+                values = [(part, width_of(part)) for part in parts]
+        elif node not in self.given and node.target is ATEN.slice_backward.default:
+            gradient, _, dimension, first, _, step = arguments(node)
+            if dimension in (1, -1) and step == 1:
+                before, width = _counted(first, node), width_of(gradient)
+                values = [(0.0, before), (gradient, width), (0.0, width_of(node) - before - width)]
+        starts = accumulate((width for _, width in values), initial=0)
+        return [Part(value, start, width) for (value, width), start in zip(values, starts, strict=False)]
+
+    def _parts(self, output: Output) -> Iterator[Output]:
+        """What is put together is written down part by part."""
+        parts = self._joined(output.value) if isinstance(output.value, fx.Node) else []
+        for part in parts:
+            address = output.address.format(column=f"({part.start} + {{column}})")
+            yield from self._parts(Output(part.value, part.width, address)) if part.width else ()
+        if not parts:
+            yield output
+
+    def _leaves(self, node: Any) -> Iterator[fx.Node]:
+        """What a value is a view of, or put together of, and is neither itself."""
+        if isinstance(node, fx.Node):
+            inner, parts = self._viewed(node), [] if node in self.first else self._joined(node)
+            for value in [part.value for part in parts] if inner is None else [inner.value]:
+                yield from self._leaves(value)
+            if inner is None and not parts:
+                yield node
+
+
+def _counted(column: int, node: fx.Node) -> int:
+    """A column's number, also of one that is counted from the end."""
+    return column + width_of(node) if column < 0 else column
+
+
+def width_of(node: fx.Node) -> int:
+    """Of a value's rows.
+
+    Raises:
+        UnwritableError: its rows are no rows of numbers.
+    """
+    shape = node.meta.get("shape", ())
+    if not node.meta.get("by_rows") or len(shape) != 1:
+        raise UnwritableError(f"makes what is no row of numbers ({node.target})")
+    return int(shape[0])
+
+
+def arguments(node: fx.Node) -> Any:
+    """What an operation is given."""
+    return node.args

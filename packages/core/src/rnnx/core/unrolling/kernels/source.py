@@ -1,0 +1,123 @@
+"""A step of a plan as the text of a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from math import prod
+from typing import Final, NamedTuple, final
+
+import torch
+from torch import fx
+
+from rnnx.core.unrolling.kernels.columns import ROWS, Columns, columns_of
+from rnnx.core.unrolling.kernels.layout import CrossedError, Layout, Roles, UnwritableError
+
+FEWER: Final = 4  # rows of a block where there is no product
+MOST: Final = (
+    4 << 20
+)  # bytes of matrices that each block of rows reads at each step, by one part of a GPU alone
+
+HEAD: Final = '''\
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def tanh(x):
+    """As exact near 0 as elsewhere: there by its series, elsewhere by the exponential."""
+    u = x * x
+    series = 21844 / 6081075 - u * (929569 / 638512875)
+    series = 62 / 2835 - u * (1382 / 155925 - u * series)
+    series = 1 - u * (1 / 3 - u * (2 / 15 - u * (17 / 315 - u * series)))
+    e = tl.exp(-2 * tl.abs(x))
+    far = (1 - e) / (1 + e)
+    return tl.where(u < 0.0225, x * series, tl.where(x < 0, -far, far))
+
+
+@triton.jit
+def rounded(x):
+    """Halves to the even number."""
+    up = tl.floor(x + 0.5)
+    return tl.where((up - x == 0.5) & (up != 2 * tl.floor(up / 2)), up - 1, up)
+
+
+@triton.jit(do_not_specialize=["rows"])
+def kernel({given}, precision: tl.constexpr):
+    block, tile = tl.program_id(0), tl.program_id(1)
+    row = block * {rows} + tl.arange(0, {rows})[:, None]
+    steps = tl.load(counts + block)
+    for done in range(steps):
+        step = {step}
+        place = tl.load(starts + step) + row
+        live = row < tl.load(sizes + step)
+        now, then = done % 2 * rows + row, (done + 1) % 2 * rows + row
+'''
+
+
+@final
+class Source(NamedTuple):
+    """A kernel's text, and what it is to be given besides :class:`Roles`.
+
+    Attributes:
+        text: Of a module with a function ``kernel`` of ``counts``, the steps of each block; of each step
+            ``starts``, its first row, and ``sizes``, how many run; ``rows``, their number; ``row_i`` with its
+            two strides; ``state_i``, ``(2, N, size)``, twice what the first step is given; ``constant_i``
+            with its two strides; ``room_i``; ``scratch_i``, ``(N, width)``; and ``precision``, Triton's.
+        rows: How many rows a block has.
+        columns: How many blocks of columns there are.
+        scratch: The forms of what is written down for a later stage only.
+    """
+
+    text: str
+    rows: int
+    columns: int
+    scratch: Sequence[tuple[int, torch.dtype]]
+
+
+def written(roles: Roles, reverse: bool) -> Source:
+    """The kernel of a step.
+
+    Args:
+        roles: Nodes of a graph as :func:`~rnnx.core.unrolling.trace.traced` gives it.
+        reverse: Whether it goes from the last step to the first.
+
+    Raises:
+        UnwritableError: the step holds what is not written, or multiplies by matrices of more than
+            :data:`MOST` bytes, for which torch's own products, by the whole of a GPU, are faster.
+    """
+    layout, stages = _laid_out(roles)
+    groups = list(chain.from_iterable(stages))
+    matrices = set().union(*(made.matrices for made in groups))
+    size = sum(matrix.meta["dtype"].itemsize * prod(matrix.meta["shape"]) for matrix in matrices)
+    if size > MOST:
+        raise UnwritableError(f"multiplies by matrices of {size} bytes")
+    alone = [made.alone for made in groups] == [True]
+    rows = FEWER if alone else ROWS
+    head = HEAD.format(
+        given=", ".join(layout.parameters()),
+        rows=rows,
+        step="steps - 1 - done" if reverse else "done",
+    )
+    lines: list[str] = []
+    for several in stages:
+        for made in several:
+            lines += made.text(alone)
+        lines += [] if alone else ["tl.debug_barrier()"]
+    blocks = -(-groups[0].base // groups[0].width) if alone else 1
+    return Source(head + "".join(f"        {line}\n" for line in lines), rows, blocks, layout.scratch)
+
+
+def _laid_out(roles: Roles) -> tuple[Layout, list[list[Columns]]]:
+    """What is made in each stage."""
+    first: list[fx.Node] = []
+    while True:
+        layout = Layout(roles, first)
+        try:
+            return layout, [list(columns_of(layout, *stage)) for stage in enumerate(layout.outputs)]
+        except CrossedError as crossed:
+            if crossed.node in first:
+                raise UnwritableError(
+                    f"makes columns across one another ({crossed.node.target})"
+                ) from crossed
+            first.append(crossed.node)

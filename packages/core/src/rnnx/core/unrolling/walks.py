@@ -1,0 +1,105 @@
+"""What is done step by step along packed sequences, and handed on from step to step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, final
+
+import torch
+from torch import Tensor
+
+Part: TypeAlias = Callable[..., Sequence[Any]]
+
+
+class Walk(ABC):
+    """One part of a plan, done at all steps of packed sequences.
+
+    What has a row for each step of each sequence, ``(M, ...)``, has them one below the other, step by step;
+    rows come in order of falling length.
+    """
+
+    @abstractmethod
+    def __call__(
+        self,
+        sizes: list[int],
+        rows: Sequence[Tensor],
+        state: Sequence[Tensor],
+        constants: Sequence[Tensor],
+        room: Sequence[Tensor],
+    ) -> list[Tensor]:
+        """Goes along the steps.
+
+        Args:
+            sizes: How many rows run at each step, never more than before; one step at least.
+            rows: What is read at each step, tensors ``(M, ...)``.
+            state: What each row's first step is given, tensors ``(N, ...)``; rows past those that run at
+                the first step have none.
+            constants: What every step reads.
+            room: What is filled at each step, tensors ``(M, ...)``.
+
+        Returns:
+            What each row's last step gives, tensors ``(N, ...)``; of a row without one, what was given.
+        """
+
+
+@final
+class Forth(Walk):
+    """From the first step to the last; the rows that run become fewer.
+
+    Args:
+        part: Of the rows of a step, the state, the constants and the room: the new state.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+
+    def __call__(
+        self,
+        sizes: list[int],
+        rows: Sequence[Tensor],
+        state: Sequence[Tensor],
+        constants: Sequence[Tensor],
+        room: Sequence[Tensor],
+    ) -> list[Tensor]:
+        finished: list[Sequence[Tensor]] = []
+        running, reads = (len(state[0]) if state else sizes[0]), len(rows)
+        for size, *columns in zip(sizes, *(tensor.split(sizes) for tensor in (*rows, *room)), strict=True):
+            if size < running:
+                finished.append([tensor[size:] for tensor in state])
+                state = [tensor[:size] for tensor in state]
+                running = size
+            state = self.part(*columns[:reads], *state, *constants, *columns[reads:])
+        finished.append(state)
+        return [torch.cat(column) for column in zip(*reversed(finished), strict=True)]
+
+
+@final
+class Back(Walk):
+    """From the last step to the first; the rows that run become more.
+
+    Args:
+        part: As of :class:`Forth`; None stands for zeros.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+
+    def __call__(
+        self,
+        sizes: list[int],
+        rows: Sequence[Tensor],
+        state: Sequence[Tensor],
+        constants: Sequence[Tensor],
+        room: Sequence[Tensor],
+    ) -> list[Tensor]:
+        reads = len(rows)
+        steps = list(zip(sizes, *(tensor.split(sizes) for tensor in (*rows, *room)), strict=True))
+        now, running = [tensor[:0] for tensor in state], 0
+        for size, *columns in reversed(steps):
+            if size > running:
+                now = [torch.cat((t, first[running:size])) for t, first in zip(now, state, strict=True)]
+                running = size
+            found = self.part(*columns[:reads], *now, *constants, *columns[reads:])
+            now = [torch.zeros_like(t) if new is None else new for t, new in zip(now, found, strict=True)]
+        return [torch.cat((t, first[running:])) for t, first in zip(now, state, strict=True)]

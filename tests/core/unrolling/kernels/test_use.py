@@ -1,0 +1,94 @@
+"""On a GPU steps are kernels; here it is the CPU that has them, where Triton interprets them."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC
+
+import pytest
+import torch
+from torch import Tensor
+
+from rnnx.core.cell import Cell
+from rnnx.core.engine import loop, scan
+from rnnx.core.state import State
+from rnnx.core.unrolling import plans
+from rnnx.core.unrolling.kernels.kernel import Kernel
+from rnnx.core.unrolling.plans import plan_of
+from rnnx.core.unrolling.walks import Back, Forth, Walk
+
+N, T, H = 4, 5, 4
+LENGTHS = torch.tensor([5, 3, 1, 3])
+
+pytestmark = pytest.mark.usefixtures("kernels")
+
+
+@pytest.fixture
+def kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "KERNELS", ("cpu",))
+
+
+class Leaky(Cell, ABC):
+    """By elements; each test makes a class of its own of it, as what is found is kept by class."""
+
+    input_size, output_size, state_sizes = H, H, (H,)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(z + state[0] / 2)
+        return h, (h,)
+
+
+def warned(cell: Cell) -> list[str]:
+    """What is said of a cell that is read twice, with gradients that are those of the loop."""
+    torch.manual_seed(0)
+    x, state = torch.randn(N, T, H, requires_grad=True), (torch.randn(N, H, requires_grad=True),)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            found, wanted = (way(cell, x, LENGTHS, state) for way in (scan, loop))
+            gradients = [
+                torch.autograd.grad(y.square().sum() + h.sum(), (x, *state)) for y, (h,) in (found, wanted)
+            ]
+            torch.testing.assert_close((found, gradients[0]), (wanted, gradients[1]))
+    return [str(warning.message) for warning in said if warning.category is not RuntimeWarning]
+
+
+def walks(cell: Cell) -> list[type[Walk]]:
+    """How a cell's steps are made, forth and back."""
+    plan = plan_of(cell, torch.zeros(1, H, requires_grad=True), (torch.zeros(1, H, requires_grad=True),))
+    assert plan is not None
+    return [type(plan.forward), type(plan.backward)]
+
+
+def test_steps_are_kernels_where_the_device_has_them() -> None:
+    class Quick(Leaky):
+        pass
+
+    cell = Quick()
+    assert warned(cell) == []
+    assert walks(cell) == [Kernel, Kernel]
+
+
+def test_kernels_that_give_other_numbers_are_not_used() -> None:
+    class Chaotic(Leaky):
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            y, (h,) = super().step(z, state)
+            return y, (torch.remainder(h * 1e20, 0.7),)  # whose last digits are another rounding's
+
+    cell = Chaotic()
+    assert warned(cell) == [
+        "cell Chaotic is run without a kernel of its own, which is slower: its step gives other numbers when "
+        "it is taken apart"
+    ]
+    assert walks(cell) == [Forth, Back]
+
+
+def test_steps_that_cannot_be_written_have_none_without_a_word() -> None:
+    class Rare(Leaky):
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            h = torch.erf(z + state[0])
+            return h, (h,)
+
+    cell = Rare()
+    assert warned(cell) == []
+    assert walks(cell) == [Forth, Kernel]  # there is a formula of its gradient's

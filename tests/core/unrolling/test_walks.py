@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rnnx.core.unrolling.walks import Back, Forth
+
+SIZES = [3, 2, 2, 1]
+DIGITS = torch.tensor([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0], [7.0], [8.0]])  # rows: 1 4 6 8, 2 5 7, 3
+GIVEN = torch.tensor([[0.0], [0.0], [0.0], [9.0]])  # the last row never runs
+TEN = torch.tensor(10.0)
+
+
+def append(row: Tensor, state: Tensor, factor: Tensor, room: Tensor) -> list[Tensor]:
+    """Appends the row's digit to the state, and writes down what was there before."""
+    room.copy_(state)
+    return [factor * state + row]
+
+
+def test_forth_each_row_goes_from_its_first_step_to_its_last() -> None:
+    room = torch.empty(8, 1)
+    (last,) = Forth(append)(SIZES, [DIGITS], [GIVEN], [TEN], [room])
+    assert last.flatten().tolist() == [1468.0, 257.0, 3.0, 9.0]
+    assert room.flatten().tolist() == [0.0, 0.0, 0.0, 1.0, 2.0, 14.0, 25.0, 146.0]
+
+
+def test_back_each_row_goes_from_its_last_step_to_its_first() -> None:
+    room = torch.empty(8, 1)
+    (last,) = Back(append)(SIZES, [DIGITS], [GIVEN], [TEN], [room])
+    assert last.flatten().tolist() == [8641.0, 752.0, 3.0, 9.0]
+    assert room.flatten().tolist() == [864.0, 75.0, 0.0, 86.0, 7.0, 8.0, 0.0, 0.0]
+
+
+def test_back_none_stands_for_zeros() -> None:
+    (last,) = Back(lambda row, state: [None])(SIZES, [DIGITS], [GIVEN], [], [])
+    assert last.flatten().tolist() == [0.0, 0.0, 0.0, 9.0]
+
+
+def test_without_a_state_all_is_filled() -> None:
+    for way in (Forth, Back):
+        room = torch.empty(8, 1)
+        assert way(lambda row, room: [room.copy_(2 * row)][:0])(SIZES, [DIGITS], [], [], [room]) == []
+        assert torch.equal(room, 2 * DIGITS)
