@@ -22,7 +22,7 @@ SMALL = (
     "task=memory", "data.train=96", "data.valid=20", "data.test=20", "data.batch_size=32",
     "trainer.max_epochs=2", "trainer.log_every_n_steps=1", "cell.hidden_size=8", "name=tracked",
 )  # fmt: skip
-WHOLE = {"config.yaml", "metrics.csv", "result.json", "checkpoints", "samples", "plots", "wandb"}
+WHOLE = {"config.yaml", "metrics.csv", "result.json", "flow.json", "checkpoints", "samples", "plots", "wandb"}
 
 
 def run(

@@ -227,14 +227,18 @@ class FrameLabels(Task):
         return labels.repeat_interleave(every)[: len(frames)].tolist()
 
     def graph(self) -> Graph:
-        """The scores of each frame's classes ``(N, T, C)``, from features or pictures ``(N, T, ...)``."""
+        """The scores of each frame's classes ``(N, T, C)``, from features or pictures ``(N, T, ...)``.
+
+        Both are numbers of 32 bits, those of pictures from 0 to 255.
+        """
+        most = 255 if len(self.shape) == 3 else 1
 
         def compute(inputs: Tensor, lengths: Tensor) -> Tensor:
             rows, steps = inputs.shape[:2]
             vectors = self.eye(inputs.flatten(0, 1)).unflatten(0, (rows, steps))  # (N, T, E)
             return self.output(self.recurrent(vectors, lengths)[0])
 
-        return Graph(compute, "scores", lambda *size: torch.rand(*size, *self.shape))
+        return Graph(compute, "scores", lambda *size: most * torch.rand(*size, *self.shape))
 
     def _read(self, line: str, number: int) -> NDArray[Any]:
         """The frames of the video that a line names, ``(T, ...)``."""
