@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
-from triton.backends.compiler import GPUTarget
 
 from rnnx.core.cell import Cell
 from rnnx.core.registry import find
@@ -28,11 +26,15 @@ SIXTEENTHS = [["tt.divisibility", 16]]  # as Triton finds out of what it is give
 
 def compile_(self: Kernel, device: torch.device, blocks: int, given: Sequence[Any]) -> None:
     """Compiles a kernel for what it would be launched with."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+
     kernel = compiled(self.source.text)
     signature, constants, attributes = {}, {}, {}
     for place, (name, value) in enumerate(zip(kernel.arg_names, [*given, "tf32x3"], strict=True)):
         if isinstance(value, Tensor):
-            signature[name], attributes[place,] = TYPES[value.dtype], SIXTEENTHS
+            signature[name] = TYPES[value.dtype]
+            attributes |= {} if value.dtype == torch.int64 else {(place,): SIXTEENTHS}
         elif isinstance(value, str) or (value == 1 and name != "rows"):
             signature[name], constants[place,] = "constexpr", value
         else:

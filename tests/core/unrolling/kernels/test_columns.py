@@ -51,3 +51,11 @@ def test_pieces_of_one_width_are_made_together() -> None:
     layout = Layout(Roles([a, b], [], [], [], room), [])
     (made,) = columns_of(layout, 0, layout.outputs[0])
     assert made.base == 4
+
+
+def test_a_few_columns_are_not_the_measure_of_many() -> None:
+    nodes = Nodes()
+    a, b = nodes.rows("a", 2), nodes.rows("b", 34)
+    room = [nodes.call(ATEN.tanh.default, value, width=width) for value, width in ((a, 2), (b, 34))]
+    layout = Layout(Roles([a, b], [], [], [], room), [])
+    assert [made.base for made in columns_of(layout, 0, layout.outputs[0])] == [2, 34]

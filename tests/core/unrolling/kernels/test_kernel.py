@@ -89,12 +89,31 @@ class Normalised(Cell):
         return h, (h,)
 
 
+@final
+class OneColumn(Cell):
+    """One number of a row for all of another: of the state, and of a product; and a sign that was a truth."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = width, width, (width,)
+        self.u = nn.Linear(width, width + 1)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        (h,) = state
+        new, gate = self.u(h).split([self.output_size, 1], -1)
+        sign = -(h > 0).to(h.dtype)
+        h = torch.sigmoid(gate) * torch.tanh(new + z + h[:, 2:3]) + sign * h[:, :1]
+        return h, (h,)
+
+
 CELLS = {
     "gates": lambda: Gated(5),
     "gates of several blocks of columns": lambda: Gated(70),
     "widths": Widths,
     "by elements": lambda: Elementwise(3),
     "by elements, of several blocks of columns": lambda: Elementwise(130),
+    "one column": lambda: OneColumn(5),
+    "one column of several blocks": lambda: OneColumn(70),
     "normalised": lambda: Normalised(6),
     "normalised, of several blocks of columns": lambda: Normalised(70),
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from rnnx.core.cell import Cell
 from rnnx.core.engine import loop, scan
@@ -67,6 +70,27 @@ def test_steps_are_kernels_where_the_device_has_them() -> None:
     cell = Quick()
     assert warned(cell) == []
     assert walks(cell) == [Kernel, Kernel]
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_evaluation_has_kernels_too(mode: Callable[[], AbstractContextManager[None]]) -> None:
+    class Evaluated(Leaky):
+        def __init__(self) -> None:
+            super().__init__()
+            self.normalise, self.mode = nn.LayerNorm(H), mode.__name__
+
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            y, (h,) = super().step(F.dropout(z, 0.5, self.training), state)
+            return y, (self.normalise(h),)
+
+    cell = Evaluated().eval()
+    with mode():
+        plan = plan_of(cell, torch.zeros(1, H), (torch.zeros(1, H),))
+        assert plan is not None
+        assert isinstance(plan.forward, Kernel)
+        assert not plan.draws
+        x, state = torch.randn(N, T, H), (torch.randn(N, H),)
+        torch.testing.assert_close(scan(cell, x, LENGTHS, state), loop(cell, x, LENGTHS, state))
 
 
 def test_kernels_that_give_other_numbers_are_not_used() -> None:

@@ -22,6 +22,11 @@ def transformed() -> bool:
     )
 
 
+def exact() -> bool:
+    """Whether products of 32 bits are made with all of them; CUDA's may be made with 19 (``tf32``)."""
+    return torch.backends.cuda.matmul.fp32_precision != "tf32"
+
+
 @final
 @dataclass(frozen=True)
 class Circumstances:

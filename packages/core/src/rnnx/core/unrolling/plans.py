@@ -14,7 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.circumstances import transformed
+from rnnx.core.unrolling.circumstances import exact, transformed
 from rnnx.core.unrolling.frozen import frozen
 from rnnx.core.unrolling.plan import Plan, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
@@ -23,10 +23,13 @@ from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
 from rnnx.core.unrolling.unrolled import unrolled
 
 SIZES: Final = (4, 3, 3, 1)  # of the sequences on which a plan is compared with the steps
+MORE: Final = (20, 20, 17, 5, 5, 1)  # and one of kernels, of which each has a block of rows
 CLOSE: Final = {torch.float64: 1e-9, torch.float32: 1e-3}  # of their values, to the largest
 HALF: Final = 0.1  # where there are 16 bits, also on the way to a gradient of 32
 
 KERNELS: Final = ("cuda",)  # kinds of device whose steps are kernels, where Triton is installed
+
+LOST: Final = (torch.OutOfMemoryError, torch.AcceleratorError)  # which say nothing of a step
 
 MOST: Final = 256  # plans that are kept
 
@@ -91,7 +94,13 @@ def _made(cell: Cell, z: Tensor, state: State) -> Plan | None:
     """A plan that was compared; None where the step fails without one too, and is to say so itself."""
     devices = [] if z.device.type == "cpu" else [z.device]
     alone = saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)  # out of a checkpoint's sight
-    with alone, torch.random.fork_rng(devices, device_type=z.device.type):
+    graded = torch.set_grad_enabled(torch.is_grad_enabled())
+    with (
+        torch.inference_mode(False),
+        graded,
+        alone,
+        torch.random.fork_rng(devices, device_type=z.device.type),
+    ):
         return with_tensors(cell, copies_of(cell), _compared, cell, z, state)
 
 
@@ -105,7 +114,9 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
     if z.device.type in KERNELS and find_spec("triton") is not None:
         try:
             return _equal(cell, z, state, kernels=True)
-        except Exception as error:  # whatever a GPU or its compiler may not do
+        except LOST:
+            raise
+        except Exception as error:  # whatever a GPU's compiler may not do
             warnings.warn(
                 f"cell {type(cell).__name__} is run without a kernel of its own, which is slower: its step "
                 f"{_said(error)}",
@@ -114,7 +125,7 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
             )
     try:
         return _equal(cell, z, state, kernels=False)
-    except UntraceableError:
+    except (UntraceableError, *LOST):
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(_said(error)) from error
@@ -122,7 +133,7 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
 
 def _equal(cell: Cell, z: Tensor, state: State, kernels: bool) -> Plan:
     plan = taken_apart(cell, z, state, kernels)
-    _compare(plan, cell, z, state)
+    _compare(plan, cell, z, state, MORE if kernels else SIZES)
     return plan
 
 
@@ -132,15 +143,15 @@ def _said(error: Exception) -> str:
     return f"fails when it is taken apart ({type(error).__name__}: {error})"
 
 
-def _compare(plan: Plan, cell: Cell, z: Tensor, state: State) -> None:
+def _compare(plan: Plan, cell: Cell, z: Tensor, state: State, sizes: Sequence[int]) -> None:
     """Refuses a plan that gives other numbers or gradients than the steps, from whatever state."""
     torch.manual_seed(0)
-    drawn = torch.randn(sum(SIZES), z.shape[1]).to(z).requires_grad_(plan.learns and z.requires_grad)
-    anywhere = tuple(torch.randn(SIZES[0], tensor.shape[1]).to(tensor) for tensor in state)
-    rounded = torch.is_autocast_enabled(z.device.type) or torch.get_float32_matmul_precision() != "highest"
+    drawn = torch.randn(sum(sizes), z.shape[1]).to(z).requires_grad_(plan.learns and z.requires_grad)
+    anywhere = tuple(torch.randn(sizes[0], tensor.shape[1]).to(tensor) for tensor in state)
+    rounded = torch.is_autocast_enabled(z.device.type) or not exact()
     close = {} if rounded else CLOSE
     for before in (tuple(map(torch.zeros_like, anywhere)), anywhere):
-        results = (_result(plan, cell, drawn, before, planned) for planned in (True, False))
+        results = (_result(plan, cell, drawn, sizes, before, planned) for planned in (True, False))
         for found, wanted in zip(*results, strict=True):
             scale = wanted.detach().abs().amax().nan_to_num(1.0).clamp(1.0, 1e30)
             near = close.get(wanted.dtype, HALF) * float(scale)
@@ -148,16 +159,18 @@ def _compare(plan: Plan, cell: Cell, z: Tensor, state: State) -> None:
                 raise UntraceableError("gives other numbers when it is taken apart")
 
 
-def _result(plan: Plan, cell: Cell, z: Tensor, state: State, planned: bool) -> Sequence[Tensor]:
+def _result(
+    plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: State, planned: bool
+) -> Sequence[Tensor]:
     """Outputs, the last state, and where they are wanted gradients."""
     state = tuple(
         t.detach().to(d).requires_grad_(plan.learns) for t, d in zip(state, plan.dtypes, strict=True)
     )
     torch.manual_seed(1)
     if planned:
-        y, last = unrolled(plan, cell, z, SIZES, state)
+        y, last = unrolled(plan, cell, z, sizes, state)
     else:
-        y, last = step_by_step(cell.step, z, SIZES, state)
+        y, last = step_by_step(cell.step, z, sizes, state)
     of = [tensor for tensor in (z, *state, *named_tensors(cell).values()) if tensor.requires_grad]
     return [y, *last, *_gradients((y, *last), of if plan.learns else [])]
 
@@ -175,7 +188,7 @@ def _signature(cell: Cell, z: Tensor, state: State) -> Hashable:
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
     read = tuple((tensor.shape[1], tensor.dtype) for tensor in (z, *state))
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named_tensors(cell).values())
-    return frozen(cell), read, tensors, tuple(requirements(cell, z, state)), z.device, autocast
+    return frozen(cell), read, tensors, tuple(requirements(cell, z, state)), z.device, autocast, exact()
 
 
 def _hooked(cell: Cell) -> bool:

@@ -24,6 +24,7 @@ from rnnx.core.unrolling.operations import ATEN
 
 ROWS: Final = 16  # of a block: the fewest that a product of Triton's takes
 WIDTH: Final = 64  # columns at once; half of them where there are many products
+MANY: Final = 16  # pieces of a value that are made side by side
 DEPTH: Final = 128  # bytes of a row that a product reads at once
 
 TYPES: Final = {
@@ -104,17 +105,20 @@ class Columns:
             raise UnwritableError(f"reads {value!r}")
         if value in self.layout.constants:
             return self._constant(value, start)
-        one = width_of(value) == 1
+        one = width_of(value) == 1 and self.base > 1  # the same for all columns
         node, start = self.layout.piece(value, 0 if one else start, 1 if one else self.base)
         if isinstance(node, float):
             return str(node)
-        if (node, start) not in self.names:
-            name = self.names[node, start] = f"v{len(self.names)}"
+        key = node, start, one
+        if key not in self.names:
+            name = self.names[key] = f"v{len(self.names)}"
             if node in self.layout.given or self.layout.stage(node) < self.stage:
-                self._read(node, start, name)
+                self._read(node, start, name, one)
+            elif one and width_of(node) > 1:
+                raise CrossedError(node)
             else:
                 self._make(node, start, name)
-        return self.names[node, start]
+        return self.names[key]
 
     def _make(self, node: fx.Node, start: int, name: str) -> None:
         if node.meta["dtype"] not in (*TYPES, torch.bool):
@@ -124,7 +128,11 @@ class Columns:
         if node.target in FORMULAS:
             parts = [self._value(part, start) for part in node.args]
             formula = FORMULAS[node.target].format(*parts, **{"alpha": 1, "value": 1, **node.kwargs})
-            self.lines.append(f"{name} = {formula}")
+            cast = f".to({_kind(node.meta['dtype'])})" if node.target is ATEN._to_copy.default else ""
+            self.lines.append(f"{name} = {formula}{cast}")
+        elif node.target is ATEN.sum.dim_IntList and node.args[1:] in (([1], True), ([-1], True)):
+            (x, *_) = arguments(node)
+            self.lines.append(f"{name} = {self._sum(width_of(x), '{0}', x)}")
         elif node.target in PRODUCTS:
             self._product(node, start, name)
         elif node.target is getitem:
@@ -142,14 +150,13 @@ class Columns:
             return _load(name, node.meta["dtype"])
         return _load(f"{name} + ({start} + column) * {name}_c", node.meta["dtype"], f"column < {self.base}")
 
-    def _read(self, node: fx.Node, start: int, name: str) -> None:
-        """What was given, or written down before."""
+    def _read(self, node: fx.Node, start: int, name: str, one: bool) -> None:
+        """What was given, or written down before; one column of it, or all."""
         if node not in self.layout.addresses:
             raise CrossedError(node)
-        one = width_of(node) == 1 and self.base > 1
         if node in self.layout.roles.state:
             self.aligned &= not one and start % self.base == 0
-        address = self.layout.addresses[node].format(column="0" if one else f"({start} + column)")
+        address = self.layout.addresses[node].format(column=start if one else f"({start} + column)")
         self.lines.append(f"{name} = {_load(address, node.meta['dtype'], 'live' if one else 'fits')}")
 
     def _product(self, node: fx.Node, start: int, name: str) -> None:
@@ -223,7 +230,7 @@ def columns_of(layout: Layout, stage: int, outputs: Sequence[Output]) -> Iterato
     """What is made in a stage, by how many columns it has; pieces of one width go together."""
     made: dict[int, Columns] = {}
     for output in sorted(outputs, key=lambda output: output.width):
-        fitting = (base for base in made if output.width % base == 0 and base > 1)
+        fitting = (base for base in made if base > 1 and output.width in range(base, MANY * base + 1, base))
         base = next(fitting, output.width)
         made.setdefault(base, Columns(layout, stage, base)).write(output)
     yield from made.values()

@@ -6,12 +6,13 @@ import hashlib
 import linecache
 from collections.abc import Sequence
 from contextlib import nullcontext
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final, final
 
 import torch
 from torch import Tensor
 
+from rnnx.core.unrolling.circumstances import exact
 from rnnx.core.unrolling.kernels.source import Source
 from rnnx.core.unrolling.walks import Walk
 
@@ -45,11 +46,15 @@ class Kernel(Walk):
         device = (*rows, *state)[0].device
         lives = torch.tensor(sizes)
         starts = lives.cumsum(0) - lives
-        steps = (lives.unsqueeze(1) > torch.arange(count)).sum(0)  # (N,), of each row
+        steps = len(sizes) - torch.searchsorted(
+            lives.flip(0), torch.arange(count), right=True
+        )  # (N,), of a row
         counts = steps[:: self.source.rows]
         ends = counts.repeat_interleave(self.source.rows)[:count] if self.reverse else steps
         parts = (counts, starts, lives, ends % 2)
-        counts, starts, lives, ends = torch.cat(parts).to(device).split([len(part) for part in parts])
+        numbers = torch.empty(sum(map(len, parts)), dtype=torch.long, pin_memory=device.type != "cpu")
+        there = torch.cat(parts, out=numbers).to(device, non_blocking=True)
+        counts, starts, lives, ends = there.split([len(part) for part in parts])
 
         states = [torch.stack((tensor, tensor)) for tensor in state]  # (2, N, size), before and after a step
         scratch = [
@@ -65,7 +70,7 @@ class Kernel(Walk):
         return [tensor[ends, torch.arange(count, device=device)] for tensor in states]
 
     def _launch(self, device: torch.device, blocks: int, given: Sequence[Any]) -> None:
-        precision = "tf32x3" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+        precision = "ieee" if torch.version.hip else "tf32x3" if exact() else "tf32"
         with nullcontext() if device.type == "cpu" else torch.get_device_module(device).device(device):
             kernel = compiled(self.source.text)[blocks, self.source.columns]
             kernel(*given, precision=precision, num_warps=WARPS)
@@ -76,7 +81,7 @@ def _strides(tensor: Tensor) -> tuple[int, int]:
     return (tensor.stride(0), tensor.stride(-1)) if tensor.dim() else (0, 0)
 
 
-@lru_cache
+@cache
 def compiled(text: str) -> Any:
     """The kernel of a text.
 

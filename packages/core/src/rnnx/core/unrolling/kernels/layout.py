@@ -17,6 +17,7 @@ WHOLE: Final[dict[Any, slice]] = {  # which of what they are given is read in wh
     ATEN.addmm.default: slice(1, 2),
     ATEN.native_layer_norm.default: slice(0, 1),
     ATEN.native_layer_norm_backward.default: slice(0, 2),
+    ATEN.sum.dim_IntList: slice(0, 1),
 }
 SLICE: Final[Any] = (None, 0, 0, None, 1)  # what it is given, if nothing is said
 JOINED: Final = (ATEN.cat.default, ATEN.slice_backward.default)

@@ -38,11 +38,21 @@ def tanh(x):
 @triton.jit
 def rounded(x):
     """Halves to the even number."""
-    up = tl.floor(x + 0.5)
-    return tl.where((up - x == 0.5) & (up != 2 * tl.floor(up / 2)), up - 1, up)
+    down = tl.floor(x)
+    rest = x - down
+    up = (rest > 0.5) | ((rest == 0.5) & (down != 2 * tl.floor(down / 2)))
+    return tl.where(up, down + 1, down)
 
 
-@triton.jit(do_not_specialize=["rows"])
+@triton.jit
+def remainder(x, y):
+    """Of the sign of y; also where a GPU's quotient is a unit in the last place off a whole number."""
+    rest = x - tl.floor(x / y) * y
+    rest = tl.where((rest != 0) & ((rest < 0) != (y < 0)), rest + y, rest)
+    return tl.where(tl.abs(rest) >= tl.abs(y), rest - y, rest)
+
+
+@triton.jit(do_not_specialize=["rows"], do_not_specialize_on_alignment=["counts", "starts", "sizes"])
 def kernel({given}, precision: tl.constexpr):
     block, tile = tl.program_id(0), tl.program_id(1)
     row = block * {rows} + tl.arange(0, {rows})[:, None]
@@ -103,7 +113,7 @@ def written(roles: Roles, reverse: bool) -> Source:
     for several in stages:
         for made in several:
             lines += made.text(alone)
-        lines += [] if alone else ["tl.debug_barrier()"]
+        lines.append("tl.debug_barrier()")
     blocks = -(-groups[0].base // groups[0].width) if alone else 1
     return Source(head + "".join(f"        {line}\n" for line in lines), rows, blocks, layout.scratch)
 
