@@ -121,6 +121,7 @@ class Columns:
         return self.names[key]
 
     def _make(self, node: fx.Node, start: int, name: str) -> None:
+        """What is made here."""
         if node.meta["dtype"] not in (*TYPES, torch.bool):
             raise UnwritableError(f"makes whole numbers ({node.target})")
         if start + self.base > width_of(node) > 1 or node.target in JOINED:
@@ -209,21 +210,21 @@ class Columns:
 
     def _moments(self, x: fx.Node, size: int, epsilon: float) -> tuple[str, str]:
         """Of each row the mean, and one over the deviation."""
-        mean = self._sum(size, "{0}", x)
-        self.sums.append(f"{mean} = {mean} / {size}")
-        scale = self._sum(size, f"({{0}} - {mean}) * ({{0}} - {mean})", x)
-        self.sums.append(f"{scale} = 1 / tl.sqrt({scale} / {size} + {epsilon})")
-        return mean, scale
+        mean = f"({self._sum(size, '{0}', x)} / {size})"
+        squares = self._sum(size, f"({{0}} - {mean}) * ({{0}} - {mean})", x)
+        return mean, f"(1 / tl.sqrt({squares} / {size} + {epsilon}))"
 
     def _sum(self, size: int, formula: str, *values: Any) -> str:
-        """The sum of a row's elements."""
-        row = Columns(self.layout, self.stage, size)
-        parts = [row._value(value, 0) for value in values]
-        name = f"sum_{self.stage}_{self.base}_{len(self.sums)}"
-        row.lines.append(f"{name} += tl.sum(tl.where(fits, {formula.format(*parts)}, 0), 1, keep_dims=True)")
-        kind = _kind(values[0].meta["dtype"])
-        self.sums += [f"{name} = tl.full(({ROWS}, 1), 0, {kind})", *row.text(alone=False)]
-        return name
+        """The name of the sum of a row's elements."""
+        key = formula, values
+        if key not in self.names:
+            name = self.names[key] = f"sum_{self.stage}_{self.base}_{len(self.names)}"
+            row = Columns(self.layout, self.stage, size)
+            element = formula.format(*(row._value(value, 0) for value in values))
+            row.lines.append(f"{name} += tl.sum(tl.where(fits, {element}, 0), 1, keep_dims=True)")
+            kind = _kind(values[0].meta["dtype"])
+            self.sums += [f"{name} = tl.full(({ROWS}, 1), 0, {kind})", *row.text(alone=False)]
+        return self.names[key]
 
 
 def columns_of(layout: Layout, stage: int, outputs: Sequence[Output]) -> Iterator[Columns]:
