@@ -39,6 +39,11 @@ GIVEN: dict[Any, tuple[Any, ...]] = {
     ATEN.reciprocal.default: (POSITIVE,),
     ATEN.abs.default: (ANY,),
     ATEN.exp.default: (ANY,),
+    ATEN.log.default: (POSITIVE,),
+    ATEN.sin.default: (ANY,),
+    ATEN.cos.default: (ANY,),
+    ATEN.maximum.default: ([*ANY, float("nan")], [*ANY, float("nan")]),
+    ATEN.minimum.default: ([*ANY, float("nan")], [*ANY, float("nan")]),
     ATEN.sqrt.default: (POSITIVE,),
     ATEN.rsqrt.default: (POSITIVE,),
     ATEN.sigmoid.default: (ANY,),
@@ -47,16 +52,26 @@ GIVEN: dict[Any, tuple[Any, ...]] = {
     ATEN.remainder.Scalar: (ANY, 2),
     ATEN.remainder.Tensor: (ANY, POSITIVE[1:]),
     ATEN.relu.default: ([*ANY, float("nan")],),
+    ATEN.silu.default: (ANY,),
+    ATEN.silu_backward.default: (POSITIVE, ANY),
     ATEN.sigmoid_backward.default: (ANY, BETWEEN),
     ATEN.tanh_backward.default: (ANY, BETWEEN),
     ATEN.threshold_backward.default: (ANY, ANY, 0.5),
     ATEN.where.self: (SPLIT, ANY, POSITIVE),
+    ATEN.masked_fill.Scalar: (ANY, SPLIT, 2.5),
+    ATEN.masked_fill_.Scalar: (ANY, SPLIT, 2.5),
     ATEN.eq.Scalar: (ANY, 0.5),
+    ATEN.eq.Tensor: (ANY, ANY),
     ATEN.ne.Scalar: (ANY, 0.5),
+    ATEN.ne.Tensor: (ANY, ANY),
     ATEN.lt.Scalar: (ANY, 0.5),
+    ATEN.lt.Tensor: (ANY, ANY),
     ATEN.le.Scalar: (ANY, 0.5),
+    ATEN.le.Tensor: (ANY, ANY),
     ATEN.gt.Scalar: (ANY, 0.5),
+    ATEN.gt.Tensor: (ANY, ANY),
     ATEN.ge.Scalar: (ANY, 0.5),
+    ATEN.ge.Tensor: (ANY, ANY),
     ATEN.logical_not.default: (SPLIT,),
     ATEN._to_copy.default: (ANY,),
     ATEN.clone.default: (ANY,),
@@ -68,7 +83,13 @@ OPTIONS: dict[Any, dict[str, Any]] = {
     ATEN.sub.Tensor: {"alpha": 3},
     ATEN.addcmul.default: {"value": -1},
 }
-SUMS = (ATEN.addcmul.default, ATEN.lerp.Tensor, ATEN.lerp.Scalar, ATEN.remainder.Tensor)  # may cancel
+SUMS = (  # which may cancel
+    ATEN.addcmul.default,
+    ATEN.lerp.Tensor,
+    ATEN.lerp.Scalar,
+    ATEN.remainder.Tensor,
+    ATEN.silu_backward.default,
+)
 
 
 def test_every_formula_is_tried() -> None:
@@ -82,7 +103,9 @@ def test_a_formula_is_torchs_operation(operation: Any, options: bool) -> None:
     tensors = [torch.tensor(column).unsqueeze(1) for column in zip(*product(*lists), strict=True)]
     chosen = OPTIONS.get(operation, {}) if options else {}
     rows = iter(tensors)
-    wanted = operation(*(next(rows) if isinstance(g, list) else g for g in GIVEN[operation]), **chosen)
+    wanted = operation(
+        *(next(rows).clone() if isinstance(g, list) else g for g in GIVEN[operation]), **chosen
+    )
     found = computed(operation, tensors, wanted.dtype, chosen)
     atol = 2e-5 if operation in SUMS else 0
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=atol, equal_nan=True)
