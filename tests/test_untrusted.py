@@ -143,9 +143,10 @@ FORBIDDEN_MODULES = {
     *("torch.jit", "torch.hub", "numpy.lib.npyio"),
 }
 FORBIDDEN_CALLS = {
-    *("exec", "compile", "__import__", "os.system", "os.popen", "np.load", "numpy.load"),
+    *("__import__", "os.system", "os.popen", "np.load", "numpy.load"),
     *("torch.hub.load", "shutil.unpack_archive", "pickle.load", "pickle.loads", "yaml.load"),
 }  # fmt: skip
+KERNEL = ROOT / "packages/core/src/rnnx/core/unrolling/kernels/kernel.py"
 FORBIDDEN_METHODS = {"extract", "extractall", "unsafe_load", "load_from_checkpoint"}
 
 
@@ -162,6 +163,7 @@ def test_nothing_in_the_source_unpickles_unpacks_or_runs_what_it_reads(path: Pat
                 said = {keyword.arg: ast.unparse(keyword.value) for keyword in keywords}
                 assert name not in FORBIDDEN_CALLS
                 assert name != "eval" or path.name == "options.py"  # of an annotation, once code is imported
+                assert name not in ("exec", "compile") or path == KERNEL  # of what the engine wrote itself
                 assert name.rpartition(".")[2] not in FORBIDDEN_METHODS
                 assert name != "torch.load" or said.get("weights_only") == "True"
                 assert said.get("allow_pickle", "False") == "False"

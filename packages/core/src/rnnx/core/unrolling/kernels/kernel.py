@@ -83,9 +83,10 @@ def _strides(tensor: Tensor) -> tuple[int, int]:
 
 @cache
 def compiled(text: str) -> Any:
-    """The kernel of a text.
+    """The kernel of a text of :func:`~rnnx.core.unrolling.kernels.source.written`.
 
-    The text is where Python's tracebacks look for it, and so does Triton.
+    Nothing of what a file or a user says is in it but numbers. It is where Python's tracebacks look for it,
+    and so does Triton.
     """
     name = f"<kernel {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
