@@ -46,9 +46,8 @@ class Kernel(Walk):
         device = (*rows, *state)[0].device
         lives = torch.tensor(sizes)
         starts = lives.cumsum(0) - lives
-        steps = len(sizes) - torch.searchsorted(
-            lives.flip(0), torch.arange(count), right=True
-        )  # (N,), of a row
+        over = torch.searchsorted(lives.flip(0), torch.arange(count), right=True)
+        steps = len(sizes) - over  # (N,), of each row
         counts = steps[:: self.source.rows]
         ends = counts.repeat_interleave(self.source.rows)[:count] if self.reverse else steps
         parts = (counts, starts, lives, ends % 2)

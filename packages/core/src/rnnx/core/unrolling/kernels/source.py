@@ -14,9 +14,7 @@ from rnnx.core.unrolling.kernels.columns import ROWS, Columns, columns_of
 from rnnx.core.unrolling.kernels.layout import CrossedError, Layout, Roles, UnwritableError
 
 FEWER: Final = 4  # rows of a block where there is no product
-MOST: Final = (
-    4 << 20
-)  # bytes of matrices that each block of rows reads at each step, by one part of a GPU alone
+MOST: Final = 4 << 20  # bytes of matrices that a block of rows reads at each step
 
 HEAD: Final = '''\
 import triton
