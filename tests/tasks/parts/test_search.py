@@ -190,12 +190,12 @@ def test_a_wide_beam_equals_exhaustive_search(
 
 
 @few
-@given(seeds, option_sets, st.integers(0, 7), st.integers(1, 4), st.data())
+@given(seeds, option_sets, st.integers(0, 7), st.integers(1, 4), st.sampled_from([6, 200]), st.data())
 def test_stopping_early_loses_nothing(
-    seed: int, options: Options, longest: int, beam_size: int, data: st.DataObject
+    seed: int, options: Options, longest: int, beam_size: int, vocabulary: int, data: st.DataObject
 ) -> None:
     n_best = data.draw(st.integers(1, beam_size))
-    toy = Toy.random(seed, vocabulary=6, source_lengths=[3])
+    toy = Toy.random(seed, vocabulary, source_lengths=[3])
     [found] = search(toy, longest, options, beam_size=beam_size, n_best=n_best)
     assert_same(found, plain_beam(toy, 0, longest, options, beam_size)[:n_best])
 
@@ -346,6 +346,28 @@ def test_of_equals_the_first_wins(vocabulary: int) -> None:
     assert [h.tokens for h in found] == [[], [1], [1, 1]]
     [found] = beam_search(step, (), torch.tensor([0]), end=None, max_length=2, beam_size=3, n_best=3)
     assert [h.tokens for h in found] == [[0, 0], [0, 1], [0, 2]]
+
+
+@few
+@given(seeds, st.integers(1, 600), st.integers(1, 40), st.integers(1, 6))
+def test_of_some_that_are_equal_the_first_wins(
+    seed: int, vocabulary: int, different: int, beam_size: int
+) -> None:
+    # Whole numbers are summed exactly; of them all there are few, so that many sequences are equally good.
+    generator = torch.Generator().manual_seed(seed)
+    table = -torch.randint(different, (vocabulary, vocabulary), generator=generator).float()
+    scores = table.tolist()
+
+    def step(tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor) -> tuple:
+        return table[tokens], None, state
+
+    first = sorted(range(vocabulary), key=lambda token: -scores[0][token])[:beam_size]
+    pairs = [(scores[0][one] + scores[one][two], [one, two]) for one in first for two in range(vocabulary)]
+    expected = sorted(pairs, key=lambda pair: -pair[0])[:beam_size]
+    [found] = beam_search(
+        step, (), torch.tensor([0]), end=None, max_length=2, beam_size=beam_size, n_best=beam_size
+    )
+    assert [(h.log_probability, h.tokens) for h in found] == expected
 
 
 def test_where_nothing_is_possible_there_is_no_hypothesis() -> None:

