@@ -9,8 +9,9 @@ from typing import Final
 
 from docs.site import flow, ledger
 from docs.site.options import options_table
-from docs.site.page import Page, table
+from docs.site.page import Page
 from docs.site.prose import example, markdown
+from rnnx.cli.screen import in_markdown
 from rnnx.core.anatomy import Anatomy, dissect
 from rnnx.core.options import documentation, options_of, paper, summary
 from rnnx.core.registry import Plugin, plugins
@@ -41,7 +42,7 @@ def _overview(cells: list[Plugin], measured: Mapping[str, Anatomy]) -> Page:
         "# Cells",
         "One cell, one file; the paper stands on its first line. Each of them runs with every task, as an "
         "encoder, as a decoder, on a sequence and on a tree. `rnnx list cells` prints this, with your own.",
-        table(("cell", "what it is", f"parameters, {SIZE} wide", "a tree's node"), rows),
+        in_markdown(("cell", "what it is", f"parameters, {SIZE} wide", "a tree's node"), rows),
     ]
     return Page("cells/index.md", "\n\n".join(lines))
 

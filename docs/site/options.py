@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from docs.site.page import Page, table
+from docs.site.page import Page
 from docs.site.prose import markdown
+from rnnx.cli.screen import in_markdown
 from rnnx.core.options import Option, Options, documentation, options_of
 from rnnx.core.registry import PER_TASK, Plugin, plugins
 from rnnx.core.spec import KEYS, UNNAMED
@@ -49,7 +50,7 @@ def options_table(options: Options, prefix: str) -> str:
         )
         for option in options.values()
     )
-    return table(("option", "type", "default", "meaning"), rows)
+    return in_markdown(("option", "type", "default", "meaning"), rows)
 
 
 def _overview() -> Page:
@@ -58,7 +59,9 @@ def _overview() -> Page:
         "A word of the command line is `section=name` or `section.option=value`; in a YAML file the same "
         "keys are written dotted or nested, and what comes later wins. These pages are made from the "
         "signatures of what is installed with rnnx; `rnnx show KIND NAME` prints the same, of your own too.",
-        table(("section", "what it says"), ((_linked(section), said) for section, said in SECTIONS.items())),
+        in_markdown(
+            ("section", "what it says"), ((_linked(section), said) for section, said in SECTIONS.items())
+        ),
         "## Of the run itself",
         options_table(KEYS, ""),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
@@ -21,16 +21,3 @@ class Page:
     uri: str
     text: str
     files: Mapping[str, str | bytes] = field(default_factory=dict)
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    r"""A table, in which a bar is no end of a cell.
-
-    Example:
-        >>> print(table(["a", "b"], [["1 | 2", "3"]]))
-        | a | b |
-        | --- | --- |
-        | 1 \| 2 | 3 |
-    """
-    lines = [columns, ["---"] * len(columns), *([cell.replace("|", r"\|") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from rnnx.tasks.parts.brackets import parse
-from rnnx.tasks.parts.reader import UNLABELLED, Reader, taken_apart
+from rnnx.tasks.parts.cross_entropy import IGNORED
+from rnnx.tasks.parts.reader import Reader, taken_apart
 from rnnx.tasks.parts.vocabulary import PAD, UNK, Level, Vocabulary
 
 CLASSES = ["bad", "fair", "good"]
@@ -29,7 +30,7 @@ def test_a_text_is_its_words_and_its_class() -> None:
 def test_a_tree_is_its_nodes_and_their_classes() -> None:
     tokens, labels, parents = reader(trees=True).tree(parse("(good (? so) (fair (bad bad) (fair new)))"))
     assert tokens.tolist() == [2, 4, 1, 0, 0]
-    assert labels.tolist() == [UNLABELLED, 0, 1, 1, 2]
+    assert labels.tolist() == [IGNORED, 0, 1, 1, 2]
     assert parents.tolist() == [4, 3, 3, 4, -1]
 
 
@@ -66,7 +67,7 @@ def test_trees_are_padded_and_taken_apart() -> None:
     batch = made.batch([made.read(line) for line in lines], [0, 1])
     assert batch.inputs.tolist() == [[4, 0, 0], [2, 3, 0]]
     assert batch.lengths.tolist() == [1, 3]
-    assert batch.targets.tolist() == [[0, UNLABELLED, UNLABELLED], [1, 2, 2]]
+    assert batch.targets.tolist() == [[0, IGNORED, IGNORED], [1, 2, 2]]
     assert batch.parents is not None
     assert batch.trees is not None
     assert batch.parents.tolist() == [[-1, -2, -2], [2, 2, -1]]
@@ -135,5 +136,5 @@ def test_a_reader_takes_apart_if_told() -> None:
 def test_a_tree_under_other_labels() -> None:
     read = reader(trees=True)
     batch = read.batch([read.tree(parse(line)) for line in ("(0 (1 so) (2 bad))", "(good good)")], [0, 1])
-    assert read.named(batch, 0, [2, UNLABELLED, 0]) == (["so", "bad", ""], ["good", "", "bad"], [2, 2, -1])
+    assert read.named(batch, 0, [2, IGNORED, 0]) == (["so", "bad", ""], ["good", "", "bad"], [2, 2, -1])
     assert read.named(batch, 1, [1, 0, 0]) == (["good"], ["fair"], [-1])

@@ -17,7 +17,7 @@ from rnnx.cli.arguments import Out, RunName
 from rnnx.cli.commands.predict import lines_of
 from rnnx.core.errors import UsageError
 from rnnx.core.options import validate
-from rnnx.core.runs import OUT, find_run
+from rnnx.core.runs import OUT, SAMPLES, find_run
 
 if TYPE_CHECKING:
     from rnnx.core.exhibits.view import View
@@ -104,7 +104,7 @@ def _named(views: Sequence[View], title: str | None) -> View:
 
 def _lines(folder: Path) -> list[str]:
     """Examples: what the model read when it was tested."""
-    path = folder / "samples" / "test.json"
+    path = folder / SAMPLES
     if not path.is_file():
         return []
     rows = json.loads(path.read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ import torch
 
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.files import make_folder, write_text
-from rnnx.core.runs import RESULT
+from rnnx.core.runs import RESULT, SAMPLES
 
 
 @final
@@ -58,18 +58,18 @@ class Result:
         :class:`rnnx.core.exhibits.exhibit.Exhibit`.
         """
         if self.samples:
-            folder = self.folder / "samples"
-            make_folder(folder)
+            path = self.folder / SAMPLES
+            make_folder(path.parent)
             table = StringIO(newline="")
             writer = csv.DictWriter(table, list(self.texts[0]), dialect="excel-tab")
             writer.writeheader()
             writer.writerows(self.texts)
-            write_text(folder / "test.tsv", table.getvalue())
+            write_text(path.with_suffix(".tsv"), table.getvalue())
             rows = [
                 {name: {"text": exhibit.text, "html": exhibit.html} for name, exhibit in row.items()}
                 for row in self.samples
             ]
-            write_text(folder / "test.json", _json(rows))
+            write_text(path, _json(rows))
         write_text(self.folder / RESULT, _json(self.values))
 
 

@@ -11,6 +11,7 @@ from rnnx.core.errors import InputError, UsageError
 CONFIG = "config.yaml"
 RESULT = "result.json"
 FLOW = "flow.json"  # of gradients
+SAMPLES = "samples/test.json"  # beside it the texts alone, test.tsv
 OUT = "runs"  # the folder that holds runs, if not said
 NUMBERS: Final = {"test", "valid", "seconds", "throughput"}  # what a result has as maps of numbers
 

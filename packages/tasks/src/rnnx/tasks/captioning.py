@@ -19,7 +19,6 @@ from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Picture, Text
 from rnnx.core.exhibits.view import View
-from rnnx.core.files import replacing
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
@@ -285,9 +284,9 @@ class Captioning(Task):
             lengths = torch.tensor([len(image) for image in images], device=self.device)
             found = self._write(inputs, lengths, search)
             if attention is not None and chunk[0][0] == 0 and self._gazes(found[0][0]):
-                figure = self._figure(inputs[0], found[0][0])
-                with replacing(Path(attention)) as file:
-                    figure.savefig(file, format="png", dpi=150)
+                from rnnx.core.plots import save
+
+                save(self._figure(inputs[0], found[0][0]), Path(attention))
             for (number, _), hypotheses in zip(chunk, found, strict=True):
                 yield from answers(number, hypotheses, self.vocabulary, scores or n_best > 1)
 

@@ -20,7 +20,6 @@ from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Text
 from rnnx.core.exhibits.view import View
-from rnnx.core.files import replacing
 from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
@@ -338,7 +337,7 @@ class Translation(Task):
         return sample
 
     def _figure(self, source: Sequence[int], best: Hypothesis) -> Figure:
-        from rnnx.tasks.parts.plots import alignment
+        from rnnx.tasks.parts.alignment import alignment
 
         assert best.attention is not None
         words = (
@@ -348,10 +347,10 @@ class Translation(Task):
         return alignment(best.attention[:, : len(source)], *words)
 
     def _draw(self, source: Sequence[int], hypotheses: Sequence[Hypothesis], path: Path) -> None:
+        from rnnx.core.plots import save
+
         if _aligned(hypotheses[0]):
-            figure = self._figure(source, hypotheses[0])
-            with replacing(path) as file:
-                figure.savefig(file, format="png", dpi=150)
+            save(self._figure(source, hypotheses[0]), path)
 
 
 def _aligned(best: Hypothesis) -> bool:

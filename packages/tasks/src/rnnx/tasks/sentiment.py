@@ -25,10 +25,11 @@ from rnnx.core.graph import Graph
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.confusion import ClassScores, pictures
+from rnnx.tasks.parts.cross_entropy import IGNORED
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
 from rnnx.tasks.parts.phrases import Phrases
 from rnnx.tasks.parts.pooling import Pooling, pool
-from rnnx.tasks.parts.reader import UNLABELLED, Example, Reader
+from rnnx.tasks.parts.reader import Example, Reader
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,7 +135,7 @@ class Sentiment(Task):
         """Cross-entropy in nats a text; of trees a labelled node, or a tree."""
         scores, targets = output.wholes, _whole(batch)
         if output.nodes is not None and self.all_nodes:
-            labelled = batch.targets != UNLABELLED
+            labelled = batch.targets != IGNORED
             scores, targets = output.nodes[labelled], batch.targets[labelled]
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         total = F.cross_entropy(scores, targets, reduction="sum")
@@ -154,7 +155,7 @@ class Sentiment(Task):
         """Adds the answers of a batch."""
         metrics["confusion"].update(_whole(batch), output.wholes.argmax(-1))
         if output.nodes is not None:
-            labelled = batch.targets != UNLABELLED
+            labelled = batch.targets != IGNORED
             right = output.nodes.argmax(-1)[labelled] == batch.targets[labelled]
             metrics["node_accuracy"].update(100.0 * right)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, final
 
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.history import METRICS, series
-from rnnx.core.runs import CONFIG, FLOW, read_result
+from rnnx.core.runs import CONFIG, FLOW, SAMPLES, read_result
 from rnnx.core.spec import settings
 
 Points: TypeAlias = list[tuple[float, float]]
@@ -107,7 +107,7 @@ class Record:
         Raises:
             InputError: the file is not what a run writes.
         """
-        path = self.folder / "samples" / "test.json"
+        path = self.folder / SAMPLES
         if path.is_file():
             rows = _json(path, _is_sample, 'rows of {"text": ..., "html": ...} by column')
             return [{name: Shown(one["text"], one["html"]) for name, one in row.items()} for row in rows]

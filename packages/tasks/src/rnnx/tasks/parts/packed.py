@@ -13,6 +13,16 @@ RATIO: Final = 100  # text shrinks to a third, tables to a twentieth, a bomb to 
 FREE: Final = 64 * 2**20  # bytes that any file may unpack to
 
 
+def kind(path: Path) -> str:
+    """The ending that says what a file holds, whether it is packed or not.
+
+    Example:
+        >>> kind(Path("train.tsv")), kind(Path("train.tsv.gz"))
+        ('.tsv', '.tsv')
+    """
+    return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+
+
 def open_packed(path: Path) -> BinaryIO:
     r"""A file to read from; a name that ends in ``gz`` says that it is packed.
 

@@ -15,9 +15,9 @@ from rnnx.core.batch import Batch
 from rnnx.core.data import Meta
 from rnnx.core.trees import Trees
 from rnnx.tasks.parts.brackets import Tree, parse, written
+from rnnx.tasks.parts.cross_entropy import IGNORED
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
-UNLABELLED: Final = -100  # the target of a node that counts for nothing, and of padding
 ABSENT: Final = -2  # the parent of padding
 LINE_BREAK: Final = re.compile(r"<br\s*/?>")
 WORD: Final = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
@@ -127,7 +127,7 @@ class Reader:
             inputs = F.pad(inputs, (0, int(inputs.shape[1] == 0)), value=self.vocabulary.pad)
             return Batch(inputs, lengths, torch.cat(labels), torch.tensor(index))
         above = pad_sequence(parents, batch_first=True, padding_value=ABSENT)
-        targets = pad_sequence(labels, batch_first=True, padding_value=UNLABELLED)
+        targets = pad_sequence(labels, batch_first=True, padding_value=IGNORED)
         trees = Trees.of(above, silent=inputs == self.vocabulary.pad)
         return Batch(inputs, lengths, targets, torch.tensor(index), parents=above, trees=trees)
 
@@ -135,7 +135,7 @@ class Reader:
         """One example of a batch as :meth:`read` takes it, its labels the numbers of the classes or ``?``."""
         if batch.parents is None:
             return self.vocabulary.decode(batch.inputs[row, : int(batch.lengths[row])].tolist())
-        labels = ["?" if label == UNLABELLED else str(label) for label in batch.targets[row].tolist()]
+        labels = ["?" if label == IGNORED else str(label) for label in batch.targets[row].tolist()]
         return written(self._tree(batch, row, labels))
 
     def named(self, batch: Batch, row: int, labels: Sequence[int]) -> Tree:
@@ -146,9 +146,7 @@ class Reader:
             row: Which.
             labels: Of its nodes at least, the numbers of their classes.
         """
-        return self._tree(
-            batch, row, ["" if label == UNLABELLED else self.classes[label] for label in labels]
-        )
+        return self._tree(batch, row, ["" if label == IGNORED else self.classes[label] for label in labels])
 
     def _tree(self, batch: Batch, row: int, labels: Sequence[str]) -> Tree:
         assert batch.parents is not None
@@ -158,7 +156,7 @@ class Reader:
         return Tree(words, list(labels[:length]), batch.parents[row, :length].tolist())
 
     def _labels(self, names: Sequence[str]) -> Tensor:
-        return _numbers([self._classes.get(name, UNLABELLED) for name in names])
+        return _numbers([self._classes.get(name, IGNORED) for name in names])
 
 
 def taken_apart(text: str) -> str:

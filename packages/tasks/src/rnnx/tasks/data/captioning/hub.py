@@ -15,33 +15,23 @@ from rnnx.tasks.data.captioning.listing import Listed, Listing, checked
 from rnnx.tasks.data.captioning.photographs import Photographs
 from rnnx.tasks.parts.faults import Faults
 from rnnx.tasks.parts.hub import image_file, read_images
+from rnnx.tasks.parts.on_hub import OnHub
 from rnnx.tasks.parts.photograph import photograph
 
 
 @final
 @dataclass(kw_only=True, eq=False)
-class Hub(Photographs):
-    """Any data set of the ``datasets`` library with a column of images, and captions in another or several.
+class Hub(OnHub, Photographs):
+    """Any data set of the ``datasets`` library with images, such as ``jxie/flickr8k``.
 
     A caption column holds a text, or a list of texts, in each row; with several columns, the captions of all
-    are the image's. A single local file has the one split ``train``; slices such as ``train[:90%]`` make
-    three of it. Errors count rows from 1.
+    are the image's. Errors count rows from 1.
 
     Args:
-        path: A hub id such as ``jxie/flickr8k``, a local folder, or a parquet file.
-        config_name: The configuration, where the data set has several.
-        train_split: The split to train on.
-        valid_split: The split to validate on.
-        test_split: The split to test on.
         image: The column of the image.
         caption: The column of the captions, or a list of columns such as [caption_0, caption_1].
     """
 
-    path: str
-    config_name: str | None = None
-    train_split: str = "train"
-    valid_split: str = "validation"
-    test_split: str = "test"
     image: str = "image"
     caption: str | tuple[str, ...] = "caption"
 
@@ -53,13 +43,9 @@ class Hub(Photographs):
             InputError: a row is wrong.
             RunError: the hub cannot be reached.
         """
-        option = f"{split}_split"
-        name = {"train": self.train_split, "valid": self.valid_split, "test": self.test_split}[split]
         columns = (self.caption,) if isinstance(self.caption, str) else self.caption
-        images, texts = read_images(
-            self.path, self.config_name, (option, name), ("image", self.image), ("caption", columns)
-        )
-        faults, listed = Faults(f"{self.path} ({name})", self.skip), list[Listed]()
+        images, texts = read_images(*self.place(split), ("image", self.image), ("caption", columns))
+        faults, listed = Faults(self.called(split), self.skip), list[Listed]()
         for row, captions in enumerate(texts, 1):
             with faults:
                 found = [checked(caption, faults.path, row) for caption in captions]

@@ -6,18 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
 from numpy.typing import NDArray
 
-from rnnx.core.data import Split
+from rnnx.core.data import SPLITS, Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
 from rnnx.tasks.data.captioning.captioned import Captioned
 from rnnx.tasks.data.captioning.image import CaptionedImage
 from rnnx.tasks.data.captioning.listing import Listed, Listing
-
-SPLITS: Final[tuple[Split, ...]] = ("train", "valid", "test")
 
 
 @dataclass(kw_only=True, eq=False)

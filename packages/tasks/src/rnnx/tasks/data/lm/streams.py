@@ -12,8 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.core.processes import place
-
-IGNORED = -100
+from rnnx.tasks.parts.cross_entropy import IGNORED
 
 
 def streamed(

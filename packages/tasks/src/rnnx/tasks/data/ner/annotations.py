@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias, final
 
 from rnnx.core.bounds import Share
-from rnnx.core.data import Split
+from rnnx.core.data import SPLITS, Split
 from rnnx.core.errors import InputError
 from rnnx.tasks.data.ner.corpus import Sentences
 from rnnx.tasks.data.ner.sentence import Sentence
@@ -18,8 +18,6 @@ from rnnx.tasks.parts.faults import Faults
 from rnnx.tasks.parts.tags import RULES, TAG, Scheme, Tag, breaks, detect, entities
 
 log = logging.getLogger(__name__)
-
-SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 
 @final

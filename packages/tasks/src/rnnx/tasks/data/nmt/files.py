@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
 from rnnx.tasks.parts.json_text import parsed
+from rnnx.tasks.parts.packed import kind
 from rnnx.tasks.parts.text import read_lines
 
 log = logging.getLogger(__name__)
 
-_NAMES_SHOWN = 8
+TABLES: Final = (".tsv", ".jsonl")
+NAMES_SHOWN: Final = 8
 
 
 @final
@@ -63,7 +65,7 @@ class Files(Parallel):
         return {split: self._read(prefix) for split, prefix in prefixes.items()}
 
     def _missing(self, split: Split, prefix: Path) -> list[str]:
-        if _kind(prefix) is not None and prefix.is_file():
+        if kind(prefix) in TABLES and prefix.is_file():
             return []
         sides = [_side(prefix, language) for language in self.languages]
         return [
@@ -73,20 +75,15 @@ class Files(Parallel):
         ]
 
     def _read(self, prefix: Path) -> Pairs:
-        if prefix.is_file() and _kind(prefix) == ".tsv":
+        if prefix.is_file() and kind(prefix) == ".tsv":
             return [_columns(prefix, number, line) for number, line in enumerate(read_lines(prefix), 1)]
-        if prefix.is_file() and _kind(prefix) == ".jsonl":
+        if prefix.is_file() and kind(prefix) == ".jsonl":
             return [self._keys(prefix, number, line) for number, line in enumerate(read_lines(prefix), 1)]
         return _aligned(*(_existing(_side(prefix, language)) for language in self.languages))
 
     def _keys(self, path: Path, number: int, line: str) -> tuple[str, str]:
         row = parsed(line, path, number)
         return _text(path, number, row, self.source), _text(path, number, row, self.target)
-
-
-def _kind(path: Path) -> str | None:
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    return suffix if suffix in (".tsv", ".jsonl") else None
 
 
 def _side(prefix: Path, language: str) -> Path:
@@ -138,5 +135,5 @@ def _nearby(prefix: Path) -> str:
     alike = [name for name in names if name.startswith(prefix.name[:3])] or names
     if not alike:
         return f"the folder '{prefix.parent}' holds no files"
-    more = ", ..." if len(alike) > _NAMES_SHOWN else ""
-    return f"the folder '{prefix.parent}' holds {', '.join(alike[:_NAMES_SHOWN])}{more}"
+    more = ", ..." if len(alike) > NAMES_SHOWN else ""
+    return f"the folder '{prefix.parent}' holds {', '.join(alike[:NAMES_SHOWN])}{more}"

@@ -11,6 +11,7 @@ from rnnx.tasks.data.sentiment.texts import Found, checked
 from rnnx.tasks.parts.comma_separated import read_rows
 from rnnx.tasks.parts.faults import Faults
 from rnnx.tasks.parts.json_text import parsed
+from rnnx.tasks.parts.packed import kind
 from rnnx.tasks.parts.text import read_lines
 
 Column: TypeAlias = int | str
@@ -38,8 +39,8 @@ def format_of(path: Path) -> str:
         >>> format_of(Path("train.tsv.gz")), format_of(Path("train.txt"))
         ('.tsv', '')
     """
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    return suffix if suffix in FORMATS else ""
+    ending = kind(path)
+    return ending if ending in FORMATS else ""
 
 
 def read(path: Path, columns: Columns, skip: bool) -> list[Found]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, final
+from typing import final
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -11,9 +11,8 @@ from torch.utils.data import Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.tasks.data.video.example import Video
+from rnnx.tasks.parts.cross_entropy import IGNORED
 from rnnx.tasks.parts.frames import to_tensor
-
-UNLABELLED: Final = -100  # the target of padding
 
 
 @final
@@ -41,6 +40,6 @@ class PaddedVideos(Dataset[Batch]):
         return Batch(
             pad_sequence([to_tensor(video.inputs) for video in videos], batch_first=True),
             lengths=torch.tensor([len(video.labels) for video in videos]),
-            targets=pad_sequence(labels, batch_first=True, padding_value=UNLABELLED),
+            targets=pad_sequence(labels, batch_first=True, padding_value=IGNORED),
             index=torch.tensor(positions),
         )

@@ -5,7 +5,7 @@ from io import BytesIO
 import torch
 from matplotlib import image, pyplot
 
-from rnnx.tasks.parts.plots import alignment
+from rnnx.tasks.parts.alignment import alignment
 
 WEIGHTS = torch.tensor([[0.9, 0.1, 0.0], [0.25, 0.25, 0.5]])
 SOURCE, TARGET = ["das", "grüne", "Haus"], ["the", "house"]

@@ -1,4 +1,4 @@
-"""Pictures of what a model does."""
+"""A picture of where a decoder looked."""
 
 from __future__ import annotations
 
