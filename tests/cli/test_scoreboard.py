@@ -70,10 +70,11 @@ def test_a_row_has_means_spreads_and_costs(board: Callable[..., Scoreboard]) -> 
 
 
 def test_notes_name_the_test_and_the_runs_without_a_result(board: Callable[..., Scoreboard]) -> None:
-    deviation, difference, failure = board("test/bleu").notes
+    deviation, difference, chosen, failure = board("test/bleu").notes
     assert deviation == "±: the standard deviation over seeds"
     assert difference.startswith("*: differs from the best with p < 0.05 (Welch's t-test over seeds")
     assert "Benjamini and Hochberg" in difference
+    assert "--baseline NAME" in chosen
     assert "e: there is no result.json" in failure
 
 

@@ -62,6 +62,13 @@ def test_plateau_waits_and_then_falls_and_not_below_its_least() -> None:
     assert plateau(Plateau(factor=0.1, patience=2, min_lr=0.05), metrics) == pytest.approx(expected)
 
 
+def test_to_a_plateau_any_better_value_is_an_improvement() -> None:
+    """However little; and any fall of the rate is one."""
+    assert plateau(Plateau(factor=0.5, patience=0), [1.0, 1.0 - 1e-9, 1.0 - 2e-9]) == [1, 1, 1]
+    falling = plateau(Plateau(factor=0.1, patience=0, min_lr=0.0), [1.0] * 10)
+    assert falling == pytest.approx([10.0**-number for number in range(10)])
+
+
 def test_plateau_of_a_metric_that_is_to_rise() -> None:
     metrics = [1.0, 2.0, 3.0, 3.0, 2.0]
     assert plateau(Plateau(factor=0.5, patience=0), metrics, "max") == [1, 1, 1, 0.5, 0.25]
@@ -76,12 +83,15 @@ def test_cosine_is_torchs() -> None:
         expected.append(its.param_groups[0]["lr"])
         its.step()
         theirs.step()
-    assert rates(Cosine(final=0.1), 21, steps=20, lr=0.8) == pytest.approx(expected)
+    assert rates(Cosine(final=0.1), 21, steps=21, lr=0.8) == pytest.approx(expected)
 
 
 def test_cosine_after_a_warm_up() -> None:
-    """Up to 2 in 4 steps, then 8 steps down to a quarter of it: half way it is at the mean of the two."""
-    found = rates(Cosine(warmup=4, final=0.25), 15, steps=12, lr=2.0)
+    """Up to 2 in 4 steps, then 8 steps down to a quarter of it: half way it is at the mean of the two.
+
+    The thirteenth step is the last one.
+    """
+    found = rates(Cosine(warmup=4, final=0.25), 15, steps=13, lr=2.0)
     assert found[:5] == pytest.approx([0.4, 0.8, 1.2, 1.6, 2.0])
     assert found[8] == pytest.approx(1.25)
     assert found[6] == pytest.approx(0.5 + 1.5 * (1 + 0.5**0.5) / 2)
@@ -96,7 +106,7 @@ def test_cosine_of_a_training_shorter_than_its_warm_up(steps: int) -> None:
 
 @pytest.mark.parametrize(
     ("schedule", "interval"),
-    [(Constant(), "step"), (Cosine(), "step"), (Exponential(), "epoch"), (Plateau(), "epoch")],
+    [(Constant(), "step"), (Cosine(), "step"), (Exponential(), "epoch"), (Plateau(), "validation")],
 )
 def test_it_says_when_it_moves(schedule: Schedule, interval: str) -> None:
     assert schedule.build(optimizer(), 10, "min").interval == interval

@@ -110,3 +110,16 @@ def test_progress_is_what_the_best_model_is_chosen_by(tmp_path: Path) -> None:
 def test_without_being_asked_it_goes_on_to_the_end(tmp_path: Path) -> None:
     result = run(tmp_path, "trainer.max_epochs=4", "optimizer.lr=1e-9")
     assert len(history(result.folder, "valid/loss")) == 4
+
+
+def test_without_validations_nothing_is_waited_for(tmp_path: Path) -> None:
+    words = ("trainer.limit_val_batches=0", "stopping.patience=1", "schedule=plateau", "trainer.max_epochs=2")
+    result = run(tmp_path, *words)
+    assert len(history(result.folder, "train/loss")) == 6
+
+
+def test_patience_is_one_of_validations(tmp_path: Path) -> None:
+    """Without a change of the model no validation after the first is better."""
+    still = ("optimizer=sgd", "optimizer.lr=1e-30", "stopping.patience=2", "trainer.max_epochs=9")
+    result = run(tmp_path, *still, "trainer.val_check_interval=1", "stopping.min_delta=0.001")
+    assert len(history(result.folder, "valid/loss")) == 3

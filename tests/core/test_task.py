@@ -12,12 +12,14 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchmetrics import MaxMetric, Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Split
+from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.net import Net
 from rnnx.core.optimizers import SGD, Adam, Optimizer
@@ -206,11 +208,12 @@ def test_every_parameter_is_given_to_the_optimizer(tmp_path: Path) -> None:
     assert [id(parameter) for parameter in given] == [id(task.guess)]
 
 
-def rates(folder: Path, task: Task, epochs: int, *batches: list[float]) -> list[float]:
+def rates(folder: Path, task: Task, epochs: int, *batches: list[float], **options: Any) -> list[float]:
     """The learning rate of each step."""
     monitor = LearningRateMonitor("step")
     logger = CSVLogger(folder, name="", version="")
-    fit(task, folder, *batches, max_epochs=epochs, callbacks=[monitor], logger=logger, log_every_n_steps=1)
+    options |= {"callbacks": [monitor], "logger": logger, "log_every_n_steps": 1}
+    fit(task, folder, *batches, max_epochs=epochs, **options)
     logger.save()
     rows = [line.split(",") for line in (folder / "metrics.csv").read_text().splitlines()]
     column = next(number for number, name in enumerate(rows[0]) if name.startswith("lr-"))
@@ -226,7 +229,7 @@ def test_a_schedule_of_epochs(tmp_path: Path) -> None:
 def test_a_schedule_of_steps_knows_how_many_there_are(tmp_path: Path) -> None:
     task = Mean(NET, {})
     task.optimizer, task.schedule = SGD(lr=1.0), Cosine(final=0.0)
-    expected = [(1 + math.cos(math.pi * step / 6)) / 2 for step in range(6)]
+    expected = [(1 + math.cos(math.pi * step / 5)) / 2 for step in range(6)]
     assert rates(tmp_path, task, 2, [1.0], [2.0], [3.0]) == pytest.approx(expected)
 
 
@@ -242,6 +245,73 @@ def test_a_schedule_that_follows_the_monitored_metric_the_right_way(tmp_path: Pa
         task.direction = direction
         task.optimizer, task.schedule = SGD(lr=0.8), Plateau(factor=0.5, patience=0)
         assert rates(tmp_path / str(direction), task, 4, [1.0]) == expected
+
+
+class Worse(Mean):
+    """The metric that is to rise falls with each validation."""
+
+    validations = 0
+
+    def observe(self, metrics: Any, batch: Batch, output: Any, loss: Loss, split: Split) -> None:
+        self.validations += 1
+        metrics["extremes"].update(torch.tensor([-float(self.validations)]))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"val_check_interval": 0.5}, [0.8] * 6 + [0.4] * 2),
+        ({"check_val_every_n_epoch": 2}, [0.8] * 8),
+        ({"limit_val_batches": 0}, [0.8] * 8),
+    ],
+)
+def test_a_plateau_is_one_of_validations(
+    tmp_path: Path, options: dict[str, Any], expected: list[float]
+) -> None:
+    task = Worse(NET, {})
+    task.optimizer, task.schedule = SGD(lr=0.8), Plateau(factor=0.5, patience=1)
+    assert rates(tmp_path, task, 2, [1.0], [1.0], [1.0], [1.0], **options)[:8] == expected
+
+
+def test_a_validation_after_the_training_is_none_of_the_plateaus(tmp_path: Path) -> None:
+    task = Worse(NET, {})
+    task.optimizer, task.schedule = SGD(lr=0.8), Plateau(factor=0.5, patience=0)
+    run = fit(task, tmp_path, [1.0])
+    trainer(tmp_path).validate(task, loader([0.0]), verbose=False)
+    assert run.optimizers[0].param_groups[0]["lr"] == 0.8
+
+
+def test_the_batches_of_a_step_are_one(tmp_path: Path) -> None:
+    """The mean of all ten targets is 1, that of the batches' means 5; a step of one batch is a whole one."""
+    task = Mean(NET, {})
+    task.optimizer = SGD(lr=1.0)
+    fit(task, tmp_path, [10.0], [0.0] * 9, accumulate_grad_batches=2)
+    assert task.guess.item() == pytest.approx(1.0)
+    fit(task, tmp_path, [1.0, 2.0], [3.0], [2.0] * 5, [4.0], [6.0], accumulate_grad_batches=4)
+    assert task.guess.item() == pytest.approx(6.0)
+
+
+def half_precision(folder: Path, fused: bool) -> float:
+    """The gradient is 8, clipped at a quarter."""
+
+    class Own(Optimizer):
+        def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+            return torch.optim.SGD(parameters, lr=1.0, fused=fused)
+
+    task = Mean(NET, {})
+    task.optimizer = Own()
+    half = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu"))
+    fit(task, folder, [8.0], plugins=[half], gradient_clip_val=0.25)
+    return task.guess.item()
+
+
+def test_scaled_gradients_are_clipped_as_they_are_without_their_scale(tmp_path: Path) -> None:
+    assert half_precision(tmp_path, fused=False) == pytest.approx(0.25, rel=1e-3)
+
+
+def test_gradients_that_are_still_scaled_are_not_clipped(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^trainer\.gradient_clip_val: expected 0 with trainer\.precision"):
+        half_precision(tmp_path, fused=True)
 
 
 @pytest.mark.parametrize(

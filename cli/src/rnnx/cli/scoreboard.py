@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from rnnx.core.comparing.comparison import Metric, Row, Table
 
 NONE: Final = "no result"
+CHOSEN: Final = (
+    "the best was chosen by these scores, which makes p somewhat too small; --baseline NAME tests against a "
+    "row that is chosen beforehand"
+)
 
 
 @final
@@ -136,7 +140,8 @@ class Scoreboard:
         signs = ["±: the standard deviation over seeds"] if any(r.seeds > 1 for r in self.table.rows) else []
         if self.tested:
             test = f"{TEST}, with {CORRECTION} for the rows of a column"
-            return [*signs, f"*: differs from {against} with p < {LEVEL} ({test})"]
+            found = [*signs, f"*: differs from {against} with p < {LEVEL} ({test})"]
+            return found if self.table.baseline is not None else [*found, CHOSEN]
         few = "too few seeds to test differences: two or more with a result are needed on both sides"
         return [*signs, few] if len(self.table.rows) > 1 else signs
 

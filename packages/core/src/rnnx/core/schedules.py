@@ -18,11 +18,11 @@ class Scheduler(NamedTuple):
 
     Attributes:
         scheduler: torch's object.
-        interval: Whether it moves each step or each epoch.
+        interval: Whether it moves each step, each epoch or with each validation.
     """
 
     scheduler: LRScheduler | ReduceLROnPlateau
-    interval: Literal["step", "epoch"]
+    interval: Literal["step", "epoch", "validation"]
 
 
 class Schedule(ABC):
@@ -88,6 +88,8 @@ class Exponential(Schedule):
 class Plateau(Schedule):
     """The rate falls when the monitored validation metric has stopped improving, ``ReduceLROnPlateau``.
 
+    Any better value is an improvement.
+
     Args:
         factor: What the rate is multiplied by.
         patience: Validations without improvement that are waited for.
@@ -98,8 +100,10 @@ class Plateau(Schedule):
         self.factor, self.patience, self.min_lr = factor, patience, min_lr
 
     def build(self, optimizer: torch.optim.Optimizer, steps: int, mode: Literal["min", "max"]) -> Scheduler:
-        scheduler = ReduceLROnPlateau(optimizer, mode, self.factor, self.patience, min_lr=self.min_lr)
-        return Scheduler(scheduler, "epoch")
+        scheduler = ReduceLROnPlateau(
+            optimizer, mode, self.factor, self.patience, threshold=0.0, min_lr=self.min_lr, eps=0.0
+        )
+        return Scheduler(scheduler, "validation")
 
 
 @final
@@ -108,7 +112,7 @@ class Cosine(Schedule):
 
     Args:
         warmup: Steps over which the rate rises to its full value.
-        final: The last rate as a fraction of the full one.
+        final: The rate of the last step as a fraction of the full one.
     """
 
     def __init__(self, *, warmup: Count = 0, final: Share = 0.01) -> None:
@@ -120,5 +124,5 @@ class Cosine(Schedule):
     def _fraction(self, step: int, steps: int) -> float:
         if step < self.warmup:
             return (step + 1) / (self.warmup + 1)
-        done = (step - self.warmup) / max(1, steps - self.warmup)
+        done = (step - self.warmup) / max(1, steps - 1 - self.warmup)
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

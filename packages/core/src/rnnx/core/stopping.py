@@ -50,7 +50,14 @@ class Stopping:
         callbacks: list[L.Callback] = [NonFinite(skip=self.non_finite == "skip")]
         if self.patience:
             callbacks.append(
-                EarlyStopping(metric, self.min_delta, self.patience, mode=mode, check_finite=False)
+                EarlyStopping(
+                    metric,
+                    self.min_delta,
+                    self.patience,
+                    mode=mode,
+                    check_finite=False,
+                    check_on_train_epoch_end=False,
+                )
             )
         return callbacks
 

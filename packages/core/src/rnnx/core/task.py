@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import lightning as L
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.plugins import MixedPrecision
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric, SumMetric
 
 from rnnx.core.batch import Batch
@@ -80,6 +83,8 @@ class Task(L.LightningModule, ABC):
         self.optimizer: Optimizer = Adam()
         self.schedule: Schedule = Constant()
         self.carried: dict[str, State] = {}
+        self._plateau: ReduceLROnPlateau | None = None
+        self._predicted = torch.zeros(())  # by the batches of a step so far
         self._sums: dict[Split, dict[str, Metric]] = {}
         self._scores: dict[Split, dict[str, Metric]] = {}
 
@@ -97,7 +102,8 @@ class Task(L.LightningModule, ABC):
     def loss(self, output: Any, batch: Batch) -> Loss:
         """The loss of a batch; while training, what is minimised is ``total / count``.
 
-        Of several processes each has its share of a batch, and both are added up over all of them.
+        Of several processes each has its share of a batch, and both are added up over all of them; and over
+        the batches of a step, where it has several.
         """
 
     @abstractmethod
@@ -153,7 +159,25 @@ class Task(L.LightningModule, ABC):
             self.log("train/loss", total / count, prog_bar=True, batch_size=len(batch))
         _, ranks = place()  # whose gradients are averaged, each of its own share of the sum
         mine = loss.total if ranks == 1 else using(loss.total, self.parameters())
-        return {"loss": mine / (count / ranks), "count": count}
+        return {"loss": mine / (self._together(count, batch_index) / ranks), "count": count}
+
+    def _together(self, count: Tensor, batch_index: int) -> Tensor:
+        """What the loss of a batch is divided by, as the gradients of a step's batches are added up.
+
+        That is how many things all of them predicted: those so far, and the gradients of the batches before
+        become smaller by what this one adds. Lightning divides by the number of batches, which is undone.
+        """
+        batches: int = self.trainer.accumulate_grad_batches
+        if batches == 1:
+            return count
+        before = self._predicted
+        self._predicted = count
+        if batch_index % batches:
+            self._predicted = before + count
+            for parameter in self.parameters():
+                if parameter.grad is not None:
+                    parameter.grad *= before / self._predicted
+        return self._predicted / batches
 
     @final
     def on_fit_start(self) -> None:
@@ -185,7 +209,9 @@ class Task(L.LightningModule, ABC):
     @final
     def on_validation_epoch_end(self) -> None:
         """Lightning's hook."""
-        self._report("valid")
+        values = self._report("valid")
+        if self._plateau is not None and self.trainer.state.fn == "fit":
+            self._plateau.step(float(values[self.monitor]))
 
     @final
     def on_test_epoch_end(self) -> None:
@@ -202,14 +228,16 @@ class Task(L.LightningModule, ABC):
                 "trainer.max_epochs: expected a limit of epochs or of steps (trainer.max_steps), got neither"
             )
         scheduler, interval = self.schedule.build(optimizer, int(steps), self.mode)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {
-                "scheduler": scheduler,
-                "interval": interval,
-                "monitor": f"valid/{self.monitor}",
-            },
+        moved: LRSchedulerConfigType = {
+            "scheduler": scheduler,
+            "interval": interval,
+            "monitor": f"valid/{self.monitor}",
         }
+        if interval == "validation":  # Lightning knows none: it keeps the scheduler, and never moves it
+            assert isinstance(scheduler, ReduceLROnPlateau)
+            self._plateau = scheduler
+            moved |= {"interval": "epoch", "frequency": sys.maxsize}
+        return {"optimizer": optimizer, "lr_scheduler": moved}
 
     @final
     def configure_gradient_clipping(
@@ -218,9 +246,20 @@ class Task(L.LightningModule, ABC):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Lightning's hook; Lightning's own functions refuse a fused optimiser in mixed precision."""
+        """Lightning's hook; Lightning's own functions refuse any fused optimiser in mixed precision.
+
+        Raises:
+            UsageError: the gradients are still scaled, as those of a fused optimiser in 16-bit precision are.
+        """
         if not gradient_clip_val:
             return
+        precision = self.trainer.precision_plugin
+        scaled = isinstance(precision, MixedPrecision) and precision.scaler is not None
+        if scaled and getattr(optimizer, "_step_supports_amp_scaling", False):
+            raise UsageError(
+                "trainer.gradient_clip_val: expected 0 with trainer.precision=16-mixed and an optimizer "
+                f"whose step is fused, got {gradient_clip_val}; take one that is not, or bf16-mixed"
+            )
         parameters = trained(optimizer)
         if gradient_clip_algorithm == "value":
             nn.utils.clip_grad_value_(parameters, gradient_clip_val)
@@ -241,10 +280,11 @@ class Task(L.LightningModule, ABC):
         self._sums[split]["count"].update(loss.count)
         self.observe(self._scores[split], batch, output, loss, split)
 
-    def _report(self, split: Split) -> None:
+    def _report(self, split: Split) -> dict[str, Any]:
         sums = self._sums.pop(split)
         values = {"loss": sums["total"].compute() / sums["count"].compute()}
         for name, metric in self._scores.pop(split).items():
             value = metric.compute()
             values |= value if isinstance(value, dict) else {name: value}
         self.log_dict({f"{split}/{name}": float(value) for name, value in values.items()})
+        return values

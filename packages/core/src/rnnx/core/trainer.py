@@ -30,7 +30,7 @@ class Trainer:
         precision: Floating-point precision.
         gradient_clip_val: Gradients are clipped at this; 0 for no clipping.
         gradient_clip_algorithm: Whether the norm of all gradients or each value is clipped.
-        accumulate_grad_batches: Batches whose gradients are added up before a step.
+        accumulate_grad_batches: Batches of a step: its loss is the mean over all that they predict.
         limit_train_batches: Batches a training epoch, a number or a fraction.
         limit_val_batches: Batches a validation, a number or a fraction.
         limit_test_batches: Batches a test, a number or a fraction.

@@ -23,6 +23,9 @@ LEVEL: Final = 0.05  # below which a difference is called significant
 class Difference:
     """How far scores are from those that they are compared with.
 
+    Where these were chosen by the same scores, as the best of several, ``p`` is too small and the interval
+    too narrow: of tables of five equal rows about 7% have a difference that is called significant.
+
     Attributes:
         mean: By how much their mean is higher.
         interval: Where the true difference lies with a confidence of 95%, by Welch's test alone.

@@ -43,7 +43,7 @@ class OneHot(nn.Module):
 def embeddings(
     vocabulary: Vocabulary, vectors: Meta | None, kind: Kind, size: int, scale: float | None, frozen: bool
 ) -> nn.Embedding | OneHot:
-    """The embeddings of a vocabulary, as the options of a task say; that of padding is zero and stays so.
+    """The embeddings of a vocabulary, as the options of a task say; that of padding starts at zero.
 
     A task repeats these options in its signature, by these names and with its own defaults::
 

@@ -35,7 +35,7 @@ def filter_logits(logits: Tensor, *, temperature: float = 1.0, top_k: int = 0, t
     _require(temperature >= 0, f"temperature must be at least 0, not {temperature}")
     _require(top_k >= 0, f"top_k must be at least 0, not {top_k}")
     _require(0 < top_p <= 1, f"top_p must be above 0 and at most 1, not {top_p}")
-    if temperature == 0:
+    if temperature < torch.finfo(logits.dtype).tiny:  # which the logits cannot be divided by
         temperature, top_k = 1.0, 1
     logits = (logits - logits.amax(1, keepdim=True)) / temperature  # the greatest is 0, so nothing overflows
     if top_k == 0 and top_p == 1:
