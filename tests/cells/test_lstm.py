@@ -296,6 +296,19 @@ def test_torchs_kernel_reads_where_it_is_exact() -> None:
     assert [fused(**options) for options in VARIANTS] == [None] * len(VARIANTS)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch's own, in forward mode
+def test_within_a_transformation_of_functions_torchs_kernel_does_not_read() -> None:
+    """It has no rule for them; each row alone says what is right."""
+    cell = LSTM(3, hidden_size=4).double()
+    x, tangent = torch.randn(2, 4, 5, 3, dtype=torch.float64), torch.randn(4, 5, 3, dtype=torch.float64)
+    expected = torch.stack([scan(cell, rows)[0] for rows in x])
+    torch.testing.assert_close(torch.func.vmap(lambda rows: scan(cell, rows)[0])(x), expected)
+    _, found = torch.func.jvp(lambda rows: scan(cell, rows)[0], (x[0],), (tangent,))
+    step = 1e-6 * tangent
+    ahead, behind = scan(cell, x[0] + step)[0], scan(cell, x[0] - step)[0]
+    torch.testing.assert_close(found, (ahead - behind) / 2e-6, rtol=1e-6, atol=1e-8)
+
+
 @pytest.mark.parametrize("options", [{}, *VARIANTS, {"layer_norm": True}], ids=written)
 def test_in_half_precision_it_stays_close(options: dict[str, Any]) -> None:
     torch.manual_seed(0)

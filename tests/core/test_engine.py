@@ -245,6 +245,15 @@ def test_a_wrong_shape_is_refused(cell: Odd, shapes: dict[str, tuple[int, ...]],
         scan(cell, x, lengths.long(), (first, second))
 
 
+@pytest.mark.parametrize("lengths", [[6, 2], [-1, 5]])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_lengths_that_no_row_can_have_are_refused(cell: Odd, lengths: list[int], reverse: bool) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^lengths must be from 0 to 5, got \[{lengths[0]}, {lengths[1]}\]$"
+    ):
+        scan(cell, torch.ones(2, 5, I).double(), torch.tensor(lengths), reverse=reverse)
+
+
 def test_a_state_of_too_few_tensors_is_refused(cell: Odd, x: Tensor) -> None:
     with pytest.raises(ValueError, match=rf"shapes \[\({N}, 2\), \({N}, 5\)\], got \[\({N}, 2\)\]"):
         scan(cell, x, None, (torch.zeros(N, 2).double(),))

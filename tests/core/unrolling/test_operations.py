@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, fx
 
-from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view, writes, writing_into
+from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view, writing_into, written
 
 ROW = {"by_rows": True, "shape": (3,), "dtype": torch.float64}
 
@@ -38,7 +38,15 @@ def graph_of(operation: Any, *args: Any, count: int = 1, **kwargs: Any) -> tuple
 )
 def test_what_an_operation_does(operation: Any, args: tuple[Any, ...], facts: tuple[bool, ...]) -> None:
     _, node = graph_of(operation, *args)
-    assert (is_view(node), writes(node), draws(node)) == facts
+    assert (is_view(node), bool(written(node)), draws(node)) == facts
+
+
+def test_what_is_written_over_may_be_any_argument() -> None:
+    graph = fx.Graph()
+    one, other, out = (graph.placeholder(name) for name in ("one", "other", "out"))
+    assert written(graph.call_function(ATEN.add.out, (one, other), {"out": out})) == [out]
+    assert written(graph.call_function(ATEN._foreach_mul_.Scalar, ([one, other], 2.0))) == [one, other]
+    assert written(graph.call_function(ATEN.copy_.default, (one, other))) == [one]
 
 
 def test_a_part_of_a_view_is_a_view_and_a_part_of_a_result_is_none() -> None:

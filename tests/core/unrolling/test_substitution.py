@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnx.core.unrolling.substitution import copies_of, named_tensors, with_tensors
+from rnnx.core.unrolling.substitution import contents, copies_of, named_tensors, stand_in, with_tensors
 
 
 class Tied(nn.Module):
@@ -69,3 +71,44 @@ def test_copies_require_what_their_tensors_require() -> None:
     module.first.bias.requires_grad_(False)
     assert [copy.requires_grad for copy in copies_of(module).values()] == [True, False, False]
     assert all(copy.is_leaf for copy in copies_of(module).values())
+
+
+class Own(nn.Module):
+    """Methods among its attributes, and an attribute that a call leaves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.rate = nn.Linear(1, 1, bias=False), 2.0
+        self.scale, self.once = self.scaled, partial(self.scaled)
+
+    def scaled(self, x: Tensor) -> Tensor:
+        return self.rate * self.inner(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen = x
+        return self.scale(x) + self.once(x)
+
+
+def test_a_stand_in_has_other_tensors_wherever_they_are_read() -> None:
+    module = Tied()
+    named = {"first.weight": 2 * torch.eye(2), "first.bias": torch.ones(2)}
+    other = stand_in(module, named)
+    assert type(other) is Tied
+    assert other.again is other.first
+    assert other(torch.tensor([1.0, 10.0])).tolist() == [14.0, 86.0]
+    own = Own()
+    assert stand_in(own, {"inner.weight": torch.tensor([[3.0]])})(torch.ones(1)).tolist() == [12.0]
+
+
+def test_what_becomes_of_a_stand_in_and_of_the_module_the_other_does_not_see() -> None:
+    module = Own()
+    before = contents(module)
+    other = stand_in(module, {"inner.weight": torch.tensor([[1.0]])})
+    module.rate = 5.0
+    assert other(torch.ones(1)).tolist() == [4.0]
+    other.inner.weight = nn.Parameter(torch.zeros(1, 1))
+    module.rate = 2.0
+    after = contents(module)
+    assert [name for name, _ in after] == [name for name, _ in before]
+    assert all(now is value for (_, value), (_, now) in zip(before, after, strict=True) if value != 2.0)
+    assert "seen" in dict(contents(other))

@@ -623,6 +623,28 @@ def test_second_derivatives_of_a_step_that_was_trained_and_is_now_evaluated() ->
     same(*results)
 
 
+def test_second_derivatives_of_what_was_read_with_another_option() -> None:
+    class Paced(Written):
+        pace = 1.0
+
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            h = torch.tanh(self.pace * (self.input(z) + self.recurrent(state[0])))
+            return h, (h,)
+
+    def gradient(way: Any) -> Tensor:
+        ends = []
+        for cell.pace in (1.0, 0.1):
+            y, _ = way(cell, x, None, cell.initial_state(len(x), x))
+            ends.append(y.square().sum())
+        (found,) = torch.autograd.grad(ends[0] + ends[1], x, create_graph=True)
+        return found
+
+    torch.manual_seed(0)
+    cell = Paced()
+    x = torch.randn(3, 4, cell.input_size, requires_grad=True)
+    same(gradient(scan), gradient(loop))
+
+
 def test_a_product_of_the_hessian_with_a_vector() -> None:
     cell = Plain()
     z, state = given_to(cell, [2, 2])

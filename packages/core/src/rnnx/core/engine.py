@@ -20,6 +20,7 @@ from rnnx.core import state as states
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
+from rnnx.core.unrolling.circumstances import transformed
 from rnnx.core.unrolling.packing import Packing
 from rnnx.core.unrolling.plans import plan_of
 from rnnx.core.unrolling.steps import step_by_step
@@ -74,6 +75,8 @@ def scan(
     if lengths is not None:
         if lengths.shape != (rows,):
             raise ValueError(f"lengths must have shape {(rows,)}, got {tuple(lengths.shape)}")
+        if bool(((lengths < 0) | (lengths > steps)).any()):
+            raise ValueError(f"lengths must be from 0 to {steps}, got {lengths.tolist()}")
         if bool((lengths == steps).all()):
             lengths = None
     if reverse:
@@ -130,7 +133,7 @@ def _in_chunks(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> t
 def _read(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
     """The fastest way there is."""
     full = x.shape[1] > 0 and (lengths is None or bool((lengths > 0).all()))
-    done = cell.unroll(x, lengths, state) if full else None
+    done = cell.unroll(x, lengths, state) if full and not transformed() else None
     return _packed(cell, x, lengths, state, _fastest) if done is None else done
 
 

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from types import MethodType
+from collections.abc import Hashable, Iterator
+from functools import partial
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any, Final
 
+import torch
 from torch import Tensor, nn
 
 from rnnx.core.unrolling.trace import UntraceableError
+from rnnx.core.unrolling.versions import PLAIN, is_librarys, version
 
 HEAP: Final = 1 << 9  # the flag of a class that is written in Python
 INTERNAL: Final = frozenset(vars(nn.Module())) - {"training", "_parameters", "_buffers", "_modules"}
+UNCHANGING: Final = (  # known by themselves, and always the same
+    *(object, ModuleType, BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType),
+    *(torch.dtype, torch.layout, torch.memory_format, torch._ops.OpOverload, torch._ops.OpOverloadPacket),
+)
+PARTED: Final = (Tensor, nn.Module, MethodType, FunctionType, CellType, partial, dict, list, tuple, set)
 
 
 def frozen(value: Any) -> Hashable:
     """A value that is equal for objects of like structure, and does not keep them alive.
 
-    Containers, modules and objects of classes written in Python go by their parts, tensors by nothing, but
-    where one comes up again it is known to be the same one. All else goes by its own equality.
+    Containers, modules, functions and objects of classes written in Python go by their parts, and classes by
+    their :func:`~rnnx.core.unrolling.versions.version`. Tensors go by shape and type, but where one comes up
+    again it is known to be the same one. All else goes by its own equality.
 
     Args:
         value: Any object.
@@ -35,33 +53,73 @@ def frozen(value: Any) -> Hashable:
 
 def _frozen(value: Any, met: dict[int, int]) -> Hashable:
     kind = type(value)
-    if isinstance(value, (Tensor, nn.Module, MethodType, dict, list, tuple, set)) or _is_plain(kind):
+    if kind in PLAIN:
+        return kind, value
+    if isinstance(value, (*PARTED, type)) or _is_plain(kind):
         if id(value) in met:
             return kind, met[id(value)]
         met[id(value)] = len(met)
         return kind, _parts(value, met)
-    try:
-        hash(value)
-    except TypeError:
-        raise UntraceableError(f"may depend on an attribute of type {kind.__name__}") from None
+    by_identity = vars(object)["__hash__"]
+    if kind not in UNCHANGING and getattr(kind, "__hash__", None) in (None, by_identity):
+        raise UntraceableError(f"may depend on an attribute of type {kind.__name__}")
     return kind, value
 
 
 def _parts(value: Any, met: dict[int, int]) -> Hashable:
     if isinstance(value, Tensor):
-        return None
+        return tuple(value.shape), value.dtype
     if isinstance(value, MethodType):
-        return value.__func__, _frozen(value.__self__, met)
+        return _frozen(value.__func__, met), _frozen(value.__self__, met)
+    if isinstance(value, FunctionType):
+        return _of_function(value, met)
+    if isinstance(value, CellType):
+        return _frozen(value.cell_contents, met)
+    if isinstance(value, partial):
+        return tuple(_frozen(part, met) for part in (value.func, value.args, value.keywords))
+    if isinstance(value, type):
+        return value, version(value)
     if isinstance(value, dict):
         return tuple((key, _frozen(part, met)) for key, part in value.items())
     if isinstance(value, (list, tuple, set)):
         return tuple(_frozen(part, met) for part in value)
-    return tuple((name, _frozen(part, met)) for name, part in vars(value).items() if name not in INTERNAL)
+    parts = ((name, part) for name, part in _attributes(value) if name not in INTERNAL)
+    return version(type(value)), tuple((name, _frozen(part, met)) for name, part in parts)
+
+
+def _of_function(function: FunctionType, met: dict[int, int]) -> Hashable:
+    """Its code, what it has by itself, and what its code may find in its module."""
+    if is_librarys(function.__module__):
+        return function
+    around = function.__globals__
+    named = [(name, around[name]) for name in function.__code__.co_names if name in around]
+    return (
+        function.__code__,
+        _frozen((function.__defaults__, function.__kwdefaults__, function.__closure__), met),
+        tuple((name, _frozen(part, met)) for name, part in named if _is_own(part, function.__module__)),
+    )
+
+
+def _is_own(value: Any, module: str) -> bool:
+    """Whether what a function names is a number, a text or a function of its own module."""
+    return type(value) in PLAIN or (isinstance(value, FunctionType) and value.__module__ == module)
+
+
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """Those of an object, in its dictionary or in slots."""
+    kind = type(value)
+    if kind.__dictoffset__:
+        yield from vars(value).items()
+    for base in kind.__mro__:
+        for name, slot in vars(base).items():
+            if isinstance(slot, MemberDescriptorType):
+                try:
+                    yield name, slot.__get__(value)
+                except AttributeError:  # it has no value
+                    continue
 
 
 def _is_plain(kind: type) -> bool:
     """Whether objects of a class are no more than their attributes."""
     written = kind.__mro__[:-1]
-    return bool(written) and all(
-        base.__flags__ & HEAP and not {"__new__", "__slots__"} & vars(base).keys() for base in written
-    )
+    return bool(written) and all(base.__flags__ & HEAP and "__new__" not in vars(base) for base in written)

@@ -45,9 +45,16 @@ FACTORS: Final[dict[Any, str]] = {
 }  # by which those take the product
 
 
-def writes(node: fx.Node) -> bool:
-    """Whether an operation writes over what it is given."""
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+def written(node: fx.Node) -> list[fx.Node]:
+    """What an operation writes over, of what it is given."""
+    if not isinstance(node.target, torch._ops.OpOverload) or not node.target._schema.is_mutable:
+        return []
+    found: list[fx.Node] = []
+    for place, argument in enumerate(node.target._schema.arguments):
+        given = node.args[place] if place < len(node.args) else node.kwargs.get(argument.name)
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            fx.node.map_arg(given, found.append)
+    return found
 
 
 def draws(node: fx.Node) -> bool:

@@ -68,6 +68,7 @@ class Plan:
             :attr:`passed`, which it fills: the gradients at the state.
         late: Of what was passed, what it reads, and the constants: the gradients at ``z`` and at the tensors,
             None where none is wanted.
+        read: The numbers of those of the cell's tensors that the step reads: what is meant by the tensors.
         dtypes: Of the state's tensors, the same before a step and after it.
         kept: The forms of what is kept of a step.
         passed: The forms of what backward hands on to late.
@@ -87,6 +88,7 @@ class Plan:
     turn: Part
     backward: Walk
     late: Part
+    read: Sequence[int]
     dtypes: Sequence[torch.dtype]
     kept: Sequence[Form]
     passed: Sequence[Form]
@@ -98,7 +100,7 @@ class Plan:
     draws: bool
 
 
-def taken_apart(cell: Cell, z: Tensor, state: State, kernels: bool = False) -> Plan:
+def taken_apart(cell: Cell, z: Tensor, state: State, kernels: bool = False, fuse: bool = True) -> Plan:
     """The plan of a cell's step.
 
     Args:
@@ -106,6 +108,7 @@ def taken_apart(cell: Cell, z: Tensor, state: State, kernels: bool = False) -> P
         z: Of the kind that will come, ``(N, P)``.
         state: Tensors ``(N, size)``.
         kernels: Whether what is done step by step is a Triton kernel, where one can be written.
+        fuse: Whether some operations are made one, which is equal where all numbers are finite.
 
     Raises:
         UntraceableError: the step does what a plan cannot hold, or fails.
@@ -118,7 +121,9 @@ def taken_apart(cell: Cell, z: Tensor, state: State, kernels: bool = False) -> P
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
     parts = _Parts(graph, len(state), kernels)
-    return _Parts(fused(graph, parts.ahead | parts.loose), len(state), kernels).plan(dtypes)
+    if fuse:
+        parts = _Parts(fused(graph, parts.ahead | parts.loose), len(state), kernels)
+    return parts.plan(dtypes)
 
 
 @final
@@ -139,10 +144,12 @@ class _Parts:
         (results,) = self.nodes[-1].args
         assert isinstance(results, list)
         first = 1 + states
-        self.step, self.tensors, self.at = given[:first], given[first:-first], given[-first:]
+        self.step, self.at = given[:first], given[-first:]
+        tensors = [(place, node) for place, node in enumerate(given[first:-first]) if node.users]
+        self.read, self.tensors = [place for place, _ in tensors], [node for _, node in tensors]
         self.y, self.after = results[0], results[1:first]
         self.to_z, self.to_state = results[first], results[first + 1 : 2 * first]
-        self.to_tensors = results[2 * first :]
+        self.to_tensors = [results[2 * first + place] for place in self.read]
         self.rows = {node for node in self.nodes if node.target in (ATEN.sym_size.int, mul)}
         self.random = {node for node in self.nodes if draws(node)}
         self.constant, self.tangent = set(self.tensors), set(self.at)
@@ -223,6 +230,7 @@ class _Parts:
             ),
             backward=self._walk(Back, Roles(backward_reads, self.at[1:], constants, self.to_state, passed)),
             late=self._function([*passed, *late_reads, *constants], [self.to_z, *self.to_tensors]),
+            read=self.read,
             dtypes=dtypes,
             kept=[Form(node.meta["shape"], node.meta["dtype"]) for node in kept],
             passed=[Form(node.meta["shape"], node.meta["dtype"]) for node in passed],

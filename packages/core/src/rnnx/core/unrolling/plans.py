@@ -14,11 +14,11 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.circumstances import exact, transformed
+from rnnx.core.unrolling.circumstances import exact, seed, watched
 from rnnx.core.unrolling.frozen import frozen
 from rnnx.core.unrolling.plan import Plan, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
-from rnnx.core.unrolling.substitution import copies_of, named_tensors, with_tensors
+from rnnx.core.unrolling.substitution import copies_of, named_tensors, stand_in
 from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
 from rnnx.core.unrolling.unrolled import unrolled
 
@@ -30,6 +30,8 @@ HALF: Final = 0.1  # where there are 16 bits, also on the way to a gradient of 3
 KERNELS: Final = ("cuda",)  # kinds of device whose steps are kernels, where Triton is installed
 
 LOST: Final = (torch.OutOfMemoryError, torch.AcceleratorError)  # which say nothing of a step
+
+MOVE: Final = 0.1  # how far tensors are moved to see whether a plan holds for others too
 
 MOST: Final = 256  # plans that are kept
 
@@ -64,7 +66,7 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
         z: Projected inputs, ``(M, P)``.
         state: Tensors ``(N, size)``.
     """
-    if _hooked(cell) or transformed() or type(z) is not Tensor or z.is_meta:
+    if _hooked(cell) or watched() or type(z) is not Tensor or z.is_meta:
         return None
     kind = tuple(map(type, cell.modules()))
     if kind in _refused:
@@ -101,7 +103,7 @@ def _made(cell: Cell, z: Tensor, state: State) -> Plan | None:
         alone,
         torch.random.fork_rng(devices, device_type=z.device.type),
     ):
-        return with_tensors(cell, copies_of(cell), _compared, cell, z, state)
+        return _compared(stand_in(cell, copies_of(cell)), z, state)
 
 
 def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
@@ -132,8 +134,13 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
 
 
 def _equal(cell: Cell, z: Tensor, state: State, kernels: bool) -> Plan:
-    plan = taken_apart(cell, z, state, kernels)
-    _compare(plan, cell, z, state, MORE if kernels else SIZES)
+    sizes = MORE if kernels else SIZES
+    try:
+        plan = taken_apart(cell, z, state, kernels)
+        _compare(plan, cell, z, state, sizes)
+    except UntraceableError:  # numbers that are not finite, perhaps, as those of a memory that starts at -inf
+        plan = taken_apart(cell, z, state, kernels, fuse=False)
+        _compare(plan, cell, z, state, sizes)
     return plan
 
 
@@ -144,19 +151,33 @@ def _said(error: Exception) -> str:
 
 
 def _compare(plan: Plan, cell: Cell, z: Tensor, state: State, sizes: Sequence[int]) -> None:
-    """Refuses a plan that gives other numbers or gradients than the steps, from whatever state."""
-    torch.manual_seed(0)
+    """Refuses a plan that gives other numbers or gradients than the steps, from whatever state.
+
+    What is zero at first, as a gate that opens later, hides what it is multiplied with: so not only with the
+    cell's own tensors.
+    """
+    seed(z.device, 0)
     drawn = torch.randn(sum(sizes), z.shape[1]).to(z).requires_grad_(plan.learns and z.requires_grad)
     anywhere = tuple(torch.randn(sizes[0], tensor.shape[1]).to(tensor) for tensor in state)
+    first = cell.initial_state(sizes[0], drawn.detach())
+    moved = stand_in(cell, {name: _moved(tensor) for name, tensor in copies_of(cell).items()})
     rounded = torch.is_autocast_enabled(z.device.type) or not exact()
     close = {} if rounded else CLOSE
-    for before in (tuple(map(torch.zeros_like, anywhere)), anywhere):
-        results = (_result(plan, cell, drawn, sizes, before, planned) for planned in (True, False))
+    for own, before in ((cell, first), (cell, anywhere), (moved, anywhere)):
+        results = (_result(plan, own, drawn, sizes, before, planned) for planned in (True, False))
         for found, wanted in zip(*results, strict=True):
             scale = wanted.detach().abs().amax().nan_to_num(1.0).clamp(1.0, 1e30)
             near = close.get(wanted.dtype, HALF) * float(scale)
             if not torch.allclose(found, wanted, rtol=0, atol=near, equal_nan=True):
                 raise UntraceableError("gives other numbers when it is taken apart")
+
+
+def _moved(tensor: Tensor) -> Tensor:
+    """A parameter or buffer a little elsewhere."""
+    if not tensor.is_floating_point():
+        return tensor
+    noise = MOVE * torch.randn(tensor.shape).to(tensor)
+    return (tensor.detach() + noise).requires_grad_(tensor.requires_grad)
 
 
 def _result(
@@ -166,7 +187,7 @@ def _result(
     state = tuple(
         t.detach().to(d).requires_grad_(plan.learns) for t, d in zip(state, plan.dtypes, strict=True)
     )
-    torch.manual_seed(1)
+    seed(z.device, 1)
     if planned:
         y, last = unrolled(plan, cell, z, sizes, state)
     else:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import MethodType
 from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
 
 Result = TypeVar("Result")
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:
@@ -55,3 +58,48 @@ def with_tensors(
     finally:
         for table, key, tensor in places:
             table[key] = cast("Any", tensor)
+
+
+def stand_in(module: Module, tensors: Mapping[str, Tensor]) -> Module:
+    """A module like another, with other tensors, that may be called beside it; the other one is left alone.
+
+    It has the attributes that the other has now, and what becomes of its own the other does not see.
+
+    Args:
+        module: The other one.
+        tensors: By the names of :func:`named_tensors`; the others are those of the module.
+
+    Example:
+        >>> import torch
+        >>> layer = nn.Linear(1, 1, bias=False)
+        >>> stand_in(layer, {"weight": torch.tensor([[2.0]])})(torch.tensor([3.0]))
+        tensor([6.])
+    """
+    others = {id(tensor): tensors.get(name, tensor) for name, tensor in named_tensors(module).items()}
+    parts: dict[int, nn.Module] = {id(part): object.__new__(type(part)) for part in module.modules()}
+    for part in module.modules():
+        own = {name: _moved(value, parts) for name, value in vars(part).items()}
+        for table in ("_parameters", "_buffers"):
+            own[table] = {name: others.get(id(tensor)) for name, tensor in own[table].items()}
+        own["_modules"] = {name: parts.get(id(child)) for name, child in own["_modules"].items()}
+        vars(parts[id(part)]).update(own)
+    return cast("Module", parts[id(module)])
+
+
+def _moved(value: Any, parts: Mapping[int, nn.Module]) -> Any:
+    """An attribute; where it is a method of one of some modules, that of the one in its place."""
+    if isinstance(value, MethodType) and id(value.__self__) in parts:
+        return MethodType(value.__func__, parts[id(value.__self__)])
+    if isinstance(value, partial):
+        return partial(_moved(value.func, parts), *value.args, **value.keywords)
+    return value
+
+
+def contents(module: nn.Module) -> list[tuple[str, object]]:
+    """The attributes, parameters and buffers of a module and of those within; compare by identity."""
+    return [
+        item
+        for part in module.modules()
+        for table in (vars(part), part._parameters, part._buffers, part._modules)
+        for item in table.items()
+    ]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from operator import getitem, mul
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.operations import ATEN, draws, writes
-from rnnx.core.unrolling.substitution import copies_of, named_tensors, with_tensors
+from rnnx.core.unrolling.operations import ATEN, draws, is_view, written
+from rnnx.core.unrolling.substitution import contents, copies_of, named_tensors, stand_in
 
 ROWS = (2, 3)  # with which a step is recorded
+LARGE = 30.0  # inputs that a step may decide by where it should not
 
 
 @final
@@ -48,7 +51,7 @@ def settled(cell: Cell, z: Tensor, state: State) -> list[torch.dtype]:
     for _ in range(3):
         with torch.no_grad():
             before = _before(state, ROWS[0], dtypes)
-            _, after = with_tensors(cell, copies_of(cell), cell.step, _zeros(z, ROWS[0]), before)
+            _, after = stand_in(cell, copies_of(cell)).step(_zeros(z, ROWS[0]), before)
         found = [tensor.dtype for tensor in after]
         if not all(dtype.is_floating_point for dtype in found):
             raise UntraceableError("has a state of whole numbers")
@@ -61,7 +64,7 @@ def settled(cell: Cell, z: Tensor, state: State) -> list[torch.dtype]:
 def traced(cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype]) -> fx.Graph:
     """The operations of a step and of its gradients.
 
-    The step is recorded with two numbers of rows: what differs between the two is the number of rows.
+    The step is recorded with two numbers of rows, and other values: what differs is the number of rows.
     Gradients are wanted where they are recorded, at the tensors that require one, and then at the whole
     state.
 
@@ -81,11 +84,13 @@ def traced(cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype]) -
 
     Raises:
         UntraceableError: the step decides by the value of a number, computes with the number of rows, writes
-            over a tensor, or reads one that is no parameter, buffer, input or state.
+            over a tensor, draws random numbers of Python's or NumPy's, changes its own attributes, or reads a
+            tensor that is no parameter, buffer, input or state.
     """
+    zeros, large = _zeros(z, ROWS[0]), LARGE * torch.randn(ROWS[1], z.shape[1]).to(z)
     few, more = (
-        _recorded(cell, _zeros(z, rows), _before(state, rows, dtypes), requirements(cell, z, state))
-        for rows in ROWS
+        _recorded(cell, rows, _before(state, len(rows), dtypes), requirements(cell, z, state))
+        for rows in (zeros, large)
     )
     graph = _merged(few, more)
     (results,) = graph.output_node().args
@@ -119,13 +124,32 @@ def _recorded(cell: Cell, z: Tensor, state: State, wanted: Sequence[bool]) -> fx
     ]
     z, state, values = own[0], tuple(own[1 : 1 + len(state)]), own[1 + len(state) :]
     recorder = _Recorder(own)
+    cell = stand_in(cell, dict(zip(named, values, strict=True)))
+    before, drawn = contents(cell), _drawn()
     with recorder:
-        y, after = with_tensors(cell, dict(zip(named, values, strict=True)), cell.step, z, state)
+        y, after = cell.step(z, state)
+    if not _same(before, contents(cell)):
+        raise UntraceableError("changes its own attributes")
+    if _drawn() != drawn:
+        raise UntraceableError("draws random numbers of Python's or NumPy's")
     at = [torch.zeros_like(tensor).detach() for tensor in (y, *after)]
     recorder.give(at)
     with recorder:
         gradients = gradients_of((y, *after), own, at)
     return recorder.finish([y, *after, *gradients])
+
+
+def _drawn() -> tuple[Any, ...]:
+    """Where Python's and NumPy's random numbers stand."""
+    _, numbers, place, *_ = np.random.get_state(legacy=True)
+    return random.getstate(), np.asarray(numbers).tobytes(), place
+
+
+def _same(before: Sequence[tuple[str, object]], after: Sequence[tuple[str, object]]) -> bool:
+    """Whether both are the same objects by the same names."""
+    return len(before) == len(after) and all(
+        name == other and value is now for (name, value), (other, now) in zip(before, after, strict=True)
+    )
 
 
 @final
@@ -168,6 +192,8 @@ class _Recorder(TorchDispatchMode):
         elif isinstance(result, (Tensor, list, tuple)):
             read = fx.node.map_aggregate((args, kwargs), self._read)
             self._bind(result, self.graph.call_function(func, *read))
+        elif func._schema.is_mutable:
+            raise UntraceableError(f"writes over a tensor ({func})")
         return result
 
     def _read(self, value: Any) -> Any:
@@ -231,8 +257,10 @@ def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:
 def _check(nodes: Iterable[fx.Node]) -> None:
     """Refuses an operation that writes over what another one reads, and draws that nobody reads."""
     for node in nodes:
-        written = node.all_input_nodes[:1] if writes(node) else []
-        if any(len(target.users) > 1 or target.op == "placeholder" for target in written):
-            raise UntraceableError(f"writes over a tensor ({node.target})")
+        for target in written(node):
+            while is_view(target) and len(target.users) == 1:
+                target = target.all_input_nodes[0]
+            if len(target.users) > 1 or target.op == "placeholder":
+                raise UntraceableError(f"writes over a tensor ({node.target})")
         if draws(node) and not node.users:
             raise UntraceableError("draws random numbers for nothing")

@@ -11,10 +11,10 @@ from torch import Tensor
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.circumstances import Circumstances, transformed
+from rnnx.core.unrolling.circumstances import Circumstances, watched
 from rnnx.core.unrolling.plan import Plan
 from rnnx.core.unrolling.steps import step_by_step
-from rnnx.core.unrolling.substitution import named_tensors, with_tensors
+from rnnx.core.unrolling.substitution import named_tensors, stand_in
 from rnnx.core.unrolling.trace import gradients_of
 
 
@@ -33,13 +33,15 @@ def unrolled(plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: Sta
     Returns:
         ``y``, ``(M, output_size)``; and the state of each row after its last step.
     """
-    before = [tensor.to(dtype) for tensor, dtype in zip(state, plan.dtypes, strict=True)]
-    tensors = named_tensors(cell).values()
+    z = z.contiguous()
+    before = [tensor.to(dtype).contiguous() for tensor, dtype in zip(state, plan.dtypes, strict=True)]
+    named = list(named_tensors(cell).items())
+    tensors = dict(named[place] for place in plan.read)
     if plan.learns:
-        y, *last = _apply(plan, cell, list(sizes), z, *before, *tensors)
+        y, *last = _apply(plan, cell, list(tensors), list(sizes), z, *before, *tensors.values())
     else:
         with torch.autocast(z.device.type, enabled=False):
-            y, _, last = _forth(plan, list(sizes), z, before, plan.constant(*tensors))
+            y, _, last = _forth(plan, list(sizes), z, before, plan.constant(*tensors.values()))
     return y, tuple(last)
 
 
@@ -61,9 +63,11 @@ class _Unrolled(torch.autograd.Function):
     """The operations of a plan along time; what backward needs is saved as torch's own operations save it."""
 
     @staticmethod
-    def forward(ctx: Any, plan: Plan, cell: Cell, sizes: list[int], z: Tensor, *given: Tensor) -> Any:
-        ctx.plan, ctx.cell, ctx.sizes = plan, cell, sizes
-        ctx.circumstances = Circumstances.of(cell, z.device, plan.draws)
+    def forward(
+        ctx: Any, plan: Plan, cell: Cell, names: list[str], sizes: list[int], z: Tensor, *given: Tensor
+    ) -> Any:
+        ctx.plan, ctx.cell, ctx.names, ctx.sizes = plan, stand_in(cell, {}), names, sizes
+        ctx.circumstances = Circumstances.of(z.device, plan.draws)
         state, tensors = states.split(given, (len(plan.dtypes), len(given) - len(plan.dtypes)))
         with torch.autocast(z.device.type, enabled=False):
             constants = plan.constant(*tensors)
@@ -77,12 +81,12 @@ class _Unrolled(torch.autograd.Function):
         z, *saved = ctx.saved_tensors
         state, tensors, constants, stored = states.split(tuple(saved), ctx.counts)
         several = any(map(torch._C._functorch.is_legacy_batchedtensor, (at_y, *at_last)))
-        if torch.is_grad_enabled() or transformed() or several:
-            return None, None, None, *_again(ctx, [z, *state, *tensors], (at_y, *at_last))
+        if torch.is_grad_enabled() or watched() or several:
+            return None, None, None, None, *_again(ctx, [z, *state, *tensors], (at_y, *at_last))
         with torch.autocast(z.device.type, enabled=False):
             befores = _befores(ctx.plan.turn_befores, state, stored, ctx.sizes)
-            values = ctx.plan.turn(at_y, z, *befores, *stored, *constants)
-            return None, None, None, *_back(ctx.plan, ctx.sizes, values, constants, at_last)
+            values = ctx.plan.turn(at_y.contiguous(), z, *befores, *stored, *constants)
+            return None, None, None, None, *_back(ctx.plan, ctx.sizes, values, constants, at_last)
 
 
 def _befores(
@@ -107,19 +111,21 @@ def _back(
     """The gradients at the projected inputs, the state and the cell's tensors."""
     reads = plan.backward_reads
     passed = [form.empty(sum(sizes), at_last[0].device) for form in plan.passed]
-    to_state = plan.backward(sizes, values[:reads], at_last, constants, passed)
+    to_state = plan.backward(
+        sizes, values[:reads], [tensor.contiguous() for tensor in at_last], constants, passed
+    )
     to_z, *to_tensors = plan.late(*passed, *values[reads:], *constants)
     return [to_z, *to_state, *to_tensors]
 
 
 def _again(ctx: Any, given: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor | None]:
     """The gradients as a function that can be differentiated: those of the loop of steps."""
-    count, names = len(ctx.plan.dtypes), named_tensors(ctx.cell)
-    with ctx.circumstances.again(ctx.cell), torch.enable_grad():
+    count = len(ctx.plan.dtypes)
+    with ctx.circumstances.again(), torch.enable_grad():
         given = [tensor.view_as(tensor) for tensor in given]  # through which the gradient's own gradient goes
         z, state, tensors = given[0], tuple(given[1 : 1 + count]), given[1 + count :]
-        named = dict(zip(names, tensors, strict=True))
-        y, last = with_tensors(ctx.cell, named, step_by_step, ctx.cell.step, z, ctx.sizes, state)
+        cell = stand_in(ctx.cell, dict(zip(ctx.names, tensors, strict=True)))
+        y, last = step_by_step(cell.step, z, ctx.sizes, state)
     return gradients_of((y, *last), given, at, torch.is_grad_enabled())
 
 
