@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import final
@@ -248,10 +249,9 @@ def test_a_wrong_shape_is_refused(cell: Odd, shapes: dict[str, tuple[int, ...]],
 @pytest.mark.parametrize("lengths", [[6, 2], [-1, 5]])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_lengths_that_no_row_can_have_are_refused(cell: Odd, lengths: list[int], reverse: bool) -> None:
-    with pytest.raises(
-        ValueError, match=rf"^lengths must be from 0 to 5, got \[{lengths[0]}, {lengths[1]}\]$"
-    ):
-        scan(cell, torch.ones(2, 5, I).double(), torch.tensor(lengths), reverse=reverse)
+    x, said = torch.ones(2, 5, I).double(), re.escape(f"lengths must be from 0 to 5, got {lengths}")
+    with pytest.raises(ValueError, match=said):
+        scan(cell, x, torch.tensor(lengths), reverse=reverse)
 
 
 def test_a_state_of_too_few_tensors_is_refused(cell: Odd, x: Tensor) -> None:

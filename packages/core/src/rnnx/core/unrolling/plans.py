@@ -6,6 +6,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from importlib.util import find_spec
+from threading import RLock
 from typing import Final, final
 
 import torch
@@ -37,6 +38,7 @@ MOST: Final = 256  # plans that are kept
 
 _plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
 _refused: set[Hashable] = set()
+_lock: Final = RLock()
 
 
 @final
@@ -72,13 +74,8 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
     if kind in _refused:
         return None
     try:
-        signature = _signature(cell, z, state)
-        if signature not in _plans:
-            _plans[signature] = _made(cell, z, state)
-            if _signature(cell, z, state) != signature:
-                raise UntraceableError("changes its own attributes")
-            if len(_plans) > MOST:
-                _plans.popitem(last=False)
+        with _lock:
+            return _kept(cell, z, state)
     except UntraceableError as error:
         _refused.add(kind)
         name = type(cell).__name__
@@ -88,6 +85,17 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
             stacklevel=5,
         )
         return None
+
+
+def _kept(cell: Cell, z: Tensor, state: State) -> Plan | None:
+    """The plan that there is, or a new one."""
+    signature = _signature(cell, z, state)
+    if signature not in _plans:
+        _plans[signature] = _made(cell, z, state)
+        if _signature(cell, z, state) != signature:
+            raise UntraceableError("changes its own attributes")
+        if len(_plans) > MOST:
+            _plans.popitem(last=False)
     _plans.move_to_end(signature)
     return _plans[signature]
 
@@ -123,7 +131,7 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
                 f"cell {type(cell).__name__} is run without a kernel of its own, which is slower: its step "
                 f"{_said(error)}",
                 NoKernelWarning,
-                stacklevel=8,
+                stacklevel=9,
             )
     try:
         return _equal(cell, z, state, kernels=False)
