@@ -24,6 +24,7 @@ RUNS = {
     "memory, digits": ("task=memory", "data=digits", "trainer.limit_train_batches=12"),
     "ner": ("task=ner", *UNEVEN, "task.dropout=0", "task.singleton_dropout=0"),
     "nmt": ("task=nmt", *UNEVEN, "task.dropout=0"),
+    "nmt, two batches a step": ("task=nmt", *UNEVEN, "task.dropout=0", "trainer.accumulate_grad_batches=2"),
     "sentiment, trees": ("task=sentiment", "cell=tree-lstm", *UNEVEN, "task.dropout=0"),
     "sentiment, texts": ("task=sentiment", "data.trees=false", *UNEVEN, "task.dropout=0"),
     "video": ("task=video", *UNEVEN, "task.dropout=0"),

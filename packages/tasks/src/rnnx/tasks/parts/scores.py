@@ -65,6 +65,8 @@ class Perplexity(CrossEntropy):
 class BitsPerCharacter(CrossEntropy):
     """The information of a text in bits, over its characters.
 
+    Where words are unknown, it is that of a text with ``<unk>`` in their place, over all characters.
+
     Args:
         characters: Characters (code points, line ends included) of the text for each of its tokens.
 
