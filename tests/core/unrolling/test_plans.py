@@ -992,3 +992,23 @@ def test_a_plan_that_is_made_in_another_thread_leaves_the_cell_alone() -> None:
             assert cell.recurrent.weight is own
     finally:
         sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize(("calls", "said"), [(1, 1), (3, 0)])
+def test_a_cell_that_is_another_at_each_call_is_run_step_by_step(calls: int, said: int) -> None:
+    class Annealed(Elman):
+        rate = 1.0
+
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            h = torch.tanh(self.rate * (self.input(z) + self.recurrent(state[0])))
+            return h, (h,)
+
+    cell = Annealed()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for number in range(30):
+            cell.rate = 1 / (1 + number)
+            for _ in range(calls):
+                as_the_loop(cell)
+    assert len(caught) == said
+    assert all("changes from call to call; make it a buffer" in str(warning.message) for warning in caught)

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from importlib.util import find_spec
 from threading import RLock
 from typing import Final, final
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -35,9 +36,11 @@ LOST: Final = (torch.OutOfMemoryError, torch.AcceleratorError)  # which say noth
 MOVE: Final = 0.1  # how far tensors are moved to see whether a plan holds for others too
 
 MOST: Final = 256  # plans that are kept
+RESTLESS: Final = 20  # plans of one cell that are made if every other time it is asked for there is none
 
 _plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
 _refused: set[Hashable] = set()
+_asked: WeakKeyDictionary[Cell, tuple[int, int]] = WeakKeyDictionary()  # how often, and how often in vain
 _lock: Final = RLock()
 
 
@@ -90,7 +93,11 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
 def _kept(cell: Cell, z: Tensor, state: State) -> Plan | None:
     """The plan that there is, or a new one."""
     signature = _signature(cell, z, state)
+    asked, made = _asked.get(cell, (0, 0))
+    _asked[cell] = asked + 1, made + (signature not in _plans)
     if signature not in _plans:
+        if made > RESTLESS and 2 * made > asked:
+            raise UntraceableError("depends on an attribute that changes from call to call; make it a buffer")
         _plans[signature] = _made(cell, z, state)
         if _signature(cell, z, state) != signature:
             raise UntraceableError("changes its own attributes")
