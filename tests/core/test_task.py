@@ -291,6 +291,13 @@ def test_the_batches_of_a_step_are_one(tmp_path: Path) -> None:
     assert task.guess.item() == pytest.approx(6.0)
 
 
+def test_a_batch_of_a_step_may_predict_nothing(tmp_path: Path) -> None:
+    task = Mean(NET, {})
+    task.optimizer = SGD(lr=1.0)
+    fit(task, tmp_path, [], [4.0, 2.0], [], accumulate_grad_batches=3)
+    assert task.guess.item() == pytest.approx(3.0)
+
+
 def half_precision(folder: Path, fused: bool) -> float:
     """The gradient is 8, clipped at a quarter."""
 

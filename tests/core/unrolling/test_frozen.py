@@ -6,9 +6,9 @@ from abc import ABC
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from random import Random
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -25,6 +25,10 @@ class Settings:
 
     def scaled(self) -> Any:
         return 2 * self.rate
+
+
+class Listed(list):
+    pass
 
 
 class Slotted:
@@ -131,12 +135,24 @@ def test_weights_are_kept_out_and_not_kept_alive() -> None:
     assert weight() is None
 
 
-@pytest.mark.parametrize("value", [deque(), torch.Generator(), Random(1)])
+@pytest.mark.parametrize("value", [deque(), np.zeros(2), weakref.ref(Listed())])
 def test_what_can_be_changed_without_a_trace_is_refused(value: Any) -> None:
     with pytest.raises(
         UntraceableError, match=rf"^may depend on an attribute of type {type(value).__name__}$"
     ):
         frozen(Settings(value))
+
+
+def test_the_defaults_of_each_function_are_seen() -> None:
+    def inner(x: float, gain: float = 2.0) -> float:
+        return gain * x
+
+    def outer(x: float, shift: float = 1.0) -> float:
+        return inner(x) + shift
+
+    before = frozen(outer)
+    inner.__defaults__ = (3.0,)
+    assert frozen(outer) != before
 
 
 def test_what_encloses_its_owner_does_not_keep_it_alive() -> None:

@@ -1012,3 +1012,40 @@ def test_a_cell_that_is_another_at_each_call_is_run_step_by_step(calls: int, sai
                 as_the_loop(cell)
     assert len(caught) == said
     assert all("changes from call to call; make it a buffer" in str(warning.message) for warning in caught)
+
+
+def test_making_a_plan_leaves_the_buffers_of_a_module_that_has_two_names() -> None:
+    class Normed(Elman):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(P)
+            self.norms = {"z": self.norm}
+
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            return super().step(self.norms["z"](z), state)
+
+    found = []
+    for way in (scan, loop):
+        torch.manual_seed(0)
+        cell = Normed()
+        x, state = given_to(cell)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            y, _ = way(cell, x, None, state)
+        found.append([y, cell.norm.running_var, cell.norm.num_batches_tracked])
+    same(*found)
+
+
+def test_a_layer_that_has_two_names_is_planned() -> None:
+    class Listed(Elman):
+        def __init__(self) -> None:
+            super().__init__()
+            self.both = [self.input, self.recurrent]
+
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            h = torch.tanh(self.both[0](z) + self.both[1](state[0]))
+            return h, (h,)
+
+    cell = Listed()
+    assert plan_for(cell) is not None
+    assert warned(cell) == []

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnx.core.unrolling.substitution import contents, copies_of, named_tensors, stand_in, with_tensors
+from rnnx.core.unrolling.substitution import (
+    called_with,
+    contents,
+    copies_of,
+    is_separable,
+    named_tensors,
+    stand_in,
+    with_tensors,
+)
 
 
 class Tied(nn.Module):
@@ -74,19 +85,16 @@ def test_copies_require_what_their_tensors_require() -> None:
 
 
 class Own(nn.Module):
-    """Methods among its attributes, and an attribute that a call leaves."""
+    """An attribute that a call leaves."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.inner, self.rate = nn.Linear(1, 1, bias=False), 2.0
-        self.scale, self.once = self.scaled, partial(self.scaled)
-
-    def scaled(self, x: Tensor) -> Tensor:
-        return self.rate * self.inner(x)
+        self.inner, self.rate, self.shape = nn.Linear(1, 1, bias=False), 2.0, [1, (2, "a")]
+        self.function = torch.tanh
 
     def forward(self, x: Tensor) -> Tensor:
         self.seen = x
-        return self.scale(x) + self.once(x)
+        return self.rate * self.inner(x)
 
 
 def test_a_stand_in_has_other_tensors_wherever_they_are_read() -> None:
@@ -96,8 +104,6 @@ def test_a_stand_in_has_other_tensors_wherever_they_are_read() -> None:
     assert type(other) is Tied
     assert other.again is other.first
     assert other(torch.tensor([1.0, 10.0])).tolist() == [14.0, 86.0]
-    own = Own()
-    assert stand_in(own, {"inner.weight": torch.tensor([[3.0]])})(torch.ones(1)).tolist() == [12.0]
 
 
 def test_what_becomes_of_a_stand_in_and_of_the_module_the_other_does_not_see() -> None:
@@ -105,10 +111,59 @@ def test_what_becomes_of_a_stand_in_and_of_the_module_the_other_does_not_see() -
     before = contents(module)
     other = stand_in(module, {"inner.weight": torch.tensor([[1.0]])})
     module.rate = 5.0
-    assert other(torch.ones(1)).tolist() == [4.0]
+    assert other(torch.ones(1)).tolist() == [2.0]
     other.inner.weight = nn.Parameter(torch.zeros(1, 1))
-    module.rate = 2.0
+    module.rate = before_rate = dict(before)["rate"]
     after = contents(module)
+    assert before_rate == 2.0
     assert [name for name, _ in after] == [name for name, _ in before]
-    assert all(now is value for (_, value), (_, now) in zip(before, after, strict=True) if value != 2.0)
+    assert all(now is value for (_, value), (_, now) in zip(before, after, strict=True))
     assert "seen" in dict(contents(other))
+
+
+def listed(module: Own) -> None:
+    module.several = [module.inner]
+
+
+def enclosed(module: Own) -> None:
+    module.function = lambda x: module.inner(x)
+
+
+def given(module: Own) -> None:
+    module.function = lambda x, inner=module.inner: inner(x)
+
+
+def bound(module: Own) -> None:
+    module.function = partial(module.forward)
+
+
+def weak(module: Own) -> None:
+    module.owner = weakref.ref(module)
+
+
+def proxied(module: Own) -> None:
+    module.owner = weakref.proxy(module)
+
+
+def held(module: Own) -> None:
+    module.holder = SimpleNamespace(weight={"w": module.inner.weight})
+
+
+@pytest.mark.parametrize("join", [listed, enclosed, given, bound, weak, proxied, held])
+def test_what_leads_back_to_its_own_is_called_itself(join: Callable[[Own], None]) -> None:
+    module = Own()
+    assert is_separable(module)
+    join(module)
+    assert not is_separable(module)
+    weight = module.inner.weight
+    seen = called_with(module, {"inner.weight": torch.tensor([[3.0]])}, lambda own: (own, own(torch.ones(1))))
+    assert seen[0] is module
+    assert seen[1].tolist() == [6.0]
+    assert module.inner.weight is weight
+
+
+def test_what_does_not_is_left_alone() -> None:
+    module = Own()
+    other = called_with(module, {"inner.weight": torch.tensor([[3.0]])}, lambda own: own)
+    assert other is not module
+    assert other(torch.ones(1)).tolist() == [6.0]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -20,17 +21,28 @@ def halved(x: float) -> float:
     return x / 2
 
 
+def unchanged(function: Callable[..., float]) -> Callable[..., float]:
+    @wraps(function)
+    def call(*args: Any) -> float:
+        return function(*args) if args else absent  # noqa: F821
+
+    return call
+
+
 class Base:
+    act = round
+
     def shifted(self, x: float) -> float:
         return x + 1
 
 
 class Cell(nn.Module, Base):
     rate = 0.5
-    note = "unread"
+    note, scaling = "unread", 1.0
 
+    @unchanged
     def step(self, x: float) -> float:
-        return self.rate * sum(doubled(self.shifted(y)) for y in [x]) + self.offset
+        return self.rate * self.act(self.scaling) * sum(doubled(self.shifted(y)) for y in [x]) + self.offset
 
     @property
     def offset(self) -> float:
@@ -54,12 +66,16 @@ def other(self: Any, x: float) -> float:
     [
         lambda patch: patch.setattr(Cell, "step", other),
         lambda patch: patch.setattr(Cell, "rate", 0.25),
+        lambda patch: patch.setattr(Cell, "shifted", other, raising=False),
+        lambda patch: patch.setattr(Cell, "scaling", 3.0),
+        lambda patch: patch.setattr(Base, "act", abs),
+        lambda patch: patch.setitem(globals(), "absent", 3.0),
         lambda patch: patch.setattr(Cell, "offset", property(lambda self: 1.0)),
         lambda patch: patch.setattr(Base, "shifted", other),
         lambda patch: patch.setitem(globals(), "FACTOR", 3.0),
         lambda patch: patch.setitem(globals(), "doubled", halved),
         lambda patch: patch.setattr(doubled, "__code__", halved.__code__),
-        lambda patch: patch.setattr(Cell.step, "__code__", other.__code__),
+        lambda patch: patch.setattr(Cell.step.__wrapped__, "__code__", other.__code__),
     ],
 )
 def test_a_change_of_what_a_step_leads_to_is_seen(
@@ -77,6 +93,7 @@ def test_a_change_of_what_a_step_leads_to_is_seen(
         lambda patch: patch.setattr(Cell, "note", "changed"),
         lambda patch: patch.setattr(Cell, "project", other),
         lambda patch: patch.setitem(globals(), "UNREAD", 2.0),
+        lambda patch: patch.setitem(globals(), "rate", 2.0),
     ],
 )
 def test_what_it_does_not_lead_to_does_not_count(

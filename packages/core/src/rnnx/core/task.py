@@ -176,8 +176,8 @@ class Task(L.LightningModule, ABC):
             self._predicted = before + count
             for parameter in self.parameters():
                 if parameter.grad is not None:
-                    parameter.grad *= before / self._predicted
-        return self._predicted / batches
+                    parameter.grad *= before / self._predicted.clamp(min=1)
+        return self._predicted.clamp(min=1) / batches
 
     @final
     def on_fit_start(self) -> None:

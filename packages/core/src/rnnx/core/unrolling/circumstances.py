@@ -1,4 +1,4 @@
-"""What a step depends on besides its cell: modes, the precision, where the random numbers stand."""
+"""What a step depends on besides tensors: modes, the precision, where the random numbers stand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 
@@ -35,29 +35,34 @@ class Circumstances:
     Attributes:
         device: It.
         autocast: The type of autocast on it; None without.
+        training: Of each module, whether it was in training.
         random: Where torch's generators stood, the CPU's and the device's; None where nothing is drawn.
     """
 
     device: torch.device
     autocast: torch.dtype | None
+    training: Sequence[bool]
     random: Sequence[Tensor] | None
 
     @classmethod
-    def of(cls, device: torch.device, draws: bool) -> Circumstances:
+    def of(cls, module: nn.Module, device: torch.device, draws: bool) -> Circumstances:
         """Those of now.
 
         Args:
+            module: Whose modules are meant.
             device: The device.
             draws: Whether random numbers are drawn.
         """
         kind = device.type
         autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        training = [part.training for part in module.modules()]
         own = [] if kind == "cpu" else [torch.get_device_module(kind).get_rng_state(device)]
-        return cls(device, autocast, [torch.get_rng_state(), *own] if draws else None)
+        return cls(device, autocast, training, [torch.get_rng_state(), *own] if draws else None)
 
     @contextmanager
-    def again(self) -> Iterator[None]:
+    def again(self, module: nn.Module) -> Iterator[None]:
         """Makes it so once more, for a while."""
+        now = Circumstances.of(module, self.device, draws=False)
         kind = self.device.type
         devices = [] if kind == "cpu" else [self.device]
         with (
@@ -69,7 +74,15 @@ class Circumstances:
                 torch.set_rng_state(first)
                 for state in own:
                     torch.get_device_module(kind).set_rng_state(state, self.device)
-            yield
+            self._set(module)
+            try:
+                yield
+            finally:
+                now._set(module)
+
+    def _set(self, module: nn.Module) -> None:
+        for part, training in zip(module.modules(), self.training, strict=True):
+            part.training = training
 
 
 def seed(device: torch.device, number: int) -> None:

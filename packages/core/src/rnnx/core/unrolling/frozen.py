@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from functools import partial
-from types import (
-    BuiltinFunctionType,
-    CellType,
-    FunctionType,
-    MemberDescriptorType,
-    MethodDescriptorType,
-    MethodType,
-    ModuleType,
-    WrapperDescriptorType,
-)
+from types import CellType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any, Final
 
-import torch
 from torch import Tensor, nn
 
 from rnnx.core.unrolling.trace import UntraceableError
-from rnnx.core.unrolling.versions import PLAIN, is_librarys, version
+from rnnx.core.unrolling.versions import PLAIN, is_librarys, named, version
 
 HEAP: Final = 1 << 9  # the flag of a class that is written in Python
 INTERNAL: Final = frozenset(vars(nn.Module())) - {"training", "_parameters", "_buffers", "_modules"}
-UNCHANGING: Final = (  # known by themselves, and always the same
-    *(object, ModuleType, BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType),
-    *(torch.dtype, torch.layout, torch.memory_format, torch._ops.OpOverload, torch._ops.OpOverloadPacket),
-)
 PARTED: Final = (Tensor, nn.Module, MethodType, FunctionType, CellType, partial, dict, list, tuple, set)
 
 
@@ -60,9 +46,10 @@ def _frozen(value: Any, met: dict[int, int]) -> Hashable:
             return kind, met[id(value)]
         met[id(value)] = len(met)
         return kind, _parts(value, met)
-    by_identity = vars(object)["__hash__"]
-    if kind not in UNCHANGING and getattr(kind, "__hash__", None) in (None, by_identity):
-        raise UntraceableError(f"may depend on an attribute of type {kind.__name__}")
+    try:
+        hash(value)
+    except TypeError:
+        raise UntraceableError(f"may depend on an attribute of type {kind.__name__}") from None
     return kind, value
 
 
@@ -91,12 +78,13 @@ def _of_function(function: FunctionType, met: dict[int, int]) -> Hashable:
     """Its code, what it has by itself, and what its code may find in its module."""
     if is_librarys(function.__module__):
         return function
-    around = function.__globals__
-    named = [(name, around[name]) for name in function.__code__.co_names if name in around]
+    around, (of_module, _) = function.__globals__, named(function.__code__)
+    own = (function.__defaults__, function.__kwdefaults__, function.__closure__)
+    read = [(name, around[name]) for name in sorted(of_module) if name in around]
     return (
         function.__code__,
-        _frozen((function.__defaults__, function.__kwdefaults__, function.__closure__), met),
-        tuple((name, _frozen(part, met)) for name, part in named if _is_own(part, function.__module__)),
+        tuple(_frozen(part, met) for part in own),
+        tuple((name, _frozen(part, met)) for name, part in read if _is_own(part, function.__module__)),
     )
 
 

@@ -79,6 +79,7 @@ class Plan:
         backward_reads: How many values backward reads.
         learns: Whether any gradient is wanted.
         draws: Whether the step draws random numbers.
+        separable: Whether the cell :func:`~rnnx.core.unrolling.substitution.is_separable`.
     """
 
     constant: Part
@@ -98,6 +99,7 @@ class Plan:
     backward_reads: int
     learns: bool
     draws: bool
+    separable: bool = False
 
 
 def taken_apart(cell: Cell, z: Tensor, state: State, kernels: bool = False, fuse: bool = True) -> Plan:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from threading import RLock
 from typing import Final, final
@@ -20,7 +22,7 @@ from rnnx.core.unrolling.circumstances import exact, seed, watched
 from rnnx.core.unrolling.frozen import frozen
 from rnnx.core.unrolling.plan import Plan, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
-from rnnx.core.unrolling.substitution import copies_of, named_tensors, stand_in
+from rnnx.core.unrolling.substitution import called_with, copies_of, is_separable, named_tensors
 from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
 from rnnx.core.unrolling.unrolled import unrolled
 
@@ -118,7 +120,8 @@ def _made(cell: Cell, z: Tensor, state: State) -> Plan | None:
         alone,
         torch.random.fork_rng(devices, device_type=z.device.type),
     ):
-        return _compared(stand_in(cell, copies_of(cell)), z, state)
+        plan = called_with(cell, copies_of(cell), lambda cell: _compared(cell, z, state))
+    return plan and replace(plan, separable=is_separable(cell))
 
 
 def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
@@ -175,11 +178,16 @@ def _compare(plan: Plan, cell: Cell, z: Tensor, state: State, sizes: Sequence[in
     drawn = torch.randn(sum(sizes), z.shape[1]).to(z).requires_grad_(plan.learns and z.requires_grad)
     anywhere = tuple(torch.randn(sizes[0], tensor.shape[1]).to(tensor) for tensor in state)
     first = cell.initial_state(sizes[0], drawn.detach())
-    moved = stand_in(cell, {name: _moved(tensor) for name, tensor in copies_of(cell).items()})
+    moved = {name: _moved(tensor) for name, tensor in copies_of(cell).items()}
     rounded = torch.is_autocast_enabled(z.device.type) or not exact()
     close = {} if rounded else CLOSE
-    for own, before in ((cell, first), (cell, anywhere), (moved, anywhere)):
-        results = (_result(plan, own, drawn, sizes, before, planned) for planned in (True, False))
+    for tensors, before in (({}, first), ({}, anywhere), (moved, anywhere)):
+        results = [
+            called_with(
+                cell, tensors, partial(_result, plan, z=drawn, sizes=sizes, state=before, planned=planned)
+            )
+            for planned in (True, False)
+        ]
         for found, wanted in zip(*results, strict=True):
             scale = wanted.detach().abs().amax().nan_to_num(1.0).clamp(1.0, 1e30)
             near = close.get(wanted.dtype, HALF) * float(scale)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
-from functools import partial
-from types import MethodType
-from typing import Any, TypeVar, cast
+from types import ModuleType
+from typing import Any, Final, TypeVar, cast
+from weakref import ProxyTypes, ReferenceType
 
 from torch import Tensor, nn
 
 Result = TypeVar("Result")
 Module = TypeVar("Module", bound=nn.Module)
+TABLES: Final = ("_parameters", "_buffers", "_modules")
+FAR: Final = 10_000  # objects after which it is not looked further
 
 
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:
@@ -60,8 +63,24 @@ def with_tensors(
             table[key] = cast("Any", tensor)
 
 
+def called_with(
+    module: Module, tensors: Mapping[str, Tensor], function: Callable[[Module], Result]
+) -> Result:
+    """Calls a function of a module with other tensors, and leaves the module alone if that can be.
+
+    Args:
+        module: The module. Where it :func:`is_separable`, the function gets one in its stead, and what
+            becomes of that one it does not see; else itself, for a while.
+        tensors: By the names of :func:`named_tensors`.
+        function: Of a module.
+    """
+    if is_separable(module):
+        return function(stand_in(module, tensors))
+    return with_tensors(module, tensors, function, module)
+
+
 def stand_in(module: Module, tensors: Mapping[str, Tensor]) -> Module:
-    """A module like another, with other tensors, that may be called beside it; the other one is left alone.
+    """A separable module's like, with other tensors, that may be called beside it.
 
     It has the attributes that the other has now, and what becomes of its own the other does not see.
 
@@ -78,7 +97,7 @@ def stand_in(module: Module, tensors: Mapping[str, Tensor]) -> Module:
     others = {id(tensor): tensors.get(name, tensor) for name, tensor in named_tensors(module).items()}
     parts: dict[int, nn.Module] = {id(part): object.__new__(type(part)) for part in module.modules()}
     for part in module.modules():
-        own = {name: _moved(value, parts) for name, value in vars(part).items()}
+        own = dict(vars(part))
         for table in ("_parameters", "_buffers"):
             own[table] = {name: others.get(id(tensor)) for name, tensor in own[table].items()}
         own["_modules"] = {name: parts.get(id(child)) for name, child in own["_modules"].items()}
@@ -86,13 +105,34 @@ def stand_in(module: Module, tensors: Mapping[str, Tensor]) -> Module:
     return cast("Module", parts[id(module)])
 
 
-def _moved(value: Any, parts: Mapping[int, nn.Module]) -> Any:
-    """An attribute; where it is a method of one of some modules, that of the one in its place."""
-    if isinstance(value, MethodType) and id(value.__self__) in parts:
-        return MethodType(value.__func__, parts[id(value.__self__)])
-    if isinstance(value, partial):
-        return partial(_moved(value.func, parts), *value.args, **value.keywords)
-    return value
+def is_separable(module: nn.Module) -> bool:
+    """Whether a module is no more than its attributes, and these lead to no module or tensor of its own.
+
+    A list of layers that are there by name too, or a function that encloses the module, does.
+    """
+    parts = list(module.modules())
+    tables = [table for part in parts for table in (part._parameters, part._buffers)]
+    own = {id(part) for part in parts}
+    own |= {id(tensor) for table in tables for tensor in table.values() if tensor is not None}
+    if any(vars(base).get("__slots__") for part in parts for base in type(part).__mro__):
+        return False
+    waiting = [value for part in parts for name, value in vars(part).items() if name not in TABLES]
+    seen = set(map(id, waiting))
+    while waiting:
+        value = waiting.pop()
+        if id(value) in own or type(value) in ProxyTypes or len(seen) > FAR:
+            return False
+        reached = [value()] if isinstance(value, ReferenceType) else gc.get_referents(value)
+        for other in reached:
+            if id(other) not in seen and not _is_everyones(other):
+                seen.add(id(other))
+                waiting.append(other)
+    return True
+
+
+def _is_everyones(value: Any) -> bool:
+    """Whether a value is a class, a module, or what a module holds, which all lead everywhere."""
+    return isinstance(value, (type, ModuleType)) or (isinstance(value, dict) and "__builtins__" in value)
 
 
 def contents(module: nn.Module) -> list[tuple[str, object]]:

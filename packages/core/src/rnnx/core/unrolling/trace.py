@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from operator import getitem, mul
+from operator import getitem, methodcaller, mul
 from typing import Any, final
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling.operations import ATEN, draws, is_view, written
-from rnnx.core.unrolling.substitution import contents, copies_of, named_tensors, stand_in
+from rnnx.core.unrolling.substitution import called_with, contents, copies_of, named_tensors
 
 ROWS = (2, 3)  # with which a step is recorded
 LARGE = 30.0  # inputs that a step may decide by where it should not
@@ -51,7 +51,8 @@ def settled(cell: Cell, z: Tensor, state: State) -> list[torch.dtype]:
     for _ in range(3):
         with torch.no_grad():
             before = _before(state, ROWS[0], dtypes)
-            _, after = stand_in(cell, copies_of(cell)).step(_zeros(z, ROWS[0]), before)
+            step = methodcaller("step", _zeros(z, ROWS[0]), before)
+            _, after = called_with(cell, copies_of(cell), step)
         found = [tensor.dtype for tensor in after]
         if not all(dtype.is_floating_point for dtype in found):
             raise UntraceableError("has a state of whole numbers")
@@ -124,14 +125,18 @@ def _recorded(cell: Cell, z: Tensor, state: State, wanted: Sequence[bool]) -> fx
     ]
     z, state, values = own[0], tuple(own[1 : 1 + len(state)]), own[1 + len(state) :]
     recorder = _Recorder(own)
-    cell = stand_in(cell, dict(zip(named, values, strict=True)))
-    before, drawn = contents(cell), _drawn()
-    with recorder:
-        y, after = cell.step(z, state)
-    if not _same(before, contents(cell)):
-        raise UntraceableError("changes its own attributes")
-    if _drawn() != drawn:
-        raise UntraceableError("draws random numbers of Python's or NumPy's")
+
+    def stepped(cell: Cell) -> tuple[Tensor, State]:
+        before, drawn = contents(cell), _drawn()
+        with recorder:
+            found = cell.step(z, state)
+        if not _same(before, contents(cell)):
+            raise UntraceableError("changes its own attributes")
+        if _drawn() != drawn:
+            raise UntraceableError("draws random numbers of Python's or NumPy's")
+        return found
+
+    y, after = called_with(cell, dict(zip(named, values, strict=True)), stepped)
     at = [torch.zeros_like(tensor).detach() for tensor in (y, *after)]
     recorder.give(at)
     with recorder:

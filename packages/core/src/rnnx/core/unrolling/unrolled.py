@@ -14,7 +14,7 @@ from rnnx.core.state import State
 from rnnx.core.unrolling.circumstances import Circumstances, watched
 from rnnx.core.unrolling.plan import Plan
 from rnnx.core.unrolling.steps import step_by_step
-from rnnx.core.unrolling.substitution import named_tensors, stand_in
+from rnnx.core.unrolling.substitution import called_with, named_tensors, stand_in
 from rnnx.core.unrolling.trace import gradients_of
 
 
@@ -66,8 +66,9 @@ class _Unrolled(torch.autograd.Function):
     def forward(
         ctx: Any, plan: Plan, cell: Cell, names: list[str], sizes: list[int], z: Tensor, *given: Tensor
     ) -> Any:
-        ctx.plan, ctx.cell, ctx.names, ctx.sizes = plan, stand_in(cell, {}), names, sizes
-        ctx.circumstances = Circumstances.of(z.device, plan.draws)
+        ctx.plan, ctx.names, ctx.sizes = plan, names, sizes
+        ctx.cell = stand_in(cell, {}) if plan.separable else cell
+        ctx.circumstances = Circumstances.of(cell, z.device, plan.draws)
         state, tensors = states.split(given, (len(plan.dtypes), len(given) - len(plan.dtypes)))
         with torch.autocast(z.device.type, enabled=False):
             constants = plan.constant(*tensors)
@@ -121,11 +122,11 @@ def _back(
 def _again(ctx: Any, given: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor | None]:
     """The gradients as a function that can be differentiated: those of the loop of steps."""
     count = len(ctx.plan.dtypes)
-    with ctx.circumstances.again(), torch.enable_grad():
+    with ctx.circumstances.again(ctx.cell), torch.enable_grad():
         given = [tensor.view_as(tensor) for tensor in given]  # through which the gradient's own gradient goes
         z, state, tensors = given[0], tuple(given[1 : 1 + count]), given[1 + count :]
-        cell = stand_in(ctx.cell, dict(zip(ctx.names, tensors, strict=True)))
-        y, last = step_by_step(cell.step, z, ctx.sizes, state)
+        named = dict(zip(ctx.names, tensors, strict=True))
+        y, last = called_with(ctx.cell, named, lambda cell: step_by_step(cell.step, z, ctx.sizes, state))
     return gradients_of((y, *last), given, at, torch.is_grad_enabled())
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dis import get_instructions
+from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any, Final, final
 
@@ -10,6 +12,7 @@ PLAIN: Final = (type(None), bool, int, float, complex, str)  # whose values say 
 LIBRARIES: Final = frozenset({"builtins", "abc", "typing", "torch"})  # which stay as they are
 ENTRIES: Final = ("step", "forward")  # of those that have them the methods that are called first
 MOST: Final = 1000  # versions that are kept
+MISSING: Final = object()  # what there is not
 
 _versions: dict[type, _Version] = {}
 
@@ -17,9 +20,9 @@ _versions: dict[type, _Version] = {}
 def version(kind: type) -> object:
     """What stays the same while a class does what it did, and is another object once it may not.
 
-    That goes by the code of its methods and of the functions of their modules, and by the numbers and texts
-    among what they name: attributes of the class, and of their modules. Where it has a ``step`` or a
-    ``forward``, only what they lead to counts.
+    That goes by the code of its methods and of the functions of their modules that these call, and by which
+    objects they name: attributes of the class, and of their modules. Where it has a ``step`` or a
+    ``forward``, only what they lead to counts. What becomes of such an object itself is not seen.
 
     Args:
         kind: The class.
@@ -58,53 +61,57 @@ class _Version:
         self.values: list[tuple[Mapping[str, Any], str, Any]] = []
         spaces = [vars(base) for base in kind.__mro__ if not is_librarys(base.__module__)]
         names = {name for space in spaces for name in space}
-        self._follow(spaces, [name for name in ENTRIES if name in names] or names)
+        entries = {name for name in ENTRIES if any(name in vars(base) for base in kind.__mro__)}
+        self._follow(spaces, entries or names)
 
     def holds(self) -> bool:
         """Whether the class is still so."""
-        return all(space.get(name) is value for space, name, value in self.values) and all(
+        return all(space.get(name, MISSING) is value for space, name, value in self.values) and all(
             function.__code__ is code for function, code in self.codes
         )
 
     def _follow(self, spaces: Sequence[Mapping[str, Any]], first: Iterable[str]) -> None:
         """Goes from names of the class to what their code names, and so on."""
         seen: set[tuple[int, str]] = set()
-        waiting = [(space, name) for space in spaces for name in first]
+        waiting = [(space, name, "") for space in spaces for name in first]
         while waiting:
-            space, name = waiting.pop()
-            if (id(space), name) in seen or name not in space:
+            space, name, module = waiting.pop()
+            if (id(space), name) in seen:
                 continue
             seen.add((id(space), name))
-            value = space[name]
-            function = _function(value)
-            if function is None and type(value) not in PLAIN:
-                continue
+            value = space.get(name, MISSING)
             self.values.append((space, name, value))
-            if function is None or is_librarys(function.__module__):
-                continue
-            self.codes.append((function, function.__code__))
-            around = function.__globals__
-            for named in _names(function.__code__):
-                waiting += [(space, named) for space in spaces]
-                other = around.get(named)
-                if type(other) in PLAIN or (
-                    isinstance(other, FunctionType) and other.__module__ == function.__module__
-                ):
-                    waiting.append((around, named))
+            for function in _functions(value):
+                if is_librarys(function.__module__) or module not in ("", function.__module__):
+                    continue
+                self.codes.append((function, function.__code__))
+                around, (of_module, of_class) = function.__globals__, named(function.__code__)
+                waiting += [(space, other, "") for space in spaces for other in of_class]
+                waiting += [(around, other, function.__module__) for other in of_module]
 
 
-def _function(value: Any) -> FunctionType | None:
-    """The function that an attribute of a class calls."""
+def _functions(value: Any) -> Iterator[FunctionType]:
+    """The functions that an attribute of a class, or of a module, calls."""
     if isinstance(value, property):
         value = value.fget
     if isinstance(value, (staticmethod, classmethod)):
         value = value.__func__
-    return value if isinstance(value, FunctionType) else None
+    while isinstance(value, FunctionType):
+        yield value
+        value = vars(value).get("__wrapped__")
 
 
-def _names(code: CodeType) -> Iterator[str]:
-    """All that code names, and the code within it."""
-    yield from code.co_names
-    for part in code.co_consts:
-        if isinstance(part, CodeType):
-            yield from _names(part)
+@lru_cache(MOST)
+def named(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """What code, and the code within it, names of its module, and as attributes of whatever."""
+    of_module, of_class = set[str](), set[str]()
+    for instruction in get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            of_module.add(instruction.argval)
+        elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
+            of_class.add(instruction.argval)
+        elif isinstance(instruction.argval, CodeType):
+            inner = named(instruction.argval)
+            of_module |= inner[0]
+            of_class |= inner[1]
+    return frozenset(of_module), frozenset(of_class)
