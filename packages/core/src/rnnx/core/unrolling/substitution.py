@@ -116,7 +116,8 @@ def is_separable(module: nn.Module) -> bool:
     own |= {id(tensor) for table in tables for tensor in table.values() if tensor is not None}
     if any(vars(base).get("__slots__") for part in parts for base in type(part).__mro__):
         return False
-    waiting = [value for part in parts for name, value in vars(part).items() if name not in TABLES]
+    waiting: list[Any] = [value for part in parts for name, value in vars(part).items() if name not in TABLES]
+    waiting += [child for part in parts for child in part._modules.values() if type(child) in ProxyTypes]
     seen = set(map(id, waiting))
     while waiting:
         value = waiting.pop()
