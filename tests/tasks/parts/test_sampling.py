@@ -46,6 +46,12 @@ def test_what_is_kept_and_how_much_of_it(options: dict[str, float], expected: li
     assert filtered(DISTRIBUTION, **options) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("temperature", [1e-38, 1e-50, 5e-324])
+def test_a_temperature_that_is_none_in_32_bits_is_greedy(temperature: float) -> None:
+    found = filter_logits(torch.tensor([[0.5, 0.6, -0.1]]), temperature=temperature)
+    assert found.exp().tolist() == [[0, 1, 0]]
+
+
 def test_a_tiny_temperature_does_not_overflow() -> None:
     assert filter_logits(torch.tensor([[999.0, 1000.0]]), temperature=1e-36).exp().tolist() == [[0, 1]]
 

@@ -165,7 +165,8 @@ class Task(L.LightningModule, ABC):
         """What the loss of a batch is divided by, as the gradients of a step's batches are added up.
 
         That is how many things all of them predicted: those so far, and the gradients of the batches before
-        become smaller by what this one adds. Lightning divides by the number of batches, which is undone.
+        become smaller by what this one adds. Lightning divides by the number of batches, which is undone. Of
+        a step's batches some may predict nothing.
         """
         batches: int = self.trainer.accumulate_grad_batches
         if batches == 1:
