@@ -116,7 +116,7 @@ class Training:
         loss = self.task.loss(self.task(batch), batch)
         mean = loss.total / loss.count
         mean.backward()
-        self.task.configure_gradient_clipping(self.optimizer, CLIP, "norm")
+        nn.utils.clip_grad_norm_(self.task.parameters(), CLIP)
         self.optimizer.step()
         return mean.item()
 
