@@ -14,7 +14,7 @@ from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling.plan import taken_apart
 from rnnx.core.unrolling.trace import UntraceableError
-from rnnx.core.unrolling.unrolled import unrolled
+from rnnx.core.unrolling.unrolled import ROWS, unrolled
 
 P, H = 3, 4
 ATEN = torch.ops.aten
@@ -91,6 +91,15 @@ def test_the_gradient_of_a_matrix_is_one_product_however_many_steps() -> None:
     ten, twenty = products(cell, 10)[1], products(cell, 20)[1]
     assert twenty - ten <= 2 * 10
     assert ten <= 2 * 10 + 4
+
+
+def test_the_gradient_of_a_matrix_is_one_product_for_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 20 steps of two rows three blocks, at most eight steps each: the gradients of three matrices, of z
+    and of what the output is made of.
+    """
+    once = products(Written(elman), 20)[1]
+    monkeypatch.setitem(ROWS, "cpu", 16)
+    assert products(Written(elman), 20)[1] - once == 2 * 5
 
 
 def test_what_a_step_reads_is_multiplied_once_a_step() -> None:

@@ -26,7 +26,7 @@ from rnnx.core.regularizers import RecurrentDropout, WeightDrop, Zoneout
 from rnnx.core.state import State
 from rnnx.core.unrolling.plans import plan_of
 from rnnx.core.unrolling.steps import step_by_step
-from rnnx.core.unrolling.unrolled import unrolled
+from rnnx.core.unrolling.unrolled import ROWS, unrolled
 
 P, H = 3, 4
 SIZES = {
@@ -429,12 +429,31 @@ def test_any_cell_gives_what_its_steps_give(kind: type[Cell], sizes: list[int]) 
     agree(kind(), sizes)
 
 
+@pytest.mark.parametrize("rows", [1, 5, 8])
+@pytest.mark.parametrize("sizes", [SIZES["equal"], SIZES["falling"]], ids=["equal", "falling"])
+@pytest.mark.parametrize("kind", ZOO, ids=lambda kind: kind.__name__)
+def test_any_cell_goes_back_in_blocks(
+    kind: type[Cell], sizes: list[int], rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ROWS, "cpu", rows)
+    agree(kind(), sizes)
+
+
 @given(
-    st.lists(st.integers(1, 5), min_size=1, max_size=8), st.sampled_from([Plain, Widths, Forgetful, Pieces])
+    st.lists(st.integers(1, 5), min_size=1, max_size=8),
+    st.sampled_from([Plain, Widths, Forgetful, Pieces]),
+    st.integers(1, 40),
 )
-@settings(max_examples=40, deadline=None)
-def test_any_numbers_of_rows_give_what_the_steps_give(sizes: list[int], kind: type[Cell]) -> None:
-    agree(kind(), sorted(sizes, reverse=True))
+@settings(max_examples=60, deadline=None)
+def test_any_numbers_of_rows_give_what_the_steps_give(sizes: list[int], kind: type[Cell], rows: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ROWS, "cpu", rows)
+        agree(kind(), sorted(sizes, reverse=True))
+
+
+def test_a_sequence_of_several_blocks_of_their_own_size() -> None:
+    """The last of three is not full, and sequences end within each."""
+    agree(Forgetful(), [90] * 20 + [70] * 30 + [33] * 25)
 
 
 @pytest.mark.parametrize("lengths", [[5, 5, 5], [2, 5, 1], [0, 3, 5]], ids=str)

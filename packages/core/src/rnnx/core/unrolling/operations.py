@@ -30,6 +30,10 @@ DIRECT: Final[dict[Any, Callable[..., Any]]] = {
     ATEN.where.self: torch.where,
     ATEN.cat.default: torch.cat,
 }
+VIEWS: Final[dict[Any, Callable[..., Any]]] = {  # and views, which are unsafe only to differentiate
+    ATEN.split.Tensor: torch.unsafe_split,
+    ATEN.split_with_sizes.default: torch.unsafe_split_with_sizes,
+}
 GRADIENTS: Final[dict[Any, Callable[..., Any]]] = {
     ATEN.sigmoid_backward.default: ATEN.sigmoid_backward.grad_input,
     ATEN.tanh_backward.default: ATEN.tanh_backward.grad_input,
@@ -79,7 +83,7 @@ def is_view(node: fx.Node) -> bool:
 def writing_into(graph: fx.Graph, node: fx.Node, room: fx.Node | None) -> fx.Node:
     """The same operation, written into room if there is some, and called in the fastest way."""
     operation = node.target
-    node.target = DIRECT.get(operation, operation)
+    node.target = (VIEWS | DIRECT).get(operation, operation)
     if room is None:
         return node
     if operation in DIRECT:

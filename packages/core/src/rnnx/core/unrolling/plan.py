@@ -7,13 +7,13 @@ The operations of a step and of its gradients are sorted:
 * *forward*: what leads from the state before a step to that after it, without autograd, step by step, keeping
   what the rest needs;
 * *after*: what nothing leads on from, an output that is no state above all, once for all steps;
-* *turn*: what the way back reads and can be had before its first step, once for all steps;
+* *turn*: what the way back reads and can be had before its first step, once for many steps;
 * *backward*: what leads from the gradient at the state after a step to that before it, step by step;
-* *late*: every other gradient, of the parameters above all, once for all steps.
+* *late*: every other gradient, of the parameters above all, once for many steps.
 
-So the gradient of a matrix is one product with the rows of a whole sequence, as in cuDNN's kernels, for any
-cell that is a function of its row and its parameters; and of one whose gates need no past, the memory alone
-goes along time. Nothing is compiled, and no length or number of rows is met anew.
+So the gradient of a matrix is one product with the rows of many steps, as in cuDNN's kernels, for any cell
+that is a function of its row and its parameters; and of one whose gates need no past, the memory alone goes
+along time. Nothing is compiled, and no length or number of rows is met anew.
 """
 
 from __future__ import annotations
@@ -66,12 +66,14 @@ class Plan:
             both times, held, and the constants: what backward reads, then what late reads.
         backward: Back, of what it reads, the gradients at the new state, the constants, and room for each of
             :attr:`passed`, which it fills: the gradients at the state.
-        late: Of what was passed, what it reads, and the constants: the gradients at ``z`` and at the tensors,
-            None where none is wanted.
+        late: Of what was passed, what it reads, the constants, and room for the gradient at ``z`` where it
+            makes that: the gradients at the tensors, None where none is wanted; of several steps, their sum.
         read: The numbers of those of the cell's tensors that the step reads: what is meant by the tensors.
         dtypes: Of the state's tensors, the same before a step and after it.
         kept: The forms of what is kept of a step.
         passed: The forms of what backward hands on to late.
+        to_z: Whether there is a gradient at ``z``.
+        to_z_passed: Which of what is passed it is; None where it is none of that.
         after_befores: Of those states before a step that after reads: their position in the state, and in
             ``kept`` that of the state after it.
         turn_befores: And of those that turn reads.
@@ -93,6 +95,8 @@ class Plan:
     dtypes: Sequence[torch.dtype]
     kept: Sequence[Form]
     passed: Sequence[Form]
+    to_z: bool
+    to_z_passed: int | None
     after_befores: Sequence[tuple[int, int]]
     turn_befores: Sequence[tuple[int, int]]
     forward_reads: int
@@ -215,6 +219,8 @@ class _Parts:
             [(place, kept.index(self.after[place])) for place, node in enumerate(before) if node in read]
             for read in (for_after, for_turn)
         )
+        to_z_passed = passed.index(self.to_z) if self.to_z in passed else None
+        made_late = [self.to_z] if isinstance(self.to_z, fx.Node) and to_z_passed is None else []
         return Plan(
             constant=self._function(self.tensors, constants),
             ahead=self._function([z, *constants], [*forward_reads, *held]),
@@ -231,11 +237,13 @@ class _Parts:
                 [*backward_reads, *late_reads],
             ),
             backward=self._walk(Back, Roles(backward_reads, self.at[1:], constants, self.to_state, passed)),
-            late=self._function([*passed, *late_reads, *constants], [self.to_z, *self.to_tensors]),
+            late=self._function([*passed, *late_reads, *constants], self.to_tensors, made_late),
             read=self.read,
             dtypes=dtypes,
             kept=[Form(node.meta["shape"], node.meta["dtype"]) for node in kept],
             passed=[Form(node.meta["shape"], node.meta["dtype"]) for node in passed],
+            to_z=isinstance(self.to_z, fx.Node),
+            to_z_passed=to_z_passed,
             after_befores=after_befores,
             turn_befores=turn_befores,
             forward_reads=len(forward_reads),

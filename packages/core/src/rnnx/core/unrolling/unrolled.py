@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from rnnx.core.unrolling.plan import Plan
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import called_with, named_tensors, stand_in
 from rnnx.core.unrolling.trace import gradients_of
+
+ROWS: Final = {"cpu": 2048}  # of the steps that go back together, few enough to stay in a processor's cache
 
 
 def unrolled(plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
@@ -54,7 +56,8 @@ def _forth(
     held = ahead[reads:]
     kept = [form.empty(len(z), z.device) for form in plan.kept]
     last = plan.forward(sizes, ahead[:reads], state, constants, kept)
-    y, *more = plan.after(z, *_befores(plan.after_befores, state, kept, sizes), *kept, *held, *constants)
+    befores = _befores(plan.after_befores, state, kept, _Block(sizes, 0, slice(0, len(z))))
+    y, *more = plan.after(z, *befores, *kept, *held, *constants)
     return y, [*kept, *held, *more], last
 
 
@@ -85,38 +88,88 @@ class _Unrolled(torch.autograd.Function):
         if torch.is_grad_enabled() or watched() or several:
             return None, None, None, None, *_again(ctx, [z, *state, *tensors], (at_y, *at_last))
         with torch.autocast(z.device.type, enabled=False):
-            befores = _befores(ctx.plan.turn_befores, state, stored, ctx.sizes)
-            values = ctx.plan.turn(at_y.contiguous(), z, *befores, *stored, *constants)
-            return None, None, None, None, *_back(ctx.plan, ctx.sizes, values, constants, at_last)
+            at = _back(ctx.plan, ctx.sizes, at_y, at_last, z, state, stored, constants)
+            return None, None, None, None, *at
+
+
+@final
+class _Block(NamedTuple):
+    """Some steps that follow one another.
+
+    Attributes:
+        sizes: How many rows run at each.
+        earlier: How many ran at the step before them; 0 where there is none.
+        rows: Where their rows are among those of all steps.
+    """
+
+    sizes: list[int]
+    earlier: int
+    rows: slice
+
+    @classmethod
+    def of(cls, sizes: list[int], most: int) -> list[_Block]:
+        """All steps, in blocks of at most so many rows, or of one step."""
+        blocks: list[_Block] = []
+        start, rows = 0, slice(0, 0)
+        for step, size in enumerate(sizes):
+            if start < step and rows.stop + size - rows.start > most:
+                blocks.append(cls(sizes[start:step], sizes[start - 1] if start else 0, rows))
+                start, rows = step, slice(rows.stop, rows.stop)
+            rows = slice(rows.start, rows.stop + size)
+        return [*blocks, cls(sizes[start:], sizes[start - 1] if start else 0, rows)]
 
 
 def _befores(
-    which: Sequence[tuple[int, int]], first: Sequence[Tensor], after: Sequence[Tensor], sizes: list[int]
+    which: Sequence[tuple[int, int]], first: Sequence[Tensor], after: Sequence[Tensor], block: _Block
 ) -> list[Tensor]:
-    """States before each step, ``(M, size)``, from the first one and those after each step."""
+    """States before each step of a block, ``(M, size)``, from the first one and those after all steps."""
+    sizes, earlier, rows = block
 
     def before(first: Tensor, after: Tensor) -> Tensor:
-        pieces = zip(after.split(sizes), sizes[1:], strict=False)
-        return torch.cat([first[: sizes[0]], *(piece[:size] for piece, size in pieces)])
+        if earlier == sizes[-1]:
+            return after[rows.start - earlier : rows.stop - earlier]
+        come = after[rows.start - earlier : rows.stop].split([earlier, *sizes])
+        come = come if earlier else (first, *come[1:])
+        return torch.cat([piece[:size] for piece, size in zip(come, sizes, strict=False)])
 
     return [before(first[place], after[slab]) for place, slab in which]
+
+
+def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    return None if one is None or other is None else one + other
 
 
 def _back(
     plan: Plan,
     sizes: list[int],
-    values: Sequence[Tensor],
-    constants: Sequence[Tensor],
+    at_y: Tensor,
     at_last: Sequence[Tensor],
+    z: Tensor,
+    state: Sequence[Tensor],
+    stored: Sequence[Tensor],
+    constants: Sequence[Tensor],
 ) -> list[Tensor | None]:
-    """The gradients at the projected inputs, the state and the cell's tensors."""
-    reads = plan.backward_reads
-    passed = [form.empty(sum(sizes), at_last[0].device) for form in plan.passed]
-    to_state = plan.backward(
-        sizes, values[:reads], [tensor.contiguous() for tensor in at_last], constants, passed
-    )
-    to_z, *to_tensors = plan.late(*passed, *values[reads:], *constants)
-    return [to_z, *to_state, *to_tensors]
+    """The gradients at the projected inputs, the state and the cell's tensors, block after block."""
+    blocks = _Block.of(sizes, ROWS.get(z.device.type, len(z)))
+    most, reads = max(block.rows.stop - block.rows.start for block in blocks), plan.backward_reads
+    to_z = torch.empty_like(z) if plan.to_z else z[:0]
+    room = [
+        to_z if place == plan.to_z_passed else form.empty(most, z.device)
+        for place, form in enumerate(plan.passed)
+    ]
+    to_state = [tensor.contiguous() for tensor in at_last]
+    to_tensors: list[Tensor | None] = []
+    for block in reversed(blocks):
+        rows, count = block.rows, block.rows.stop - block.rows.start
+        befores = _befores(plan.turn_befores, state, stored, block)
+        pieces = [tensor[rows] for tensor in stored]
+        values = plan.turn(at_y[rows].contiguous(), z[rows], *befores, *pieces, *constants)
+        passed = [tensor[rows] if tensor is to_z else tensor[:count] for tensor in room]
+        to_state = plan.backward(block.sizes, values[:reads], to_state, constants, passed)
+        late = [to_z[rows]] if plan.to_z and plan.to_z_passed is None else []
+        found = plan.late(*passed, *values[reads:], *constants, *late)
+        to_tensors = list(map(_sum, to_tensors, found)) if to_tensors else list(found)
+    return [to_z if plan.to_z else None, *to_state, *to_tensors]
 
 
 def _again(ctx: Any, given: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor | None]:
