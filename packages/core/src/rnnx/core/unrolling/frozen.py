@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from functools import partial
+from collections.abc import Hashable, Iterator, Sequence
+from functools import lru_cache, partial
 from types import CellType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any, Final
 
 from torch import Tensor, nn
 
 from rnnx.core.unrolling.trace import UntraceableError
-from rnnx.core.unrolling.versions import PLAIN, is_librarys, named, version
+from rnnx.core.unrolling.versions import MOST, PLAIN, is_librarys, named, version
 
 HEAP: Final = 1 << 9  # the flag of a class that is written in Python
 INTERNAL: Final = frozenset(vars(nn.Module())) - {"training", "_parameters", "_buffers", "_modules"}
@@ -38,7 +38,7 @@ def frozen(value: Any) -> Hashable:
 
 
 def _frozen(value: Any, met: dict[int, int]) -> Hashable:
-    kind = type(value)
+    kind: Any = type(value)  # a class, which mypy takes for unhashable
     if kind in PLAIN:
         return kind, value
     if isinstance(value, (*PARTED, type)) or _is_plain(kind):
@@ -56,6 +56,10 @@ def _frozen(value: Any, met: dict[int, int]) -> Hashable:
 def _parts(value: Any, met: dict[int, int]) -> Hashable:
     if isinstance(value, Tensor):
         return tuple(value.shape), value.dtype
+    if isinstance(value, dict):
+        return tuple((key, _frozen(part, met)) for key, part in value.items())
+    if isinstance(value, (list, tuple, set)):
+        return tuple(_frozen(part, met) for part in value)
     if isinstance(value, MethodType):
         return _frozen(value.__func__, met), _frozen(value.__self__, met)
     if isinstance(value, FunctionType):
@@ -66,10 +70,6 @@ def _parts(value: Any, met: dict[int, int]) -> Hashable:
         return tuple(_frozen(part, met) for part in (value.func, value.args, value.keywords))
     if isinstance(value, type):
         return value, version(value)
-    if isinstance(value, dict):
-        return tuple((key, _frozen(part, met)) for key, part in value.items())
-    if isinstance(value, (list, tuple, set)):
-        return tuple(_frozen(part, met) for part in value)
     parts = ((name, part) for name, part in _attributes(value) if name not in INTERNAL)
     return version(type(value)), tuple((name, _frozen(part, met)) for name, part in parts)
 
@@ -95,18 +95,28 @@ def _is_own(value: Any, module: str) -> bool:
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
     """Those of an object, in its dictionary or in slots."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind.__dictoffset__:
         yield from vars(value).items()
-    for base in kind.__mro__:
-        for name, slot in vars(base).items():
-            if isinstance(slot, MemberDescriptorType):
-                try:
-                    yield name, slot.__get__(value)
-                except AttributeError:  # it has no value
-                    continue
+    for name, slot in _slots(kind):
+        try:
+            yield name, slot.__get__(value)
+        except AttributeError:  # it has no value
+            continue
 
 
+@lru_cache(MOST)
+def _slots(kind: type) -> Sequence[tuple[str, MemberDescriptorType]]:
+    """The slots of a class's objects."""
+    return [
+        (name, slot)
+        for base in kind.__mro__
+        for name, slot in vars(base).items()
+        if isinstance(slot, MemberDescriptorType)
+    ]
+
+
+@lru_cache(MOST)
 def _is_plain(kind: type) -> bool:
     """Whether objects of a class are no more than their attributes."""
     written = kind.__mro__[:-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from threading import RLock
@@ -42,8 +42,28 @@ RESTLESS: Final = 20  # plans of one cell that are made if every other time it i
 
 _plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
 _refused: set[Hashable] = set()
-_asked: WeakKeyDictionary[Cell, tuple[int, int]] = WeakKeyDictionary()  # how often, and how often in vain
 _lock: Final = RLock()
+
+
+@final
+@dataclass
+class _Last:
+    """What a cell was run by when it was last asked for, so that it is not looked for among all.
+
+    Attributes:
+        asked: How often it was asked for.
+        made: How often there was none yet.
+        signature: What it was then.
+        plan: Its plan.
+    """
+
+    asked: int = 0
+    made: int = 0
+    signature: Hashable = None
+    plan: Plan | None = None
+
+
+_lasts: WeakKeyDictionary[Cell, _Last] = WeakKeyDictionary()
 
 
 @final
@@ -94,19 +114,23 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
 
 def _kept(cell: Cell, z: Tensor, state: State) -> Plan | None:
     """The plan that there is, or a new one."""
-    signature = _signature(cell, z, state)
-    asked, made = _asked.get(cell, (0, 0))
-    _asked[cell] = asked + 1, made + (signature not in _plans)
-    if signature not in _plans:
-        if made > RESTLESS and 2 * made > asked:
-            raise UntraceableError("depends on an attribute that changes from call to call; make it a buffer")
-        _plans[signature] = _made(cell, z, state)
-        if _signature(cell, z, state) != signature:
-            raise UntraceableError("changes its own attributes")
-        if len(_plans) > MOST:
-            _plans.popitem(last=False)
-    _plans.move_to_end(signature)
-    return _plans[signature]
+    signature, last = _signature(cell, z, state), _lasts.setdefault(cell, _Last())
+    last.asked += 1
+    if last.signature != signature:
+        if signature not in _plans:
+            if last.made > RESTLESS and 2 * last.made >= last.asked:
+                raise UntraceableError(
+                    "depends on an attribute that changes from call to call; make it a buffer"
+                )
+            last.made += 1
+            _plans[signature] = _made(cell, z, state)
+            if _signature(cell, z, state) != signature:
+                raise UntraceableError("changes its own attributes")
+            if len(_plans) > MOST:
+                _plans.popitem(last=False)
+        _plans.move_to_end(signature)
+        last.signature, last.plan = signature, _plans[signature]
+    return last.plan
 
 
 def _made(cell: Cell, z: Tensor, state: State) -> Plan | None:
@@ -231,8 +255,9 @@ def _signature(cell: Cell, z: Tensor, state: State) -> Hashable:
     kind = z.device.type
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
     read = tuple((tensor.shape[1], tensor.dtype) for tensor in (z, *state))
-    tensors = tuple((tensor.shape, tensor.dtype) for tensor in named_tensors(cell).values())
-    return frozen(cell), read, tensors, tuple(requirements(cell, z, state)), z.device, autocast, exact()
+    named = named_tensors(cell).values()
+    tensors = tuple((tensor.shape, tensor.dtype) for tensor in named)
+    return frozen(cell), read, tensors, tuple(requirements(z, state, named)), z.device, autocast, exact()
 
 
 def _hooked(cell: Cell) -> bool:

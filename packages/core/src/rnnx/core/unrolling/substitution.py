@@ -18,7 +18,15 @@ FAR: Final = 10_000  # objects after which it is not looked further
 
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:
     """The parameters and the buffers of a module, each once."""
-    return dict(module.named_parameters()) | dict(module.named_buffers())
+    parts = list(module.named_modules())
+    tables = [(path, part._parameters) for path, part in parts]
+    tables += [(path, part._buffers) for path, part in parts]
+    names: dict[Tensor, str] = {}
+    for path, table in tables:
+        for name, tensor in table.items():
+            if tensor is not None:
+                names.setdefault(tensor, f"{path}.{name}" if path else name)
+    return {name: tensor for tensor, name in names.items()}
 
 
 def copies_of(module: nn.Module) -> dict[str, Tensor]:

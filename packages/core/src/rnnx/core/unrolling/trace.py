@@ -89,10 +89,8 @@ def traced(cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype]) -
             tensor that is no parameter, buffer, input or state.
     """
     zeros, large = _zeros(z, ROWS[0]), LARGE * torch.randn(ROWS[1], z.shape[1]).to(z)
-    few, more = (
-        _recorded(cell, rows, _before(state, len(rows), dtypes), requirements(cell, z, state))
-        for rows in (zeros, large)
-    )
+    wanted = requirements(z, state, named_tensors(cell).values())
+    few, more = (_recorded(cell, rows, _before(state, len(rows), dtypes), wanted) for rows in (zeros, large))
     graph = _merged(few, more)
     (results,) = graph.output_node().args
     if not all(node.meta.get("by_rows") for node in results[: 1 + len(state)]):  # type: ignore[index, union-attr]
@@ -100,10 +98,9 @@ def traced(cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype]) -
     return graph
 
 
-def requirements(cell: Cell, z: Tensor, state: State) -> list[bool]:
+def requirements(z: Tensor, state: State, tensors: Iterable[Tensor]) -> list[bool]:
     """At which of ``z``, the state (at all or none) and the cell's tensors gradients are wanted."""
-    tensors = (z, *named_tensors(cell).values())
-    wanted = [torch.is_grad_enabled() and tensor.requires_grad for tensor in tensors]
+    wanted = [torch.is_grad_enabled() and tensor.requires_grad for tensor in (z, *tensors)]
     learns = any(wanted) or (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in state))
     return [wanted[0], *[learns] * len(state), *wanted[1:]]
 
