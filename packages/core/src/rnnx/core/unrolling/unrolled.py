@@ -128,7 +128,7 @@ def _befores(
     def before(first: Tensor, after: Tensor) -> Tensor:
         if earlier == sizes[-1]:
             return after[rows.start - earlier : rows.stop - earlier]
-        come = after[rows.start - earlier : rows.stop].split([earlier, *sizes])
+        come = after[rows.start - earlier : rows.stop].split_with_sizes([earlier, *sizes])
         come = come if earlier else (first, *come[1:])
         return torch.cat([piece[:size] for piece, size in zip(come, sizes, strict=False)])
 

@@ -64,7 +64,8 @@ class Forth(Walk):
     ) -> list[Tensor]:
         finished: list[Sequence[Tensor]] = []
         running, reads = (len(state[0]) if state else sizes[0]), len(rows)
-        for size, *columns in zip(sizes, *(tensor.split(sizes) for tensor in (*rows, *room)), strict=True):
+        pieces = [tensor.split_with_sizes(sizes) for tensor in (*rows, *room)]
+        for size, *columns in zip(sizes, *pieces, strict=True):
             if size < running:
                 finished.append([tensor[size:] for tensor in state])
                 state = [tensor[:size] for tensor in state]
@@ -94,9 +95,9 @@ class Back(Walk):
         room: Sequence[Tensor],
     ) -> list[Tensor]:
         reads = len(rows)
-        steps = list(zip(sizes, *(tensor.split(sizes) for tensor in (*rows, *room)), strict=True))
+        pieces = [tensor.split_with_sizes(sizes) for tensor in (*rows, *room)]
         now, running = [tensor[:0] for tensor in state], 0
-        for size, *columns in reversed(steps):
+        for size, *columns in reversed(list(zip(sizes, *pieces, strict=True))):
             if size > running:
                 now = [torch.cat((t, first[running:size])) for t, first in zip(now, state, strict=True)]
                 running = size
