@@ -452,7 +452,7 @@ def test_any_numbers_of_rows_give_what_the_steps_give(sizes: list[int], kind: ty
 
 
 def test_a_sequence_of_several_blocks_of_their_own_size() -> None:
-    """The last of three is not full, and sequences end within each."""
+    """The last of three is not full, and sequences end within the others."""
     agree(Forgetful(), [90] * 20 + [70] * 30 + [33] * 25)
 
 

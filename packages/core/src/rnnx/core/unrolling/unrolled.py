@@ -1,4 +1,4 @@
-"""A cell along packed sequences by its plan: few operations a step, and the rest once for all steps."""
+"""A cell along packed sequences by its plan: few operations a step, and the rest once for many."""
 
 from __future__ import annotations
 
