@@ -3,32 +3,45 @@ from __future__ import annotations
 import copy
 import gc
 import weakref
-from abc import ABC
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, final
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
-from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
 
 from rnnx.core.cell import Cell
 from rnnx.core.engine import loop, scan
 from rnnx.core.layers import Layer
-from rnnx.core.regularizers import RecurrentDropout, WeightDrop, Zoneout
+from rnnx.core.regularizers import WeightDrop
 from rnnx.core.state import State
 from rnnx.core.unrolling.plans import plan_of
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.unrolled import ROWS, unrolled
+from tests.core.unrolling.zoo import (
+    DRAWING,
+    ZOO,
+    Clocked,
+    Deep,
+    Dropping,
+    Forgetful,
+    H,
+    Kept,
+    Normed,
+    P,
+    Pieces,
+    Plain,
+    Twice,
+    Widths,
+    Written,
+)
 
-P, H = 3, 4
 SIZES = {
     "equal": [4, 4, 4, 4],
     "falling": [4, 4, 3, 1, 1],
@@ -39,338 +52,6 @@ SIZES = {
 Way = Callable[[Cell, Tensor, Sequence[int], State], tuple[Tensor, State]]
 
 pytestmark = pytest.mark.usefixtures("doubles")
-
-
-class Written(Cell, ABC):
-    """A cell of one state tensor that reads its input as it is."""
-
-    input_size, output_size, state_sizes = P, H, (H,)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.input, self.recurrent = nn.Linear(P, H), nn.Linear(H, H)
-
-
-@final
-class Plain(Written):
-    """Elman's network."""
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h = torch.tanh(self.input(z) + self.recurrent(state[0]))
-        return h, (h,)
-
-
-@final
-class Twice(Written):
-    """Its state is one tensor twice, which is its output too."""
-
-    state_sizes = (H, H)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h = torch.tanh(self.input(z) + self.recurrent(state[0]) * state[1])
-        return h, (h, h)
-
-
-@final
-class Widths(Written):
-    """Three tensors of three widths, and an output that is none of them."""
-
-    output_size, state_sizes = 6, (2, 5, 1)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second, self.output = nn.Linear(P + 5, 2), nn.Linear(P + 2, 5), nn.Linear(8, 6)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        a, b, c = state
-        a = torch.tanh(self.first(torch.cat((z, b), -1)) + a)
-        b = torch.sigmoid(self.second(torch.cat((z, a), -1))) * b
-        c = c + (a * b[:, 3:]).sum(-1, keepdim=True)
-        return self.output(torch.cat((a, b, c), -1)), (a, b, c)
-
-
-@final
-class Blind(Written):
-    """Never reads its state."""
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h = torch.tanh(self.input(z))
-        return h * h, (h,)
-
-
-@final
-class Forgetful(Written):
-    """A tensor holds the input only, which the next step reads; the output is the state before."""
-
-    state_sizes = (H, P)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h, before = state
-        return h, (torch.tanh(self.input(z - before) + self.recurrent(h)), z)
-
-
-@final
-class Kept(Written):
-    """One tensor of its state is handed on as it is."""
-
-    state_sizes = (H, H)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h, key = state
-        h = torch.tanh(self.input(z) + key * self.recurrent(h))
-        return key, (h, key)
-
-
-@final
-class Stateless(Written):
-    """Has no state, and an output of its parameters alone besides."""
-
-    output_size, state_sizes = 2 * H, ()
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        return torch.cat((self.input(z), self.recurrent.bias.exp().expand(len(z), -1)), -1), ()
-
-
-@final
-class Dimensions(Written):
-    """Parameters of 0, 1 and 3 dimensions, in sums by Einstein's convention."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale, self.peephole = nn.Parameter(torch.tensor(0.5)), nn.Parameter(torch.ones(H))
-        self.tensor = nn.Parameter(torch.ones(H, H, P))
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        (h,) = state
-        mixed = torch.einsum("nh,hop,np->no", h, self.tensor, z)
-        h = torch.tanh(self.scale * mixed + self.peephole * h + self.input(z))
-        return h, (h,)
-
-
-@final
-class Buffered(Written):
-    """Numbers and places that are no parameters; one parameter is frozen, one is in no use."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("factor", torch.tensor([1.0, -2.0, 0.5, 0.25]))
-        self.register_buffer("places", torch.tensor([2, 0, 3, 1]))
-        self.unused = nn.Parameter(torch.ones(2))
-        self.recurrent.weight.requires_grad_(False)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        turned = state[0].index_select(1, self.get_buffer("places"))
-        h = torch.tanh(self.input(z) + self.recurrent(turned * self.get_buffer("factor")))
-        return h, (h,)
-
-
-@final
-class Deep(Written):
-    """Layers in a list, the last one being the first again, and a matrix that is used both ways round."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        first = nn.Linear(H, H)
-        self.layers = nn.ModuleList([first, nn.Sequential(nn.Linear(H, H), nn.SiLU()), first])
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h = self.input(z) + state[0]
-        for layer in self.layers:
-            h = torch.tanh(layer(h)) + h / 2
-        h = h @ self.recurrent.weight @ self.recurrent.weight.t()
-        return torch.tanh(h), (torch.sin(h),)
-
-
-@final
-class Clocked(Written):
-    """A clock in the state decides what is kept, on its way through functions without a gradient."""
-
-    state_sizes, bookkeeping = (H, 1), (1,)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h, clock = state
-        awake = (torch.remainder(torch.round(clock), 2) == 0) | (clock > 3)
-        h = torch.where(awake, torch.tanh(self.input(z) + self.recurrent(h)), h)
-        return h * (clock + 1), (h, clock + 1)
-
-
-@final
-class Heads(Written):
-    """Matrices of a row, multiplied by one another, and by a weight for each head with the heads in front."""
-
-    state_sizes = (2 * H,)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.heads = nn.Parameter(torch.randn(2, H, H) / 2)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        heads = state[0].unflatten(1, (2, H))  # (N, 2, H)
-        outer = torch.bmm(self.input(z).unsqueeze(2), z.unsqueeze(1))  # (N, H, P)
-        mixed = torch.bmm(heads, torch.tanh(outer)).sum(-1, keepdim=True)  # (N, 2, 1)
-        h = torch.tanh(torch.bmm(heads.transpose(0, 1), self.heads).transpose(0, 1) + mixed).flatten(1)
-        return h[:, H:], (h,)
-
-
-@final
-class Counting(Written):
-    """Makes tensors of as many rows as there are."""
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        zeros, ones = z.new_zeros(len(z), 1), torch.ones(z.shape[0], H)
-        h = torch.cat((zeros, state[0][:, 1:]), -1) + ones / 2
-        h = torch.tanh(self.input(z) + self.recurrent(h) + torch.full((z.size(0), 1), 0.25))
-        return h, (h.expand(len(h), H),)
-
-
-@final
-class Constant(Written):
-    """Makes constants, and uses what depends on its parameters alone in more than one way."""
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        half, ramp = torch.tensor(0.5), torch.tensor([0.0, 1.0, 2.0, 3.0]) + torch.arange(H)
-        positive = F.softplus(self.recurrent.weight)
-        h = torch.tanh(self.input(z) + half * F.linear(state[0], positive / positive.sum(1, keepdim=True)))
-        return h * ramp + positive[0], (h - positive.diagonal(),)
-
-
-@final
-class Soft(Written):
-    """A softmax over a row's numbers, and what sorts and adds them up."""
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        (h,) = state
-        h = torch.softmax(self.recurrent(h), -1) + self.input(z).cumsum(-1)
-        best, places = h.topk(2, -1)
-        y = torch.log_softmax(h, -1).gather(1, places) + best.amax(-1, keepdim=True)
-        return torch.cat((y, y), -1), (h / h.norm(dim=-1, keepdim=True),)
-
-
-@final
-class Normed(Written):
-    """Normalised over a row's numbers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm, self.gain = nn.LayerNorm(H), nn.LayerNorm(2 * H)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h = self.norm(self.recurrent(state[0]))
-        a, b = self.gain(torch.cat((h, self.input(z)), -1)).chunk(2, -1)
-        h = torch.tanh(a) * b
-        return h, (h,)
-
-
-@final
-class Pieces(Written):
-    """Gates cut from one product in several ways, of which the output is one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.input, self.recurrent = nn.Linear(P, 4 * H), nn.Linear(H, 4 * H)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        a, b, c, d = (self.input(z) + self.recurrent(state[0])).chunk(4, -1)
-        e, f = torch.stack((a * b, c), 1).unbind(1)
-        g, h = torch.cat((e, torch.sigmoid(f)), -1).split([H, H], -1)
-        return d, (torch.tanh(g) * h,)
-
-
-@final
-class Detached(Written):
-    """Cuts gradients, and lets them through where the value is cut."""
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        (h,) = state
-        a = self.input(z) + self.recurrent(h.detach()) + h.clamp(-0.5, 0.5)
-        hard = a + (a.sign() - a).detach()
-        return hard, (torch.relu(a) - 0.1 * a,)
-
-
-@final
-class Convolved(Written):
-    """A convolution over a row's numbers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kernel = nn.Conv1d(2, 3, 3, padding=1)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        read = torch.stack((state[0], self.input(z)), 1)  # (N, 2, H)
-        h = torch.tanh(self.kernel(read).prod(1))
-        return h, (h,)
-
-
-@final
-class Overwriting(Written):
-    """Writes over tensors that it made itself and that nobody reads any more."""
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h = self.recurrent(state[0])
-        h += self.input(z)
-        h.tanh_()
-        return h, (h,)
-
-
-@final
-class Theirs(Written):
-    """torch's own cell."""
-
-    state_sizes = (H, H)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lstm = nn.LSTMCell(P, H)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h, c = self.lstm(z, state)
-        return h, (h, c)
-
-
-@final
-class Reparametrized(Written):
-    """A matrix that is made of a direction and a length at each use."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        parametrizations.weight_norm(self.recurrent)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h = torch.tanh(self.input(z) + self.recurrent(state[0]))
-        return h, (h,)
-
-
-ZOO = Written.__subclasses__()
-
-
-@final
-class Dropping(Written):
-    """Draws where gradients pass, where none pass, and what is no multiple of the rows' own widths."""
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        (h,) = state
-        a = F.dropout(self.input(z), 0.5, self.training) + torch.rand_like(h)
-        keep = torch.rand(len(z), 1) < 0.5
-        h = torch.where(keep, F.dropout(torch.tanh(a + self.recurrent(h)), 0.25, self.training), h)
-        return F.dropout(h, 0.5, self.training), (h,)
-
-
-@final
-class Dropped(Written):
-    """Passes its candidate on as a cell should."""
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h = torch.sigmoid(self.input(z)) * state[0] + self.drop_candidate(
-            torch.tanh(self.input(z) + self.recurrent(state[0]))
-        )
-        return h, (h,)
-
-
-DRAWING: dict[str, Callable[[], Cell]] = {
-    "dropout": Dropping,
-    "zoneout": lambda: Zoneout(Plain(), (0.5,)),
-    "recurrent dropout": lambda: RecurrentDropout(Dropped(), 0.5),
-}
 
 
 def planned(cell: Cell, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
