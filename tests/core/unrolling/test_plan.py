@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, final
 
@@ -8,17 +7,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling.plan import taken_apart
 from rnnx.core.unrolling.trace import UntraceableError
 from rnnx.core.unrolling.unrolled import ROWS, unrolled
+from tests.core.unrolling.counting import Operations
 
 P, H = 3, 4
 ATEN = torch.ops.aten
-PRODUCTS = (ATEN.mm.default, ATEN.addmm.default, ATEN.bmm.default, ATEN.mm.out, ATEN.addmm.out)
 
 pytestmark = pytest.mark.usefixtures("doubles")
 
@@ -52,22 +50,6 @@ def positive(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
 def given_to(cell: Cell, rows: int, steps: int = 1, learns: bool = True) -> tuple[Tensor, State]:
     z = torch.randn(rows * steps, P, requires_grad=learns)
     return z, tuple(torch.randn(rows, size, requires_grad=learns) for size in cell.state_sizes)
-
-
-@final
-class Operations(TorchDispatchMode):
-    """Counts what is carried out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[Any] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.counts[func] += 1
-        return func(*args, **(kwargs or {}))
-
-    def products(self) -> int:
-        return sum(self.counts[func] for func in PRODUCTS)
 
 
 def products(cell: Cell, steps: int) -> tuple[int, int]:

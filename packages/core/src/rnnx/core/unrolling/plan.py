@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import getitem, mul
 from typing import Any, NamedTuple, final
 
@@ -28,6 +29,7 @@ from torch import Tensor, fx
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
+from rnnx.core.unrolling import products
 from rnnx.core.unrolling.kernels.kernel import Kernel
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
 from rnnx.core.unrolling.kernels.source import written
@@ -58,13 +60,15 @@ class Plan:
     Attributes:
         constant: Of the cell's tensors: what depends on them alone.
         ahead: Of ``z`` and the constants: what forward reads, then what is held of it.
-        forward: Forth, of ``z`` and what it reads, the state, the constants, and room for each of
+        forward_constants: Of the constants: what forward is given as such.
+        forward: Forth, of ``z`` and what it reads, the state, its constants, and room for each of
             :attr:`kept`, which it fills: the new state.
         after: Of ``z``, the states before each step that :attr:`after_befores` names, what was kept and held,
             and the constants: ``y``, then what is held of what leads to it.
         turn: Of the gradient at ``y``, ``z``, the states that :attr:`turn_befores` names, what was kept and,
             both times, held, and the constants: what backward reads, then what late reads.
-        backward: Back, of what it reads, the gradients at the new state, the constants, and room for each of
+        backward_constants: Of the constants: what backward is given as such.
+        backward: Back, of what it reads, the gradients at the new state, its constants, and room for each of
             :attr:`passed`, which it fills: the gradients at the state.
         late: Of what was passed, what it reads, the constants, and room for the gradient at ``z`` where it
             makes that: the gradients at the tensors, None where none is wanted; of several steps, their sum.
@@ -86,9 +90,11 @@ class Plan:
 
     constant: Part
     ahead: Part
+    forward_constants: Part
     forward: Walk
     after: Part
     turn: Part
+    backward_constants: Part
     backward: Walk
     late: Part
     read: Sequence[int]
@@ -106,7 +112,9 @@ class Plan:
     separable: bool = False
 
 
-def taken_apart(cell: Cell, z: Tensor, state: State, kernels: bool = False, fuse: bool = True) -> Plan:
+def taken_apart(
+    cell: Cell, z: Tensor, state: State, kernels: bool = False, fuse: bool = True, lay_out: bool = False
+) -> Plan:
     """The plan of a cell's step.
 
     Args:
@@ -115,6 +123,7 @@ def taken_apart(cell: Cell, z: Tensor, state: State, kernels: bool = False, fuse
         state: Tensors ``(N, size)``.
         kernels: Whether what is done step by step is a Triton kernel, where one can be written.
         fuse: Whether some operations are made one, which is equal where all numbers are finite.
+        lay_out: Whether matrices that every step multiplies with are laid out before.
 
     Raises:
         UntraceableError: the step does what a plan cannot hold, or fails.
@@ -126,9 +135,9 @@ def taken_apart(cell: Cell, z: Tensor, state: State, kernels: bool = False, fuse
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
-    parts = _Parts(graph, len(state), kernels)
+    parts = _Parts(graph, len(state), kernels, lay_out)
     if fuse:
-        parts = _Parts(fused(graph, parts.ahead | parts.loose), len(state), kernels)
+        parts = _Parts(fused(graph, parts.ahead | parts.loose), len(state), kernels, lay_out)
     return parts.plan(dtypes)
 
 
@@ -140,10 +149,11 @@ class _Parts:
         graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it.
         states: How many tensors the state has.
         kernels: Whether kernels are wanted.
+        lay_out: Whether matrices are to be laid out.
     """
 
-    def __init__(self, graph: fx.Graph, states: int, kernels: bool) -> None:
-        self.kernels = kernels
+    def __init__(self, graph: fx.Graph, states: int, kernels: bool, lay_out: bool) -> None:
+        self.kernels, self.lay_out = kernels, lay_out
         self.nodes = list(graph.nodes)
         self.places = {node: place for place, node in enumerate(self.nodes)}
         given = [node for node in self.nodes if node.op == "placeholder"]
@@ -219,12 +229,19 @@ class _Parts:
             [(place, kept.index(self.after[place])) for place, node in enumerate(before) if node in read]
             for read in (for_after, for_turn)
         )
+        forward_constants, forward = self._walk(
+            Forth, Roles([z, *forward_reads], before, constants, self.after, kept)
+        )
+        backward_constants, backward = self._walk(
+            Back, Roles(backward_reads, self.at[1:], constants, self.to_state, passed)
+        )
         to_z_passed = passed.index(self.to_z) if self.to_z in passed else None
         made_late = [self.to_z] if isinstance(self.to_z, fx.Node) and to_z_passed is None else []
         return Plan(
             constant=self._function(self.tensors, constants),
             ahead=self._function([z, *constants], [*forward_reads, *held]),
-            forward=self._walk(Forth, Roles([z, *forward_reads], before, constants, self.after, kept)),
+            forward_constants=forward_constants,
+            forward=forward,
             after=self._function(
                 [z, *(before[place] for place, _ in after_befores), *kept, *held, *constants],
                 [self.y, *held_after],
@@ -236,7 +253,8 @@ class _Parts:
                 ],
                 [*backward_reads, *late_reads],
             ),
-            backward=self._walk(Back, Roles(backward_reads, self.at[1:], constants, self.to_state, passed)),
+            backward_constants=backward_constants,
+            backward=backward,
             late=self._function([*passed, *late_reads, *constants], self.to_tensors, made_late),
             read=self.read,
             dtypes=dtypes,
@@ -252,15 +270,18 @@ class _Parts:
             draws=bool(self.random),
         )
 
-    def _walk(self, way: type[Forth | Back], roles: Roles) -> Walk:
-        """What is done step by step: as a kernel where one is wanted and can be written."""
+    def _walk(self, way: type[Forth | Back], roles: Roles) -> tuple[Part, Walk]:
+        """The constants of what is done step by step, and it, as a kernel where one can be had."""
         if self.kernels:
             try:
-                return Kernel(written(roles, way is Back), way is Back)
+                return partial(_with_laid_out, []), Kernel(written(roles, way is Back), way is Back)
             except UnwritableError:
                 pass
         given = [*roles.rows, *roles.state, *roles.constants]
-        return way(self._function(given, roles.results, roles.room))
+        operations = self._ordered(self._above([*roles.results, *roles.room], given))
+        matrices = products.matrices(operations, roles.constants) if self.lay_out else []
+        part = self._function(given, roles.results, roles.room, matrices)
+        return partial(_with_laid_out, list(map(roles.constants.index, matrices))), way(part)
 
     def _steps(self) -> set[fx.Node]:
         """What of the step is done step by step."""
@@ -322,7 +343,11 @@ class _Parts:
         return self._ordered(reads - part - self.constant - self.rows)
 
     def _function(
-        self, given: Sequence[fx.Node], results: Sequence[Any], filled: Sequence[fx.Node] = ()
+        self,
+        given: Sequence[fx.Node],
+        results: Sequence[Any],
+        filled: Sequence[fx.Node] = (),
+        laid_out: Sequence[fx.Node] = (),
     ) -> Part:
         """The operations that lead from some nodes to others.
 
@@ -330,14 +355,19 @@ class _Parts:
             given: What the function is called with, first one that has a row for each of the batch, if it has
                 any.
             results: What it gives.
-            filled: What it writes into tensors that it is called with too, after the others.
+            filled: What it writes into tensors that it is called with too, after all others.
+            laid_out: Matrices that it is called with once more, laid out, after what is given.
         """
         graph = fx.Graph()
         known = {node: graph.placeholder(f"given_{number}") for number, node in enumerate(given)}
+        laid = {node: graph.placeholder(f"laid_{number}") for number, node in enumerate(laid_out)}
         room = {node: graph.placeholder(f"room_{number}") for number, node in enumerate(filled)}
         for node in self._ordered(self._above([*results, *filled], given)):
             if node.target is ATEN.sym_size.int:
                 known[node] = graph.call_function(ATEN.sym_size.int, (known[given[0]], 0))
+            elif node not in room and (product := products.product_of(node)) and product.matrix in laid:
+                others = [known[other] for other in product.others]
+                known[node] = graph.call_function(product.function, (*others, laid[product.matrix]))
             else:
                 known[node] = writing_into(
                     graph, graph.node_copy(node, known.__getitem__), room.pop(node, None)
@@ -346,6 +376,11 @@ class _Parts:
             graph.call_method("copy_", (place, known[node]))
         graph.output(tuple(known[node] if isinstance(node, fx.Node) else None for node in results))
         return fx.GraphModule({}, graph).forward
+
+
+def _with_laid_out(places: Sequence[int], *constants: Tensor) -> Sequence[Tensor]:
+    """Constants, and those at some places once more, laid out."""
+    return [*constants, *(products.laid_out(constants[place]) for place in places)]
 
 
 def _by_rows(node: fx.Node) -> bool:

@@ -21,6 +21,7 @@ from rnnx.core.state import State
 from rnnx.core.unrolling.circumstances import exact, seed, watched
 from rnnx.core.unrolling.frozen import frozen
 from rnnx.core.unrolling.plan import Plan, taken_apart
+from rnnx.core.unrolling.products import pays
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import called_with, copies_of, is_separable, named_tensors
 from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
@@ -82,7 +83,8 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
     A plan is made when a cell is first met with data of a kind: of these widths, types and device, with these
     options, in training or evaluation, under autocast or not. It is then compared with the steps. Where it
     differs or cannot be made, a warning says so once, and cells of that class go step by step. On a GPU a
-    plan is first made with kernels, and where they fail without them, which a warning says too.
+    plan is first made with kernels, and where they fail without them, which a warning says too. Of many rows
+    and of few there are different plans, see :func:`~rnnx.core.unrolling.products.pays`.
 
     A cell with hooks within, or with a step of its own instead of its class's, goes step by step without a
     word, so that they are called; so does one within
@@ -178,7 +180,7 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
 def _equal(cell: Cell, z: Tensor, state: State, kernels: bool) -> Plan:
     sizes = MORE if kernels else SIZES
     try:
-        plan = taken_apart(cell, z, state, kernels)
+        plan = taken_apart(cell, z, state, kernels, lay_out=pays(z))
         _compare(plan, cell, z, state, sizes)
     except UntraceableError:  # numbers that are not finite, perhaps, as those of a memory that starts at -inf
         plan = taken_apart(cell, z, state, kernels, fuse=False)
@@ -257,7 +259,8 @@ def _signature(cell: Cell, z: Tensor, state: State) -> Hashable:
     read = tuple((tensor.shape[1], tensor.dtype) for tensor in (z, *state))
     named = named_tensors(cell).values()
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named)
-    return frozen(cell), read, tensors, tuple(requirements(z, state, named)), z.device, autocast, exact()
+    wanted = tuple(requirements(z, state, named))
+    return frozen(cell), read, tensors, wanted, z.device, autocast, exact(), pays(z)
 
 
 def _hooked(cell: Cell) -> bool:

@@ -55,7 +55,7 @@ def _forth(
     ahead = (z, *plan.ahead(z, *constants))
     held = ahead[reads:]
     kept = [form.empty(len(z), z.device) for form in plan.kept]
-    last = plan.forward(sizes, ahead[:reads], state, constants, kept)
+    last = plan.forward(sizes, ahead[:reads], state, plan.forward_constants(*constants), kept)
     befores = _befores(plan.after_befores, state, kept, _Block(sizes, 0, slice(0, len(z))))
     y, *more = plan.after(z, *befores, *kept, *held, *constants)
     return y, [*kept, *held, *more], last
@@ -159,13 +159,14 @@ def _back(
     ]
     to_state = [tensor.contiguous() for tensor in at_last]
     to_tensors: list[Tensor | None] = []
+    walked = plan.backward_constants(*constants)
     for block in reversed(blocks):
         rows, count = block.rows, block.rows.stop - block.rows.start
         befores = _befores(plan.turn_befores, state, stored, block)
         pieces = [tensor[rows] for tensor in stored]
         values = plan.turn(at_y[rows].contiguous(), z[rows], *befores, *pieces, *constants)
         passed = [tensor[rows] if tensor is to_z else tensor[:count] for tensor in room]
-        to_state = plan.backward(block.sizes, values[:reads], to_state, constants, passed)
+        to_state = plan.backward(block.sizes, values[:reads], to_state, walked, passed)
         late = [to_z[rows]] if plan.to_z and plan.to_z_passed is None else []
         found = plan.late(*passed, *values[reads:], *constants, *late)
         to_tensors = list(map(_sum, to_tensors, found)) if to_tensors else list(found)
