@@ -12,6 +12,9 @@ import pytest
 import torch
 
 from rnnx.core import registry
+from rnnx.core.experiment import Experiment
+from rnnx.core.result import Result
+from tests.core.small_runs import NMT
 
 Install = Callable[..., Path]
 
@@ -23,6 +26,29 @@ def doubles() -> Iterator[None]:
     torch.set_default_dtype(torch.double)
     yield
     torch.set_default_dtype(torch.float)
+
+
+@pytest.fixture(scope="session")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A small run; to be left as it is."""
+    out = tmp_path_factory.mktemp("experiment") / "runs"
+    return Experiment.from_words(*NMT, f"out={out}").run(command="rnnx run cell=gru")
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text("the cat sat on the mat and the dog sat on the cat\n" * 40)
+    return path
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    words = {"uno": "one", "dos": "two", "tres": "three", "cuatro": "four", "cinco": "five"}
+    pairs = [(f"{a} y {b}", f"{words[a]} and {words[b]}") for a in words for b in words]
+    for side, language in enumerate(("es", "en")):
+        (tmp_path / f"numbers.{language}").write_text("".join(pair[side] + "\n" for pair in pairs))
+    return tmp_path / "numbers"
 
 
 @pytest.fixture

@@ -3,57 +3,25 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
-import pickle
 import platform
-import shutil
 from collections.abc import Callable
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from textwrap import dedent
-from zipfile import ZipFile
 
 import pytest
 import torch
 from matplotlib.image import imread
 
-from rnnx.core.checkpoints import read_checkpoint
-from rnnx.core.errors import InputError, RunError, UsageError
-from rnnx.core.experiment import Experiment, Run
+from rnnx.core.errors import InputError, UsageError
+from rnnx.core.experiment import Experiment
 from rnnx.core.result import Result
+from rnnx.core.run import Run
 from rnnx.core.spec import resolve
 from rnnx.core.training import count_parameters
+from tests.core.small_runs import LM, NMT, content, run, samples
 
-NMT = (
-    "cell=gru",
-    "task=nmt",
-    "logger=csv",
-    "data.train=96",
-    "data.valid=20",
-    "data.test=20",
-    "data.batch_size=32",
-    "trainer.max_epochs=2",
-    "trainer.log_every_n_steps=1",
-    "cell.hidden_size=16",
-    "task.embedding_size=16",
-    "task.max_length=20",
-)
-LM = (
-    "cell=elman",
-    "task=lm",
-    "data=files",
-    "logger=csv",
-    "cell.hidden_size=8",
-    "task.embedding_size=8",
-    "data.batch_size=4",
-    "trainer.max_epochs=1",
-)
 TIMED = ("tokens_per_second",)  # metrics that differ from one run to the next
-
-
-def run(out: Path, *words: str) -> Result:
-    return Experiment.from_words(*words, f"out={out}").run()
 
 
 def history(folder: Path) -> list[dict[str, str]]:
@@ -65,29 +33,6 @@ def history(folder: Path) -> list[dict[str, str]]:
 
 def column(folder: Path, name: str) -> list[float]:
     return [float(row[name]) for row in history(folder) if row[name]]
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def samples(folder: Path) -> list[dict[str, str]]:
-    with (folder / "samples" / "test.tsv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, dialect="excel-tab"))
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """A small run; to be left as it is."""
-    out = tmp_path_factory.mktemp("experiment") / "runs"
-    return Experiment.from_words(*NMT, f"out={out}").run(command="rnnx run cell=gru")
-
-
-@pytest.fixture
-def text(tmp_path: Path) -> Path:
-    path = tmp_path / "text.txt"
-    path.write_text("the cat sat on the mat and the dog sat on the cat\n" * 40)
-    return path
 
 
 @pytest.fixture
@@ -104,15 +49,6 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
         monkeypatch.syspath_prepend(site)
 
     return install
-
-
-@pytest.fixture
-def prefix(tmp_path: Path) -> Path:
-    words = {"uno": "one", "dos": "two", "tres": "three", "cuatro": "four", "cinco": "five"}
-    pairs = [(f"{a} y {b}", f"{words[a]} and {words[b]}") for a in words for b in words]
-    for side, language in enumerate(("es", "en")):
-        (tmp_path / f"numbers.{language}").write_text("".join(pair[side] + "\n" for pair in pairs))
-    return tmp_path / "numbers"
 
 
 def test_the_folder_holds_the_run_and_nothing_else(done: Result) -> None:
@@ -255,47 +191,6 @@ def test_plots_are_pictures(done: Result) -> None:
         assert len(set(imread(path)[..., :3].reshape(-1, 3).sum(1).tolist())) > 2
 
 
-def test_a_loaded_run_tests_as_it_did(done: Result) -> None:
-    before = content(done.folder)
-    assert Run.load(done.folder).test() == done.values["test"]
-    assert content(done.folder) == before
-
-
-def test_a_run_is_loaded_by_its_name(done: Result) -> None:
-    loaded = Experiment.load("nmt-gru", done.folder.parent)
-    assert loaded.folder == done.folder
-    assert loaded.config.cell.options["hidden_size"] == 16
-    assert not loaded.task.training
-
-
-def test_an_unknown_run_is_told_with_those_there_are(done: Result) -> None:
-    with pytest.raises(UsageError, match=r"no run 'nmt-gro': .*\(nmt-gru\)"):
-        Run.load("nmt-gro", done.folder.parent)
-
-
-def test_predicting_needs_no_data(prefix: Path, tmp_path: Path) -> None:
-    data = [f"data.{split}={prefix}" for split in ("train", "valid", "test")]
-    result = run(
-        tmp_path / "runs", *NMT[:3], *NMT[6:], "data=files", "data.source=es", "data.target=en", *data
-    )
-    expected = [row["translation"] for row in samples(result.folder)]
-    sources = [row["source"] for row in samples(result.folder)]
-    prefix.with_name("numbers.es").unlink()
-    prefix.with_name("numbers.en").unlink()
-    moved = shutil.move(result.folder, tmp_path / "elsewhere")
-    assert list(Run.load(moved).predict(sources)) == expected
-    with pytest.raises(UsageError, match=r"numbers\.es"):
-        Run.load(moved).test()
-
-
-def test_predictions_come_while_lines_are_read(done: Result) -> None:
-    def endless():
-        while True:
-            yield "una casa"
-
-    assert len(list(islice(Run.load(done.folder).predict(endless(), batch_size=2), 3))) == 3
-
-
 def test_an_existing_folder_is_refused_and_left_as_it_is(done: Result, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -330,58 +225,6 @@ def test_what_cannot_start_leaves_nothing_behind(
     with pytest.raises(error):
         run(tmp_path / "runs", "cell=gru", "logger=csv", *words)
     assert not (tmp_path / "runs").exists()
-
-
-class Malicious:
-    """Unpickled, it makes a folder."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
-def test_a_damaged_checkpoint_is_refused(done: Result, tmp_path: Path) -> None:
-    path = tmp_path / "best.ckpt"
-    whole = (done.folder / "checkpoints/best.ckpt").read_bytes()
-    for piece in (b"", whole[:100], whole[: len(whole) // 2], whole[:-1], b"no checkpoint\n", bytes(1000)):
-        path.write_bytes(piece)
-        with pytest.raises(RunError) as refused:
-            read_checkpoint(path)
-        assert str(refused.value) == (
-            f"{path}: expected a checkpoint, but it is cut off or no checkpoint; "
-            "use another one, or train again"
-        )
-
-
-def test_a_strange_checkpoint_is_refused_and_not_executed(tmp_path: Path) -> None:
-    path, trap = tmp_path / "best.ckpt", tmp_path / "trap"
-    torch.save({"state_dict": Malicious(trap), "hyper_parameters": {}}, path)
-    with pytest.raises(RunError, match="something other than tensors and plain data"):
-        read_checkpoint(path)
-    path.write_bytes(pickle.dumps(Malicious(trap)))
-    with pytest.raises(RunError, match="expected a checkpoint"):
-        read_checkpoint(path)
-    assert not trap.exists()
-    with ZipFile(path, "w") as archive:
-        archive.writestr("letter.txt", "hello")
-    with pytest.raises(RunError, match="expected a checkpoint"):
-        read_checkpoint(path)
-    for strange in ({"model": torch.zeros(2)}, torch.zeros(2)):
-        torch.save(strange, path)
-        with pytest.raises(RunError, match="it holds no model"):
-            read_checkpoint(path)
-
-
-def test_a_run_with_a_damaged_checkpoint_is_not_loaded(done: Result, tmp_path: Path) -> None:
-    folder = shutil.copytree(done.folder, tmp_path / "copy")
-    (folder / "checkpoints/best.ckpt").write_bytes(b"PK")
-    with pytest.raises(RunError, match=r"best\.ckpt: expected a checkpoint"):
-        Run.load(folder)
-    (folder / "checkpoints/best.ckpt").unlink()
-    with pytest.raises(UsageError, match=r"best\.ckpt: expected a checkpoint, and there is no such file"):
-        Run.load(folder)
 
 
 def test_a_language_model_is_a_run_like_any_other(text: Path, tmp_path: Path) -> None:
@@ -436,22 +279,6 @@ def test_the_result_is_safe_when_the_tracking_fails_at_the_end(
     assert said[-1].endswith("the cable was pulled")
     assert "test" in json.loads((tmp_path / "lm-elman" / "result.json").read_text())
     assert Run.load("lm-elman", tmp_path).test()
-
-
-def test_the_gradient_flow_is_measured_on_the_test_data(done: Result) -> None:
-    before = content(done.folder)
-    flows = Run.load(done.folder).flow()
-    assert [flow.layer for flow in flows] == ["encoder.layers.0", "decoder.net.layers.0"]
-    assert flows == Run.load(done.folder).flow()
-    assert json.loads((done.folder / "flow.json").read_text()) == [flow.to_plain() for flow in flows]
-    assert content(done.folder) == before
-
-
-def test_the_gradient_flow_goes_on_from_chunk_to_chunk(text: Path, tmp_path: Path) -> None:
-    """The test text is 100 of 2000 characters, one stream in chunks of 10."""
-    result = run(tmp_path, *LM, f"data.text={text}", "data.level=char", "data.bptt=10")
-    (flow,) = Run.load(result.folder).flow()
-    assert len(flow.state) == 100
 
 
 def test_a_run_whose_gradient_flow_cannot_be_measured_stands(

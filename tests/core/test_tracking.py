@@ -18,8 +18,9 @@ from matplotlib.image import imread
 from rnnx.core.analysis import Flow
 from rnnx.core.ending import Ending
 from rnnx.core.errors import UsageError
-from rnnx.core.experiment import Experiment, Run
+from rnnx.core.experiment import Experiment
 from rnnx.core.result import Result
+from rnnx.core.run import Run
 from rnnx.core.tracking import Meter, WeightsAndBiases, _charts
 
 SMALL = (

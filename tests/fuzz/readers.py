@@ -20,8 +20,8 @@ from rnnx.core.checkpoints import read_checkpoint
 from rnnx.core.comparing.record import Record
 from rnnx.core.data import Data
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.experiment import Run
 from rnnx.core.plots import curves
+from rnnx.core.run import Run
 from rnnx.core.runs import read_result
 from rnnx.core.spec import resolve
 from rnnx.tasks.data.captioning.coco import Coco

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnx.core.experiment import Run
+from rnnx.core.run import Run
 
 if TYPE_CHECKING:
     from conftest import CommandLine

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from rnnx.core.experiment import Experiment, Run
+from rnnx.core.experiment import Experiment
 from rnnx.core.exporting.card import card
+from rnnx.core.run import Run
 from rnnx.core.task import Task
 
 VALUES = {

@@ -9,8 +9,9 @@ import torch
 from safetensors import safe_open
 
 from rnnx.core.errors import InputError, RunError, UsageError
-from rnnx.core.experiment import Experiment, Run
+from rnnx.core.experiment import Experiment
 from rnnx.core.exporting import exported
+from rnnx.core.run import Run
 from rnnx.core.task import Task
 
 FEW = ("data.valid=8", "data.test=8")

@@ -7,8 +7,9 @@ import pytest
 from huggingface_hub import constants
 
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.experiment import Experiment, Run
+from rnnx.core.experiment import Experiment
 from rnnx.core.exporting import exported, hub
+from rnnx.core.run import Run
 from rnnx.core.task import Task
 from tests.hub_server import Hub
 

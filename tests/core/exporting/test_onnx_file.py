@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.experiment import Experiment, Run
+from rnnx.core.experiment import Experiment
 from rnnx.core.exporting.onnx_file import write
 from rnnx.core.operator import Operator
+from rnnx.core.run import Run
 from rnnx.core.task import Task
 
 SMALL = ("cell.hidden_size=4", "data.train=40", "data.valid=8", "data.test=8")

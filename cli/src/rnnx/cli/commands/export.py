@@ -32,7 +32,7 @@ def export(
     folder, path = find_run(run, out), typed(target)
     as_onnx = path.suffix == SUFFIX if format is None else format == "onnx"
 
-    from rnnx.core.experiment import Run
+    from rnnx.core.run import Run
 
     model = Run.load(folder)
     if as_onnx:

@@ -67,7 +67,7 @@ def measure(folders: Mapping[str, Path]) -> Flows:
         UsageError: a run's net reads no sequences.
     """
     from rnnx.core.analysis import keep
-    from rnnx.core.experiment import Run
+    from rnnx.core.run import Run
 
     runs, pictures = {}, []
     for run, folder in folders.items():

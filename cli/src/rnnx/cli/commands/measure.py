@@ -15,7 +15,7 @@ def measure(run: RunName, out: Out = OUT, as_json: Json = False) -> None:
     """
     folder = find_run(run, out)
 
-    from rnnx.core.experiment import Run
+    from rnnx.core.run import Run
 
     measured = Run.load(folder).test()
     if as_json:

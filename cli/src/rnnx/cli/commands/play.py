@@ -50,8 +50,8 @@ def play(
     if not terminal:
         _require_gradio()
 
-    from rnnx.core.experiment import Run
     from rnnx.core.interruption import Interruption
+    from rnnx.core.run import Run
 
     trained = Run.load(folder)
     with Interruption():

@@ -23,7 +23,7 @@ def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
     task = find("task", resolve([str(folder / CONFIG)]).task.name)
     options = _options(f"{task.target}.predict", f"rnnx predict with {task.label}", words or ())
 
-    from rnnx.core.experiment import Run
+    from rnnx.core.run import Run
 
     for answer in Run.load(folder).predict(lines_of(sys.stdin.buffer), **options):
         sys.stdout.buffer.write(f"{answer}\n".encode())

@@ -23,7 +23,7 @@ def push(
     """
     folder = find_run(run, out)
 
-    from rnnx.core.experiment import Run
     from rnnx.core.exporting import hub
+    from rnnx.core.run import Run
 
     typer.echo(hub.push(Run.load(folder), repository, private=private, message=message))

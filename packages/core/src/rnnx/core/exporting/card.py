@@ -11,7 +11,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from rnnx.core.runs import RESULT, read_result
 
 if TYPE_CHECKING:
-    from rnnx.core.experiment import Run
+    from rnnx.core.run import Run
 
 TEXT = """\
 ---
@@ -30,7 +30,7 @@ rnnx predict {folder} < lines.txt
 ```
 
 ```python
-from rnnx.core.experiment import Run
+from rnnx.core.run import Run
 
 for answer in Run.load({name!r}).predict(["..."]):
     print(answer)

@@ -17,7 +17,7 @@ from rnnx.core.files import make_folder, write_text
 from rnnx.core.runs import CONFIG, RESULT
 
 if TYPE_CHECKING:
-    from rnnx.core.experiment import Run
+    from rnnx.core.run import Run
 
 WEIGHTS: Final = "model.safetensors"
 MODEL: Final = "model.json"  # what else the model is made from: how cells are stacked, and what the data is
@@ -32,7 +32,7 @@ def is_exported(folder: Path) -> bool:
 def write(run: Run, folder: Path) -> None:
     """Writes a model into a new folder, which is there once it is whole.
 
-    ``rnnx predict`` and :meth:`rnnx.core.experiment.Run.load` take it as they take a run's.
+    ``rnnx predict`` and :meth:`rnnx.core.run.Run.load` take it as they take a run's.
 
     Args:
         run: The model.

@@ -13,7 +13,7 @@ from rnnx.core.errors import RunError, UsageError
 from rnnx.core.exporting import exported
 
 if TYPE_CHECKING:
-    from rnnx.core.experiment import Run
+    from rnnx.core.run import Run
 
 
 def push(run: Run, repository: str, *, private: bool = False, message: str | None = None) -> str:

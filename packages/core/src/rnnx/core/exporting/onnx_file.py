@@ -21,7 +21,7 @@ from rnnx.core.task import Task
 from rnnx.core.trees import Trees
 
 if TYPE_CHECKING:
-    from rnnx.core.experiment import Run
+    from rnnx.core.run import Run
 
 TOLERANCE: Final = 1e-5  # by which the file's numbers may differ from the model's
 TRACED: Final = (2, 5)  # rows and steps of the batch that is traced

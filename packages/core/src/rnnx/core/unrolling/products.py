@@ -17,7 +17,7 @@ from torch import Tensor, fx
 from rnnx.core.unrolling.operations import ATEN
 
 ROWS: Final = 512  # of all steps together, from which on it pays to lay out what they meet
-NUMBERS: Final = 1 << 18  # of a matrix, from which on oneDNN is so much faster that its calls' cost is paid
+NUMBERS: Final = 1 << 19  # of a matrix, from which on oneDNN is so much faster that its calls' cost is paid
 
 LAYS_OUT: Final = "mkldnn::_reorder_linear_weight"
 MULTIPLIES: Final = "mkldnn::_linear_pointwise"

@@ -1,0 +1,98 @@
+"""From the folder of a run to a model that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, final
+
+import lightning as L
+
+from rnnx.core import analysis, processes
+from rnnx.core.checkpoints import BEST, read_checkpoint
+from rnnx.core.data import Data
+from rnnx.core.errors import RnnxError, RunError, UsageError
+from rnnx.core.exporting import exported
+from rnnx.core.quiet import quiet
+from rnnx.core.runs import CONFIG, OUT, find_run
+from rnnx.core.spec import Config, resolve
+from rnnx.core.task import Task
+from rnnx.core.trainer import Trainer
+from rnnx.core.training import metrics_of
+
+
+@final
+class Run:
+    """A finished run: its configuration, and its model as it was at its best.
+
+    Args:
+        folder: The run's folder.
+        config: Its configuration.
+        task: Its model, ready to predict.
+    """
+
+    def __init__(self, folder: Path, config: Config, task: Task) -> None:
+        self.folder, self.config, self.task = folder, config, task
+
+    @classmethod
+    def load(cls, run: str | Path, out: str | Path = OUT) -> Run:
+        """Opens a run.
+
+        Args:
+            run: A run's folder, or its name; or a folder that was exported.
+            out: The folder that holds runs.
+
+        Raises:
+            UsageError: there is no such run.
+            InputError, RunError: its checkpoint is damaged, or is none.
+        """
+        folder = find_run(run, out)
+        config = resolve([str(folder / CONFIG)])
+        if config.baseline is not None:
+            name = config.baseline.short
+            raise UsageError(f"{folder}: expected a run of a net, but its model is the baseline {name!r}")
+        if exported.is_exported(folder):
+            path, checkpoint = folder / exported.WEIGHTS, exported.read(folder)
+        else:
+            path, checkpoint = folder / BEST, read_checkpoint(folder / BEST)
+        try:
+            hyper_parameters = checkpoint["hyper_parameters"]
+            task: Task = config.task.build(hyper_parameters["net"], hyper_parameters["meta"])
+            task.load_state_dict(checkpoint["state_dict"])
+        except RnnxError:
+            raise
+        except Exception as error:  # whatever a model says to what is not its own
+            reason = shorten(f"{type(error).__name__}: {error}", 200)
+            raise RunError(
+                f"{path}: expected the model of the run's configuration, and it cannot be made ({reason}); "
+                "use the files of one run"
+            ) from error
+        return cls(folder, config, task.eval())
+
+    def predict(self, lines: Iterable[str], **options: Any) -> Iterator[str]:
+        """The task's answers, lazily; the options are those of the task's ``predict``."""
+        return self.task.predict(lines, **options)
+
+    def test(self) -> dict[str, float]:
+        """The metrics on the test split, measured anew, in one process."""
+        with quiet():
+            data = self._data()
+            alone = self.config.trainer | processes.ALONE
+            trainer = Trainer(**alone).build(self.folder, [], [])
+            return metrics_of(trainer.test(self.task, data.loader("test"), verbose=False))
+
+    def flow(self) -> list[analysis.Flow]:
+        """How gradients flow through the model on its longest test data.
+
+        As :func:`rnnx.core.analysis.gradient_flow`.
+        """
+        with quiet():
+            return analysis.gradient_flow(self.task, analysis.longest(self._data().loader("test")))
+
+    def _data(self) -> Data:
+        """The data, read; seeded."""
+        L.seed_everything(self.config.seed, workers=True, verbose=False)
+        data: Data = self.config.data.build()
+        data.prepare()
+        return data

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import shutil
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from rnnx.core.errors import RunError, UsageError
+from rnnx.core.experiment import Experiment
+from rnnx.core.result import Result
+from rnnx.core.run import Run
+from tests.core.small_runs import LM, NMT, content, run, samples
+
+
+def test_a_loaded_run_tests_as_it_did(done: Result) -> None:
+    before = content(done.folder)
+    assert Run.load(done.folder).test() == done.values["test"]
+    assert content(done.folder) == before
+
+
+def test_a_run_is_loaded_by_its_name(done: Result) -> None:
+    loaded = Experiment.load("nmt-gru", done.folder.parent)
+    assert loaded.folder == done.folder
+    assert loaded.config.cell.options["hidden_size"] == 16
+    assert not loaded.task.training
+
+
+def test_an_unknown_run_is_told_with_those_there_are(done: Result) -> None:
+    with pytest.raises(UsageError, match=r"no run 'nmt-gro': .*\(nmt-gru\)"):
+        Run.load("nmt-gro", done.folder.parent)
+
+
+def test_predicting_needs_no_data(prefix: Path, tmp_path: Path) -> None:
+    data = [f"data.{split}={prefix}" for split in ("train", "valid", "test")]
+    result = run(
+        tmp_path / "runs", *NMT[:3], *NMT[6:], "data=files", "data.source=es", "data.target=en", *data
+    )
+    expected = [row["translation"] for row in samples(result.folder)]
+    sources = [row["source"] for row in samples(result.folder)]
+    prefix.with_name("numbers.es").unlink()
+    prefix.with_name("numbers.en").unlink()
+    moved = shutil.move(result.folder, tmp_path / "elsewhere")
+    assert list(Run.load(moved).predict(sources)) == expected
+    with pytest.raises(UsageError, match=r"numbers\.es"):
+        Run.load(moved).test()
+
+
+def test_predictions_come_while_lines_are_read(done: Result) -> None:
+    def endless():
+        while True:
+            yield "una casa"
+
+    assert len(list(islice(Run.load(done.folder).predict(endless(), batch_size=2), 3))) == 3
+
+
+def test_a_run_with_a_damaged_checkpoint_is_not_loaded(done: Result, tmp_path: Path) -> None:
+    folder = shutil.copytree(done.folder, tmp_path / "copy")
+    (folder / "checkpoints/best.ckpt").write_bytes(b"PK")
+    with pytest.raises(RunError, match=r"best\.ckpt: expected a checkpoint"):
+        Run.load(folder)
+    (folder / "checkpoints/best.ckpt").unlink()
+    with pytest.raises(UsageError, match=r"best\.ckpt: expected a checkpoint, and there is no such file"):
+        Run.load(folder)
+
+
+def test_the_gradient_flow_is_measured_on_the_test_data(done: Result) -> None:
+    before = content(done.folder)
+    flows = Run.load(done.folder).flow()
+    assert [flow.layer for flow in flows] == ["encoder.layers.0", "decoder.net.layers.0"]
+    assert flows == Run.load(done.folder).flow()
+    assert json.loads((done.folder / "flow.json").read_text()) == [flow.to_plain() for flow in flows]
+    assert content(done.folder) == before
+
+
+def test_the_gradient_flow_goes_on_from_chunk_to_chunk(text: Path, tmp_path: Path) -> None:
+    """The test text is 100 of 2000 characters, one stream in chunks of 10."""
+    result = run(tmp_path, *LM, f"data.text={text}", "data.level=char", "data.bptt=10")
+    (flow,) = Run.load(result.folder).flow()
+    assert len(flow.state) == 100
