@@ -158,3 +158,12 @@ def test_what_counts_products_counts_all_of_them() -> None:
             outcome(way, cell, x, None)
         counts.append(counter.get_total_flops())
     assert counts[0] == counts[1] > 0
+
+
+def test_in_inference_mode_as_without() -> None:
+    cell, x = Gated(LARGE), torch.randn(8, ROWS // 8, LARGE)
+    with torch.no_grad():
+        wanted, _ = loop(cell, x, None, cell.initial_state(8, x))
+    with torch.inference_mode():
+        found, _ = scan(cell, x)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
