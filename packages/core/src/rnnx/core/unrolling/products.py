@@ -43,8 +43,9 @@ def pays(rows: Tensor) -> bool:
 
 @cache
 def _there() -> bool:
+    """Whether this torch has the operations, on a processor where they were measured."""
     return torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") and all(
-        torch._C._dispatch_has_kernel_for_dispatch_key(name, "CPU") for name in (LAYS_OUT, MULTIPLIES)
+        map(torch._C._dispatch_has_kernel, (LAYS_OUT, MULTIPLIES))
     )
 
 
