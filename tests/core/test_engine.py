@@ -283,6 +283,31 @@ class Fast(Cell):
         return y, (y[:, -1],)
 
 
+@final
+class Counted(Cell):
+    """Writes down with how many rows its step is called."""
+
+    input_size, output_size, state_sizes = 1, 1, (1,)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        CALLS.append(len(z))
+        return state[0] + z, (state[0] + z,)
+
+
+CALLS: list[int] = []  # of no cell's own, so that it may have a plan
+
+
+@pytest.mark.parametrize(("lengths", "calls"), [([3, 1], [2, 1, 1]), ([4, 1], [])], ids=["few", "more"])
+def test_few_steps_are_taken_one_by_one_and_more_by_a_plan(lengths: list[int], calls: list[int]) -> None:
+    cell, x = Counted(), torch.ones(2, max(lengths), 1)
+    scan(cell, x, torch.tensor(lengths))
+    CALLS.clear()
+    y, (last,) = scan(cell, x, torch.tensor(lengths))
+    assert calls == CALLS
+    assert last.flatten().tolist() == lengths
+    assert y.sum(1).flatten().tolist() == [n * (n + 1) / 2 for n in lengths]
+
+
 def test_scan_takes_the_fast_way_where_there_is_one() -> None:
     cell, x = Fast(), torch.tensor([[[1.0], [2.0], [4.0]]])
     y, (last,) = scan(cell, x, torch.tensor([3]), (torch.tensor([[10.0]]),), reverse=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import isqrt
-from typing import Any
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,8 @@ from rnnx.core.unrolling.plans import plan_of
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import named_tensors, with_tensors
 from rnnx.core.unrolling.unrolled import unrolled
+
+STEPS: Final = 4  # from which on a plan saves more time than it takes to find
 
 
 def scan(
@@ -107,7 +109,7 @@ def loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[T
 
 
 def _fastest(cell: Cell, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
-    plan = plan_of(cell, z, state)
+    plan = plan_of(cell, z, state) if len(sizes) >= STEPS else None
     return _plainest(cell, z, sizes, state) if plan is None else unrolled(plan, cell, z, sizes, state)
 
 
