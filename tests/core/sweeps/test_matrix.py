@@ -12,6 +12,7 @@ from statistics import mean
 
 import pytest
 
+from rnnx.core.checkpoints import LAST
 from rnnx.core.errors import UsageError
 from rnnx.core.registry import plugins
 from rnnx.core.spec import Config
@@ -191,10 +192,17 @@ def at_once(command: str, folder: Path, *words: str) -> subprocess.Popen[str]:
 def test_two_share_the_runs_and_the_one_that_is_left_takes_up_what_the_other_began(tmp_path: Path) -> None:
     """Each is told of every run; one of them is killed with its worker, in the middle of a run."""
     words = ("cell=gru,elman", "seed=1,2", "trainer.max_epochs=3", "trainer.limit_train_batches=100")
+    words += ("checkpoint.every_n_train_steps=10",)
     names = {f"memory-{cell}-{seed}" for cell in ("gru", "elman") for seed in (1, 2)}
+
+    def can_be_taken_up() -> bool:
+        """Whether every run that was begun has a checkpoint, and one of the two is at its second run."""
+        begun = list(tmp_path.glob("runs/memory-*"))
+        return len(begun) >= 3 and all((folder / LAST).exists() for folder in begun)
+
     lasting, dying = (at_once(command, tmp_path, *words) for command in ("lasting", "dying"))
     with lasting, dying:
-        while len(list(tmp_path.glob("runs/memory-*/metrics.csv"))) < 3:
+        while not can_be_taken_up():
             assert dying.poll() is None
             time.sleep(0.05)
         os.killpg(dying.pid, signal.SIGKILL)
