@@ -1,4 +1,4 @@
-"""Real distributions in temporary folders, and double precision, for the tests that ask for them."""
+"""Real distributions in temporary folders, double precision and a small run, for tests that ask for them."""
 
 from __future__ import annotations
 

@@ -141,12 +141,16 @@ def test_a_scan_of_many_rows_gives_what_the_loop_gives_with_more_bits(lengths: l
     assert worst(found, exact) < 1e-5
 
 
-def test_few_rows_and_many_have_plans_of_their_own() -> None:
-    cell = Gated(LARGE)
-    x, state = torch.randn(ROWS, LARGE), cell.initial_state(2, torch.zeros(()))
-    few, many = plan_of(cell, x[1:], state), plan_of(cell, x, state)
-    assert few is not many
-    assert plan_of(cell, torch.randn(2 * ROWS, LARGE), state) is many
+def test_only_of_many_rows_has_a_cell_a_plan_that_lays_its_matrices_out() -> None:
+    cell, state = Gated(LARGE), (torch.zeros(8, LARGE),)
+    x = torch.randn(ROWS, LARGE, requires_grad=True)
+    few, many = plan_of(cell, x[8:], state), plan_of(cell, x, state)
+    assert plan_of(cell, torch.randn(2 * ROWS, LARGE, requires_grad=True), state) is many
+    for plan, laid in ((few, 0), (many, 2 * 3)):
+        assert plan is not None
+        with Operations() as counted:
+            unrolled(plan, cell, x[:16], [8, 8], state)[0].sum().backward()
+        assert counted.counts[LAYING] == laid
 
 
 def test_what_counts_products_counts_all_of_them() -> None:

@@ -1,0 +1,52 @@
+"""Every cell of sequences that is installed, in each of its settings, by a plan and by its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from rnnx.core.cell import TreeCell
+from rnnx.core.registry import plugins
+from rnnx.core.state import State
+from rnnx.core.testing.cells.subject import subjects
+from rnnx.core.unrolling.plan import Plan, taken_apart
+from rnnx.core.unrolling.steps import step_by_step
+from rnnx.core.unrolling.unrolled import unrolled
+
+SIZES = [4, 3, 1]
+SUBJECTS = {
+    f"{plugin.name} {subject.setting}".strip(): subject
+    for plugin in plugins("cell")
+    if not issubclass(plugin.load(), TreeCell)
+    for subject in subjects(plugin.load())
+}
+
+
+def as_the_steps(
+    name: str,
+    kernels: bool = False,
+    lay_out: bool = False,
+    within: AbstractContextManager[object] | None = None,
+) -> Plan:
+    """A plan in 32 bits that gives what the steps give, gradients too; it is run ``within`` something."""
+    subject = SUBJECTS[name]
+    state = tuple(tensor.float().requires_grad_() for tensor in subject.state)
+    cell = subject.build(seed=0).float()
+    z = cell.project(subject.x.float())[:, :2].flatten(0, 1).detach().requires_grad_()  # (M, P)
+    plan = taken_apart(cell, z, state, kernels=kernels, lay_out=lay_out)
+    of = [z, *state, *cell.parameters()]
+    with within or nullcontext():
+        found = results(unrolled(plan, cell, z, SIZES, state), of)
+    wanted = results(step_by_step(cell.step, z, SIZES, state), of)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    return plan
+
+
+def results(outputs: tuple[Tensor, State], of: Sequence[Tensor]) -> list[Tensor]:
+    y, last = outputs
+    total = torch.stack([end.square().sum() for end in (y, *last) if end.requires_grad]).sum()
+    return [y, *last, *torch.autograd.grad(total, of, allow_unused=True, materialize_grads=True)]
