@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -23,8 +24,14 @@ os.environ |= {
     "OMP_NUM_THREADS": "1",
 }
 
-KERNELS = ["core/unrolling/kernels", "cells/test_kernels.py"]  # for Triton, which is there for Linux alone
-collect_ignore = [] if sys.platform == "linux" else KERNELS
+UNROLLING = "core/unrolling/kernels"
+TRITON = ["test_formulas.py", "test_kernel.py", "test_source.py", "test_use.py", "for_gpus.py"]
+KERNELS = [*(f"{UNROLLING}/{name}" for name in TRITON), "cells/test_kernels.py"]
+LOOPS = [*(f"{UNROLLING}/{name}" for name in ("test_compiler.py", "test_loops.py")), "cells/test_loops.py"]
+collect_ignore = [
+    *([] if sys.platform == "linux" else KERNELS),  # Triton is there for Linux alone
+    *([] if shutil.which("cc") else [*LOOPS, "core/unrolling/test_functions.py"]),  # for a C compiler
+]
 
 
 @pytest.fixture(scope="module")

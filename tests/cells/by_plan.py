@@ -12,7 +12,7 @@ from rnnx.core.cell import TreeCell
 from rnnx.core.registry import plugins
 from rnnx.core.state import State
 from rnnx.core.testing.cells.subject import subjects
-from rnnx.core.unrolling.plan import Plan, taken_apart
+from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.unrolled import unrolled
 
@@ -27,7 +27,7 @@ SUBJECTS = {
 
 def as_the_steps(
     name: str,
-    kernels: bool = False,
+    kernels: Kernels | None = None,
     lay_out: bool = False,
     within: AbstractContextManager[object] | None = None,
 ) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rnnx.core.unrolling.kernels.kernel import Kernel
+from rnnx.core.unrolling.plan import Kernels
 from tests.cells.by_plan import SUBJECTS, as_the_steps
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
@@ -12,6 +13,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
 
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_a_kernel_gives_what_the_steps_give(name: str) -> None:
-    plan = as_the_steps(name, kernels=True)
+    plan = as_the_steps(name, kernels=Kernels.WALKS)
     assert isinstance(plan.forward, Kernel)
     assert isinstance(plan.backward, Kernel)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -50,6 +52,7 @@ def test_where_all_is_well_all_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     for name in ("torch", "lightning", "wandb", "rnnx", "rnnx-cells"):
         assert values[name] == version(name)
     assert f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()}" in values["cpu"]
+    assert values["C compiler"] == shutil.which("cc")
     for kind, group in GROUPS.items():
         assert values[group.removeprefix("rnnx.")].startswith(f"{len(plugins(kind))}, of rnnx-")
     assert (values["key of Weights & Biases"], values["mode"]) == ("none", "offline")
@@ -101,6 +104,20 @@ def test_a_library_that_is_missing_or_too_old_is_told(
     assert found.value == "9.0"
     advice = f"it needs {told}; install it again, or run pip check"
     assert (found.state, found.advice) == (("broken", advice) if told else ("well", ""))
+
+
+def test_a_compiler_that_is_not_there_is_no_fault() -> None:
+    program = (
+        "from rnnx.core.health import devices; print([one for one in devices() if one.what == 'C compiler'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"CC": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "value=\"none, so cells' steps are slower on the cpu\", state='well', advice=''" in done.stdout
 
 
 def test_threads_that_are_held_back_are_suspicious(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from rnnx.core.cell import Cell
 from rnnx.core.registry import find
 from rnnx.core.unrolling.kernels.kernel import WARPS, Kernel, compiled
-from rnnx.core.unrolling.plan import taken_apart
+from rnnx.core.unrolling.plan import Kernels, taken_apart
 from rnnx.core.unrolling.unrolled import unrolled
 
 CAPABILITIES = (80, 90)  # of NVIDIA's A100 and H100
@@ -55,7 +55,7 @@ def compile_kernels(cell: Cell, autocast: bool) -> None:
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         z = cell.project(x)
         state = cell.initial_state(2, x)
-        plan = taken_apart(cell, z, state, kernels=True)
+        plan = taken_apart(cell, z, state, kernels=Kernels.WALKS)
         assert isinstance(plan.forward, Kernel)
         assert isinstance(plan.backward, Kernel)
         y, _ = unrolled(plan, cell, z, [2], state)

@@ -1,61 +1,59 @@
 from __future__ import annotations
 
-from torch import fx
+from operator import getitem
 
-from rnnx.core.unrolling.kernels.columns import columns_of
-from rnnx.core.unrolling.kernels.layout import Layout, Roles
+import pytest
+import torch
+
+from rnnx.core.unrolling.kernels.columns import Columns, columns_of, laid_out
+from rnnx.core.unrolling.kernels.layout import Layout, Roles, UnwritableError
+from rnnx.core.unrolling.kernels.loops import Loop
+from rnnx.core.unrolling.kernels.tiles import Tiles
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 
-
-def alone(roles: Roles) -> list[bool]:
-    layout = Layout(roles, [])
-    return [made.alone for stage in enumerate(layout.outputs) for made in columns_of(layout, *stage)]
+each_language = pytest.mark.parametrize("language", [Tiles, Loop])
 
 
-def elementwise(nodes: Nodes, *given: fx.Node) -> fx.Node:
-    return nodes.call(ATEN.add.Tensor, *given, width=4)
-
-
-def test_by_elements_each_block_of_columns_is_alone() -> None:
-    nodes = Nodes()
-    z, c = nodes.rows("z", 8), nodes.rows("c", 4)
-    second = nodes.call(ATEN.slice.Tensor, z, 1, 4, 8, width=4)
-    assert alone(Roles([z], [c], [], [elementwise(nodes, second, c)], [])) == [True]
-
-
-def test_with_a_product_it_is_not() -> None:
-    nodes = Nodes()
-    h, u = nodes.rows("h", 4), nodes.constant("u", 4, 4)
-    assert alone(Roles([], [h], [u], [nodes.call(ATEN.mm.default, h, u, width=4)], [])) == [False]
-
-
-def test_nor_where_a_column_reads_another_one_of_the_state() -> None:
-    nodes = Nodes()
-    h, z = nodes.rows("h", 4), nodes.rows("z", 1)
-    moved = [nodes.call(ATEN.slice.Tensor, h, 1, *ends, width=2) for ends in ((1, 3), (2, 4))]
-    sums = nodes.call(ATEN.add.Tensor, *moved, width=2)
-    assert alone(Roles([z], [h], [], [h], [sums])) == [False]
-
-
-def test_nor_where_all_columns_read_one_of_the_state() -> None:
-    nodes = Nodes()
-    h, clock = nodes.rows("h", 4), nodes.rows("clock", 1)
-    assert False in alone(Roles([], [h, clock], [], [elementwise(nodes, h, clock), clock], []))
-
-
-def test_pieces_of_one_width_are_made_together() -> None:
+@each_language
+def test_pieces_of_one_width_are_made_together(language: type[Columns]) -> None:
     nodes = Nodes()
     a, b = nodes.rows("a", 4), nodes.rows("b", 12)
     room = [nodes.call(ATEN.tanh.default, value, width=width) for value, width in ((b, 12), (a, 4))]
     layout = Layout(Roles([a, b], [], [], [], room), [])
-    (made,) = columns_of(layout, 0, layout.outputs[0])
+    (made,) = columns_of(layout, 0, layout.outputs[0], language)
     assert made.base == 4
 
 
-def test_a_few_columns_are_not_the_measure_of_many() -> None:
+@each_language
+def test_a_few_columns_are_not_the_measure_of_many(language: type[Columns]) -> None:
     nodes = Nodes()
     a, b = nodes.rows("a", 2), nodes.rows("b", 34)
     room = [nodes.call(ATEN.tanh.default, value, width=width) for value, width in ((a, 2), (b, 34))]
     layout = Layout(Roles([a, b], [], [], [], room), [])
-    assert [made.base for made in columns_of(layout, 0, layout.outputs[0])] == [2, 34]
+    assert [made.base for made in columns_of(layout, 0, layout.outputs[0], language)] == [2, 34]
+
+
+@each_language
+def test_what_is_cut_across_is_written_down_before(language: type[Columns]) -> None:
+    """Two columns from the second on, of two values of two columns each that are put together."""
+    nodes = Nodes()
+    a, b = nodes.rows("a", 2), nodes.rows("b", 2)
+    both = nodes.call(ATEN.cat.default, [a, b], 1, width=4)
+    middle = nodes.call(ATEN.slice.Tensor, both, 1, 1, 3, width=2)
+    end = nodes.call(ATEN.tanh.default, middle, width=2)
+    layout, stages = laid_out(Roles([a, b], [], [], [], [end]), language)
+    assert layout.scratch == [(4, torch.float32)]
+    assert [sorted(made.base for made in stage) for stage in stages] == [[2], [2]]
+
+
+@each_language
+def test_what_cannot_be_written_is_named(language: type[Columns]) -> None:
+    nodes = Nodes()
+    x = nodes.rows("x", 4)
+    whole = nodes.call(ATEN.round.default, x, width=4, dtype=torch.int32)
+    with pytest.raises(UnwritableError, match=r"makes torch\.int32 \(aten\.round\.default\)"):
+        laid_out(Roles([x], [], [], [], [whole]), language)
+    rest = nodes.several(ATEN.aminmax.default, x)
+    with pytest.raises(UnwritableError, match=r"calls aten\.aminmax\.default"):
+        laid_out(Roles([x], [], [], [], [nodes.call(getitem, rest, 0, width=4)]), language)

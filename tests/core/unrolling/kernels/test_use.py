@@ -17,6 +17,7 @@ from rnnx.core.engine import loop, scan
 from rnnx.core.state import State
 from rnnx.core.unrolling import plans
 from rnnx.core.unrolling.kernels.kernel import Kernel
+from rnnx.core.unrolling.plan import Kernels
 from rnnx.core.unrolling.plans import plan_of
 from rnnx.core.unrolling.walks import Back, Forth, Walk
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("kernels")
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "KERNELS", ("cpu",))
+    monkeypatch.setattr(plans, "KERNELS", {"cpu": Kernels.WALKS})
 
 
 class Leaky(Cell, ABC):

@@ -75,6 +75,8 @@ def devices() -> Iterator[Finding]:
     """What there is to compute with."""
     import torch
 
+    from rnnx.core.unrolling.kernels.compiler import compiler
+
     processor = torch.cpu.get_capabilities()
     cores, threads, told = os.cpu_count() or 1, torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
     few = told is not None and threads < cores
@@ -89,6 +91,7 @@ def devices() -> Iterator[Finding]:
     )
     fast = any(has for name, has in processor.items() if "bf16" in name)
     yield Finding("devices", "bfloat16", "in hardware" if fast else "works, but is no faster on this cpu")
+    yield Finding("devices", "C compiler", compiler() or "none, so cells' steps are slower on the cpu")
     yield from _cuda()
     yield Finding("devices", "mps", "there, but not used" if torch.backends.mps.is_available() else "none")
 

@@ -22,6 +22,11 @@ def watched() -> bool:
     return transformed() or torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
 
+def counted() -> bool:
+    """Whether something is told of each operation, as what counts them is."""
+    return torch._C._len_torch_dispatch_stack() > 0
+
+
 def exact() -> bool:
     """Whether products of 32 bits are made with all of them; CUDA's may be made with 19 (``tf32``)."""
     return torch.backends.cuda.matmul.fp32_precision != "tf32"

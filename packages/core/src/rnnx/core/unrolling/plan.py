@@ -13,13 +13,15 @@ The operations of a step and of its gradients are sorted:
 
 So the gradient of a matrix is one product with the rows of many steps, as in cuDNN's kernels, for any cell
 that is a function of its row and its parameters; and of one whose gates need no past, the memory alone goes
-along time. Nothing is compiled, and no length or number of rows is met anew.
+along time. No length or number of rows is met anew, and no compiler is needed; where there is one, what goes
+along time can be made with it, see :class:`Kernels`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from operator import getitem, mul
 from typing import Any, NamedTuple, final
@@ -30,12 +32,28 @@ from torch import Tensor, fx
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling import products
+from rnnx.core.unrolling.functions import function_of
+from rnnx.core.unrolling.kernels.groups import grouped
 from rnnx.core.unrolling.kernels.kernel import Kernel
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
+from rnnx.core.unrolling.kernels.loops import TYPES
 from rnnx.core.unrolling.kernels.source import written
-from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view, writing_into
+from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view
 from rnnx.core.unrolling.trace import UntraceableError, settled, traced
 from rnnx.core.unrolling.walks import Back, Forth, Part, Walk
+
+
+@final
+class Kernels(Enum):
+    """What is done step by step, as more than torch's operations.
+
+    Attributes:
+        WALKS: As Triton kernels that go along whole sequences.
+        LOOPS: What is made by elements as functions in C.
+    """
+
+    WALKS = "a kernel of its own"
+    LOOPS = "functions in C"
 
 
 @final
@@ -113,7 +131,12 @@ class Plan:
 
 
 def taken_apart(
-    cell: Cell, z: Tensor, state: State, kernels: bool = False, fuse: bool = True, lay_out: bool = False
+    cell: Cell,
+    z: Tensor,
+    state: State,
+    kernels: Kernels | None = None,
+    fuse: bool = True,
+    lay_out: bool = False,
 ) -> Plan:
     """The plan of a cell's step.
 
@@ -121,7 +144,7 @@ def taken_apart(
         cell: The cell.
         z: Of the kind that will come, ``(N, P)``.
         state: Tensors ``(N, size)``.
-        kernels: Whether what is done step by step is a Triton kernel, where one can be written.
+        kernels: As what that which is done step by step is written, where it can be.
         fuse: Whether some operations are made one, which is equal where all numbers are finite.
         lay_out: Whether matrices that every step multiplies with are laid out before.
 
@@ -148,11 +171,11 @@ class _Parts:
     Args:
         graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it.
         states: How many tensors the state has.
-        kernels: Whether kernels are wanted.
+        kernels: Which are wanted.
         lay_out: Whether matrices are to be laid out.
     """
 
-    def __init__(self, graph: fx.Graph, states: int, kernels: bool, lay_out: bool) -> None:
+    def __init__(self, graph: fx.Graph, states: int, kernels: Kernels | None, lay_out: bool) -> None:
         self.kernels, self.lay_out = kernels, lay_out
         self.nodes = list(graph.nodes)
         self.places = {node: place for place, node in enumerate(self.nodes)}
@@ -272,7 +295,7 @@ class _Parts:
 
     def _walk(self, way: type[Forth | Back], roles: Roles) -> tuple[Part, Walk]:
         """The constants of what is done step by step, and it, as a kernel where one can be had."""
-        if self.kernels:
+        if self.kernels is Kernels.WALKS:
             try:
                 return partial(_with_laid_out, []), Kernel(written(roles, way is Back), way is Back)
             except UnwritableError:
@@ -280,7 +303,8 @@ class _Parts:
         given = [*roles.rows, *roles.state, *roles.constants]
         operations = self._ordered(self._above([*roles.results, *roles.room], given))
         matrices = products.matrices(operations, roles.constants) if self.lay_out else []
-        part = self._function(given, roles.results, roles.room, matrices)
+        together = self.kernels is Kernels.LOOPS
+        part = self._function(given, roles.results, roles.room, matrices, together)
         return partial(_with_laid_out, list(map(roles.constants.index, matrices))), way(part)
 
     def _steps(self) -> set[fx.Node]:
@@ -348,34 +372,18 @@ class _Parts:
         results: Sequence[Any],
         filled: Sequence[fx.Node] = (),
         laid_out: Sequence[fx.Node] = (),
+        together: bool = False,
     ) -> Part:
-        """The operations that lead from some nodes to others.
-
-        Args:
-            given: What the function is called with, first one that has a row for each of the batch, if it has
-                any.
-            results: What it gives.
-            filled: What it writes into tensors that it is called with too, after all others.
-            laid_out: Matrices that it is called with once more, laid out, after what is given.
-        """
-        graph = fx.Graph()
-        known = {node: graph.placeholder(f"given_{number}") for number, node in enumerate(given)}
-        laid = {node: graph.placeholder(f"laid_{number}") for number, node in enumerate(laid_out)}
-        room = {node: graph.placeholder(f"room_{number}") for number, node in enumerate(filled)}
-        for node in self._ordered(self._above([*results, *filled], given)):
-            if node.target is ATEN.sym_size.int:
-                known[node] = graph.call_function(ATEN.sym_size.int, (known[given[0]], 0))
-            elif node not in room and (product := products.product_of(node)) and product.matrix in laid:
-                others = [known[other] for other in product.others]
-                known[node] = graph.call_function(product.function, (*others, laid[product.matrix]))
-            else:
-                known[node] = writing_into(
-                    graph, graph.node_copy(node, known.__getitem__), room.pop(node, None)
-                )
-        for node, place in room.items():
-            graph.call_method("copy_", (place, known[node]))
-        graph.output(tuple(known[node] if isinstance(node, fx.Node) else None for node in results))
-        return fx.GraphModule({}, graph).forward
+        """What leads from some nodes to others, with what is made by elements together where it can be."""
+        wanted = [*results, *filled]
+        operations = self._ordered(self._above(wanted, given))
+        groups = grouped(operations, given, wanted, TYPES) if together else None
+        if groups is not None:
+            try:
+                return function_of(groups, given, results, filled, laid_out)
+            except UnwritableError:
+                pass
+        return function_of(operations, given, results, filled, laid_out)
 
 
 def _with_laid_out(places: Sequence[int], *constants: Tensor) -> Sequence[Tensor]:

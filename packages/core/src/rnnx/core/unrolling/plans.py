@@ -6,7 +6,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from threading import RLock
 from typing import Final, final
@@ -20,7 +20,9 @@ from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling.circumstances import exact, seed, watched
 from rnnx.core.unrolling.frozen import frozen
-from rnnx.core.unrolling.plan import Plan, taken_apart
+from rnnx.core.unrolling.kernels import loops
+from rnnx.core.unrolling.kernels.compiler import CompilerError
+from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
 from rnnx.core.unrolling.products import pays
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import called_with, copies_of, is_separable, named_tensors
@@ -32,7 +34,7 @@ MORE: Final = (20, 20, 17, 5, 5, 1)  # and one of kernels, of which each has a b
 CLOSE: Final = {torch.float64: 1e-9, torch.float32: 1e-3}  # of their values, to the largest
 HALF: Final = 0.1  # where there are 16 bits, also on the way to a gradient of 32
 
-KERNELS: Final = ("cuda",)  # kinds of device whose steps are kernels, where Triton is installed
+KERNELS: Final = {"cuda": Kernels.WALKS, "cpu": Kernels.LOOPS}  # of a kind of device, where they can be had
 
 LOST: Final = (torch.OutOfMemoryError, torch.AcceleratorError)  # which say nothing of a step
 
@@ -74,7 +76,7 @@ class StepByStepWarning(UserWarning):
 
 @final
 class NoKernelWarning(UserWarning):
-    """A cell is read on a GPU more slowly than it might be."""
+    """A cell is read without kernels, more slowly than it might be."""
 
 
 def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
@@ -157,28 +159,44 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
         raise
     except Exception:
         return None
-    if z.device.type in KERNELS and find_spec("triton") is not None:
-        try:
-            return _equal(cell, z, state, kernels=True)
-        except LOST:
-            raise
-        except Exception as error:  # whatever a GPU's compiler may not do
-            warnings.warn(
-                f"cell {type(cell).__name__} is run without a kernel of its own, which is slower: its step "
-                f"{_said(error)}",
-                NoKernelWarning,
-                stacklevel=9,
-            )
+    kernels, failed = _kernels(z, state), None
     try:
-        return _equal(cell, z, state, kernels=False)
+        if kernels is not None:
+            return _equal(cell, z, state, kernels)
+    except LOST:
+        raise
+    except Exception as error:  # whatever a compiler may not do
+        failed = error
+    try:
+        plan = _equal(cell, z, state, None)
     except (UntraceableError, *LOST):
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(_said(error)) from error
+    if kernels is not None and failed is not None:
+        name = type(cell).__name__
+        warnings.warn(
+            f"cell {name} is run without {kernels.value}, which is slower: its step {_said(failed)}",
+            NoKernelWarning,
+            stacklevel=9,
+        )
+    return plan
 
 
-def _equal(cell: Cell, z: Tensor, state: State, kernels: bool) -> Plan:
-    sizes = MORE if kernels else SIZES
+def _kernels(z: Tensor, state: State) -> Kernels | None:
+    """Those that can be had, and pay."""
+    kernels = KERNELS.get(z.device.type)
+    there = _triton() if kernels is Kernels.WALKS else loops.pays(z, state)
+    return kernels if there else None
+
+
+@cache
+def _triton() -> bool:
+    return find_spec("triton") is not None
+
+
+def _equal(cell: Cell, z: Tensor, state: State, kernels: Kernels | None) -> Plan:
+    sizes = MORE if kernels is Kernels.WALKS else SIZES
     try:
         plan = taken_apart(cell, z, state, kernels, lay_out=pays(z))
         _compare(plan, cell, z, state, sizes)
@@ -191,6 +209,8 @@ def _equal(cell: Cell, z: Tensor, state: State, kernels: bool) -> Plan:
 def _said(error: Exception) -> str:
     if isinstance(error, UntraceableError):
         return str(error)
+    if isinstance(error, CompilerError):
+        return f"cannot be compiled ({error})"
     return f"fails when it is taken apart ({type(error).__name__}: {error})"
 
 
@@ -260,7 +280,8 @@ def _signature(cell: Cell, z: Tensor, state: State) -> Hashable:
     named = named_tensors(cell).values()
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named)
     wanted = tuple(requirements(z, state, named))
-    return frozen(cell), read, tensors, wanted, z.device, autocast, exact(), pays(z)
+    ways = exact(), pays(z), _kernels(z, state)
+    return frozen(cell), read, tensors, wanted, z.device, autocast, ways
 
 
 def _hooked(cell: Cell) -> bool:

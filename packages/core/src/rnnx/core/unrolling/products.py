@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, final
 import torch
 from torch import Tensor, fx
 
+from rnnx.core.unrolling.circumstances import counted
 from rnnx.core.unrolling.operations import ATEN
 
 ROWS: Final = 512  # of all steps together, from which on it pays to lay out what they meet
@@ -37,7 +38,7 @@ def pays(rows: Tensor) -> bool:
         and rows.device.type == "cpu"
         and _there()
         and bool(torch.backends.mkldnn.enabled)
-        and torch._C._len_torch_dispatch_stack() == 0
+        and not counted()
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from operator import getitem
-from typing import Any, Final, final
+from typing import Any, ClassVar, Final, TypeVar
 
 import torch
 from torch import fx
@@ -16,29 +16,19 @@ from rnnx.core.unrolling.kernels.layout import (
     CrossedError,
     Layout,
     Output,
+    Roles,
     UnwritableError,
     arguments,
     width_of,
 )
 from rnnx.core.unrolling.operations import ATEN
 
-ROWS: Final = 16  # of a block: the fewest that a product of Triton's takes
-WIDTH: Final = 64  # columns at once; half of them where there are many products
 MANY: Final = 16  # pieces of a value that are made side by side
-DEPTH: Final = 128  # bytes of a row that a product reads at once
-
-TYPES: Final = {
-    torch.float64: "tl.float64",
-    torch.float32: "tl.float32",
-    torch.bfloat16: "tl.bfloat16",
-    torch.float16: "tl.float16",
-}
 PRODUCTS: Final = (ATEN.mm.default, ATEN.addmm.default)
 
 
-@final
-class Columns:
-    """The text of what is made at the same columns.
+class Columns(ABC):
+    """The text of what is made at the same columns, in some language.
 
     Args:
         layout: Where all is.
@@ -46,61 +36,72 @@ class Columns:
         base: How many they are.
     """
 
+    types: ClassVar[Sequence[torch.dtype]]  # of what can be made
+
     def __init__(self, layout: Layout, stage: int, base: int) -> None:
         self.layout, self.stage, self.base = layout, stage, base
         self.aligned = True
         self.sums: list[str] = []  # over whole rows, before
-        self.products: dict[tuple[str, int, torch.dtype], list[tuple[str, str]]] = {}
-        self.matrices: set[fx.Node] = set()
         self.lines: list[str] = []
         self.names: dict[Hashable, str] = {}
 
-    @property
-    def alone(self) -> bool:
-        """Whether no column reads what another one made."""
-        return self.aligned and not self.sums and not self.products
+    @abstractmethod
+    def text(self) -> Iterator[str]:
+        """Its lines, one column or some columns after the other."""
 
-    @property
-    def width(self) -> int:
-        """How many columns are made at once."""
-        many = sum(map(len, self.products.values())) > 4
-        return max(16, min(WIDTH // 2 if many else WIDTH, 1 << (self.base - 1).bit_length()))
+    @abstractmethod
+    def number(self, number: float) -> str:
+        """A number."""
+
+    @abstractmethod
+    def load(self, address: str, dtype: torch.dtype, within: str) -> str:
+        """What is read at an address.
+
+        Args:
+            address: It.
+            dtype: Of what lies there.
+            within: Whether it is there for each column, ``fits``; for each row, ``live``; or at all events,
+                which is the empty text.
+        """
+
+    @abstractmethod
+    def store(self, address: str, value: str) -> str:
+        """The line that writes a value down."""
+
+    @abstractmethod
+    def cast(self, text: str, dtype: torch.dtype) -> str:
+        """What a value is in another type."""
+
+    @abstractmethod
+    def named(self, name: str, text: str) -> str:
+        """The line that gives a value its name."""
+
+    @abstractmethod
+    def added(self, name: str, text: str) -> str:
+        """The line that adds a column's value to a sum."""
+
+    @abstractmethod
+    def zero(self, name: str, dtype: torch.dtype) -> str:
+        """The line that begins a sum of values of a type."""
+
+    @abstractmethod
+    def product(self, node: fx.Node, start: int, added: Sequence[Any], a: fx.Node, b: fx.Node) -> str:
+        """Columns of ``a @ b``, or of that and what is added.
+
+        Raises:
+            UnwritableError: it cannot be had.
+        """
 
     def write(self, output: Output) -> None:
         """Makes a value and writes it down."""
         for start in range(0, output.width, self.base):
             value = self._value(output.value, start)
-            address = output.address.format(column=f"({start} + column)")
-            self.lines.append(f"tl.store({address}, {value}, mask=fits)")
-
-    def text(self, alone: bool) -> Iterator[str]:
-        """Its lines.
-
-        Args:
-            alone: Whether each block of columns is a program's own; else one follows the other.
-        """
-        yield from self.sums
-        own = f"tile * {self.width}, tile * {self.width} + 1"
-        yield f"for first in range({own if alone else f'0, {self.base}, {self.width}'}):"
-        yield f"    column = first + tl.arange(0, {self.width})[None, :]"
-        yield f"    fits = live & (column < {self.base})"
-        for (address, whole, dtype), factors in self.products.items():
-            for name, _ in factors:
-                yield f"    {name} = tl.full(({ROWS}, {self.width}), 0, {_kind(dtype)})"
-            yield f"    for deep in range(0, {whole}, {DEPTH // dtype.itemsize}):"
-            yield f"        k = deep + tl.arange(0, {DEPTH // dtype.itemsize})"
-            mask = f"live & (k < {whole})[None, :]"
-            yield f"        left = tl.load({address}, mask={mask}, other=0).to({TYPES[dtype]})"
-            for name, factor in factors:
-                mask = f"(k < {whole})[:, None] & (column < {self.base})"
-                yield f"        right = tl.load({factor}, mask={mask}, other=0)"
-                yield f"        {name} = tl.dot(left, right, {name}, input_precision=precision)"
-        yield from (f"    {line}" for line in self.lines)
+            self.lines.append(self.store(output.address.format(column=f"({start} + column)"), value))
 
     def _value(self, value: Any, start: int) -> str:
         """The name of columns of a value, from ``start`` on; or the number that it is."""
         if isinstance(value, (bool, int, float)):
-            return str(value) if math.isfinite(value) else f'float("{value}")'
+            return self.number(value)
         if not isinstance(value, fx.Node):
             raise UnwritableError(f"reads {value!r}")
         if value in self.layout.constants:
@@ -108,7 +109,7 @@ class Columns:
         one = width_of(value) == 1 and self.base > 1  # the same for all columns
         node, start = self.layout.piece(value, 0 if one else start, 1 if one else self.base)
         if isinstance(node, float):
-            return str(node)
+            return self.number(node)
         key = node, start, one
         if key not in self.names:
             name = self.names[key] = f"v{len(self.names)}"
@@ -122,20 +123,26 @@ class Columns:
 
     def _make(self, node: fx.Node, start: int, name: str) -> None:
         """What is made here."""
-        if node.meta["dtype"] not in (*TYPES, torch.bool):
-            raise UnwritableError(f"makes whole numbers ({node.target})")
+        if node.meta["dtype"] not in self.types:
+            raise UnwritableError(f"makes {node.meta['dtype']} ({node.target})")
         if start + self.base > width_of(node) > 1 or node.target in JOINED:
             raise CrossedError(node)
         if node.target in FORMULAS:
             parts = [self._value(part, start) for part in node.args]
-            formula = FORMULAS[node.target].format(*parts, **{"alpha": 1, "value": 1, **node.kwargs})
-            cast = f".to({_kind(node.meta['dtype'])})" if node.target is ATEN._to_copy.default else ""
-            self.lines.append(f"{name} = {formula}{cast}")
+            options: dict[str, Any] = {"alpha": 1, "value": 1, **node.kwargs}
+            factors = {key: self.number(options[key]) for key in ("alpha", "value")}
+            formula = FORMULAS[node.target].format(*parts, **factors)
+            if node.target is ATEN._to_copy.default:
+                formula = self.cast(formula, node.meta["dtype"])
+            self.lines.append(self.named(name, formula))
         elif node.target is ATEN.sum.dim_IntList and node.args[1:] in (([1], True), ([-1], True)):
             (x, *_) = arguments(node)
-            self.lines.append(f"{name} = {self._sum(width_of(x), '{0}', x)}")
+            self.lines.append(self.named(name, self._sum(width_of(x), "{0}", x)))
         elif node.target in PRODUCTS:
-            self._product(node, start, name)
+            if width_of(node) < self.base:
+                raise CrossedError(node)
+            *added, a, b = arguments(node)
+            self.lines.append(self.named(name, self.product(node, start, added, a, b)))
         elif node.target is getitem:
             self._normalized(node, start, name)
         else:
@@ -148,8 +155,10 @@ class Columns:
         if any(size != 1 for size in outer):
             raise UnwritableError("reads a matrix by its elements")
         if width == 1:
-            return _load(name, node.meta["dtype"])
-        return _load(f"{name} + ({start} + column) * {name}_c", node.meta["dtype"], f"column < {self.base}")
+            return self.load(name, node.meta["dtype"], "")
+        return self.load(
+            f"{name} + ({start} + column) * {name}_c", node.meta["dtype"], f"column < {self.base}"
+        )
 
     def _read(self, node: fx.Node, start: int, name: str, one: bool) -> None:
         """What was given, or written down before; one column of it, or all."""
@@ -158,28 +167,8 @@ class Columns:
         if node in self.layout.roles.state:
             self.aligned &= not one and start % self.base == 0
         address = self.layout.addresses[node].format(column=start if one else f"({start} + column)")
-        self.lines.append(f"{name} = {_load(address, node.meta['dtype'], 'live' if one else 'fits')}")
-
-    def _product(self, node: fx.Node, start: int, name: str) -> None:
-        """``a @ b``, or that and a sum."""
-        if width_of(node) < self.base:
-            raise CrossedError(node)
-        *added, a, b = arguments(node)
-        if b not in self.layout.constants or a.meta["dtype"] != b.meta["dtype"]:
-            raise UnwritableError("multiplies by what is no constant matrix")
-        if a.meta["dtype"] == torch.float64:
-            raise UnwritableError("multiplies in 64 bits")
-        left, first = self.layout.place(a)
-        address = self.layout.addresses[left].format(column=f"({first} + k)[None, :]")
-        self.matrices.add(b)
-        matrix = self.layout.constants[b]
-        factor = f"{matrix} + k[:, None] * {matrix}_r + ({start} + column) * {matrix}_c"
-        factors = self.products.setdefault((address, width_of(a), a.meta["dtype"]), [])
-        factors.append((f"{name}_product", factor))
-        text = f"{node.kwargs.get('alpha', 1)} * {name}_product"
-        for other in added:
-            text = f"{node.kwargs.get('beta', 1)} * {self._value(other, start)} + {text}"
-        self.lines.append(f"{name} = {text}")
+        read = self.load(address, node.meta["dtype"], "live" if one else "fits")
+        self.lines.append(self.named(name, read))
 
     def _normalized(self, node: fx.Node, start: int, name: str) -> None:
         """One of the results of layer normalisation: the rows, their means, what they are divided by."""
@@ -190,10 +179,11 @@ class Columns:
             x, (size,), weight, bias, epsilon = arguments(whole)
             moments = self._moments(x, size, epsilon)
             if place:
-                self.lines.append(f"{name} = {moments[place - 1]}")
+                self.lines.append(self.named(name, moments[place - 1]))
                 return
             parts = [self._value(part, start) for part in (x, *_affine(weight, bias))]
-            self.lines.append("{0} = ({3} - {1}) * {2} * {4} + {5}".format(name, *moments, *parts))
+            text = "({2} - {0}) * {1} * {3} + {4}".format(*moments, *parts)
+            self.lines.append(self.named(name, text))
         elif whole.target is ATEN.native_layer_norm_backward.default and place == 0:
             gradient, x, (size,), mean, scale, weight, *_ = arguments(whole)
             values = (gradient, x, mean, scale, *_affine(weight, None)[:1])
@@ -204,7 +194,7 @@ class Columns:
             ]
             parts = [self._value(part, start) for part in values]
             formula = "{3} * (" + f"{scaled} - {sums[0]} - {normal} * {sums[1]})"
-            self.lines.append(f"{name} = {formula.format(*parts)}")
+            self.lines.append(self.named(name, formula.format(*parts)))
         else:
             raise UnwritableError(f"calls {whole.target}")
 
@@ -212,44 +202,54 @@ class Columns:
         """Of each row the mean, and one over the deviation."""
         mean = f"({self._sum(size, '{0}', x)} / {size})"
         squares = self._sum(size, f"({{0}} - {mean}) * ({{0}} - {mean})", x)
-        return mean, f"(1 / tl.sqrt({squares} / {size} + {epsilon}))"
+        return mean, f"(1 / sqrt({squares} / {size} + {epsilon}))"
 
     def _sum(self, size: int, formula: str, *values: Any) -> str:
         """The name of the sum of a row's elements."""
         key = formula, values
         if key not in self.names:
-            name = self.names[key] = f"sum_{self.stage}_{self.base}_{len(self.names)}"
-            row = Columns(self.layout, self.stage, size)
+            name = self.names[key] = f"sum_{next(self.layout.sums)}"
+            row = type(self)(self.layout, self.stage, size)
             element = formula.format(*(row._value(value, 0) for value in values))
-            row.lines.append(f"{name} += tl.sum(tl.where(fits, {element}, 0), 1, keep_dims=True)")
-            kind = _kind(values[0].meta["dtype"])
-            self.sums += [f"{name} = tl.full(({ROWS}, 1), 0, {kind})", *row.text(alone=False)]
+            row.lines.append(self.added(name, element))
+            self.sums += [self.zero(name, values[0].meta["dtype"]), *row.text()]
         return self.names[key]
 
 
-def columns_of(layout: Layout, stage: int, outputs: Sequence[Output]) -> Iterator[Columns]:
+Language = TypeVar("Language", bound=Columns)
+
+
+def laid_out(roles: Roles, language: type[Language]) -> tuple[Layout, list[list[Language]]]:
+    """What is made in each stage.
+
+    Raises:
+        UnwritableError: something cannot be written.
+    """
+    first: list[fx.Node] = []
+    while True:
+        layout = Layout(roles, first)
+        try:
+            return layout, [list(columns_of(layout, *stage, language)) for stage in enumerate(layout.outputs)]
+        except CrossedError as crossed:
+            if crossed.node in first:
+                raise UnwritableError(
+                    f"makes columns across one another ({crossed.node.target})"
+                ) from crossed
+            first.append(crossed.node)
+
+
+def columns_of(
+    layout: Layout, stage: int, outputs: Sequence[Output], language: type[Language]
+) -> Iterator[Language]:
     """What is made in a stage, by how many columns it has; pieces of one width go together."""
-    made: dict[int, Columns] = {}
+    made: dict[int, Language] = {}
     for output in sorted(outputs, key=lambda output: output.width):
         fitting = (base for base in made if base > 1 and output.width in range(base, MANY * base + 1, base))
         base = next(fitting, output.width)
-        made.setdefault(base, Columns(layout, stage, base)).write(output)
+        made.setdefault(base, language(layout, stage, base)).write(output)
     yield from made.values()
 
 
 def _affine(weight: Any, bias: Any) -> tuple[Any, Any]:
     """What normalised rows are multiplied by, and what is added."""
     return (1.0 if weight is None else weight), (0.0 if bias is None else bias)
-
-
-def _kind(dtype: torch.dtype) -> str:
-    """In which type is computed with numbers of a type."""
-    return "tl.float64" if dtype == torch.float64 else "tl.float32"
-
-
-def _load(address: str, dtype: torch.dtype, mask: str = "") -> str:
-    """What is read at an address, as numbers to compute with."""
-    text = f"tl.load({address}, mask={mask}, other=0)" if mask else f"tl.load({address})"
-    if dtype == torch.bool:
-        return f"({text} != 0)"
-    return f"{text}.to({_kind(dtype)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, count
 from operator import getitem
 from typing import Any, Final, NamedTuple, final
 
@@ -101,6 +101,7 @@ class Layout:
         self.constants = {node: f"constant_{place}" for place, node in enumerate(roles.constants)}
         self.addresses: dict[Any, str] = {}
         self.scratch: list[tuple[int, torch.dtype]] = []
+        self.sums = count()  # numbers for what is summed over rows
         self._stages: dict[fx.Node, int] = {}
         for place, node in enumerate(roles.rows):
             self.addresses[node] = f"row_{place} + place * row_{place}_r + {{column}} * row_{place}_c"
@@ -184,53 +185,25 @@ class Layout:
 
     def piece(self, node: fx.Node, start: int, width: int) -> Piece:
         """Where columns come from: of what a value is a view of, or is put together of."""
-        inner = self._viewed(node)
+        inner = None if node in self.given else viewed(node)
         if inner is not None:
             return self.piece(inner.value, inner.start + start, width)
-        for part in [] if node in self.first else self._joined(node):
+        for part in self._parts_of(node):
             if part.start <= start and start + width <= part.start + part.width:
                 if isinstance(part.value, fx.Node):
                     return self.piece(part.value, start - part.start, width)
                 return Piece(part.value, 0)
         return Piece(node, start)
 
-    def _viewed(self, node: fx.Node) -> Piece | None:
-        """Which columns of which value a view shows; None of what is no view of columns."""
-        if node in self.given:
-            return None
-        if node.target is getitem:
-            whole, place = arguments(node)
-            if whole.target not in SPLITS:
-                return None
-            value, sizes, dimension = (*arguments(whole), 0)[:3]
-            start = place * sizes if isinstance(sizes, int) else sum(sizes[:place])
-        elif node.target is ATEN.slice.Tensor:
-            value, dimension, first, _, step = arguments(node) + SLICE[len(node.args) :]
-            start = _counted(first or 0, value)
-            if step != 1:
-                return None
-        else:
-            return None
-        return Piece(value, start) if dimension in (1, -1) else None
-
-    def _joined(self, node: fx.Node) -> list[Part]:
-        """What a value is put together of; nothing of another."""
-        values: list[tuple[Any, int]] = []
-        if node not in self.given and node.target is ATEN.cat.default:
-            parts, dimension = (*arguments(node), 0)[:2]
-            if dimension in (1, -1):
-                values = [(part, width_of(part)) for part in parts]
-        elif node not in self.given and node.target is ATEN.slice_backward.default:
-            gradient, _, dimension, first, _, step = arguments(node)
-            if dimension in (1, -1) and step == 1:
-                before, width = _counted(first, node), width_of(gradient)
-                values = [(0.0, before), (gradient, width), (0.0, width_of(node) - before - width)]
-        starts = accumulate((width for _, width in values), initial=0)
-        return [Part(value, start, width) for (value, width), start in zip(values, starts, strict=False)]
+    def _parts_of(self, node: Any) -> list[Part]:
+        """What a value is put together of, where that is to be looked through."""
+        whole = not isinstance(node, fx.Node) or node in self.given or node in self.first
+        return [] if whole else joined(node)
 
     def _parts(self, output: Output) -> Iterator[Output]:
         """What is put together is written down part by part."""
-        parts = self._joined(output.value) if isinstance(output.value, fx.Node) else []
+        known = not isinstance(output.value, fx.Node) or output.value in self.given
+        parts = [] if known else joined(output.value)
         for part in parts:
             address = output.address.format(column=f"({part.start} + {{column}})")
             yield from self._parts(Output(part.value, part.width, address)) if part.width else ()
@@ -240,11 +213,45 @@ class Layout:
     def _leaves(self, node: Any) -> Iterator[fx.Node]:
         """What a value is a view of, or put together of, and is neither itself."""
         if isinstance(node, fx.Node):
-            inner, parts = self._viewed(node), [] if node in self.first else self._joined(node)
+            inner, parts = None if node in self.given else viewed(node), self._parts_of(node)
             for value in [part.value for part in parts] if inner is None else [inner.value]:
                 yield from self._leaves(value)
             if inner is None and not parts:
                 yield node
+
+
+def viewed(node: fx.Node) -> Piece | None:
+    """Which columns of which value a view shows; None of what is no view of columns."""
+    if node.target is getitem:
+        whole, place = arguments(node)
+        if whole.target not in SPLITS:
+            return None
+        value, sizes, dimension = (*arguments(whole), 0)[:3]
+        start = place * sizes if isinstance(sizes, int) else sum(sizes[:place])
+    elif node.target is ATEN.slice.Tensor:
+        value, dimension, first, _, step = arguments(node) + SLICE[len(node.args) :]
+        start = _counted(first or 0, value)
+        if step != 1:
+            return None
+    else:
+        return None
+    return Piece(value, start) if dimension in (1, -1) else None
+
+
+def joined(node: fx.Node) -> list[Part]:
+    """What a value is put together of; nothing of another."""
+    values: list[tuple[Any, int]] = []
+    if node.target is ATEN.cat.default:
+        parts, dimension = (*arguments(node), 0)[:2]
+        if dimension in (1, -1):
+            values = [(part, width_of(part)) for part in parts]
+    elif node.target is ATEN.slice_backward.default:
+        gradient, _, dimension, first, _, step = arguments(node)
+        if dimension in (1, -1) and step == 1:
+            before, width = _counted(first, node), width_of(gradient)
+            values = [(0.0, before), (gradient, width), (0.0, width_of(node) - before - width)]
+    starts = accumulate((width for _, width in values), initial=0)
+    return [Part(value, start, width) for (value, width), start in zip(values, starts, strict=False)]
 
 
 def _counted(column: int, node: fx.Node) -> int:

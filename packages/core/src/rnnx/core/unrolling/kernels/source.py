@@ -8,10 +8,10 @@ from math import prod
 from typing import Final, NamedTuple, final
 
 import torch
-from torch import fx
 
-from rnnx.core.unrolling.kernels.columns import ROWS, Columns, columns_of
-from rnnx.core.unrolling.kernels.layout import CrossedError, Layout, Roles, UnwritableError
+from rnnx.core.unrolling.kernels.columns import laid_out
+from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
+from rnnx.core.unrolling.kernels.tiles import ROWS, Tiles
 
 FEWER: Final = 4  # rows of a block where there is no product
 MOST: Final = 4 << 20  # bytes of matrices that a block of rows reads at each step
@@ -19,6 +19,56 @@ MOST: Final = 4 << 20  # bytes of matrices that a block of rows reads at each st
 HEAD: Final = '''\
 import triton
 import triton.language as tl
+
+
+@triton.jit
+def exp(x):
+    return tl.exp(x)
+
+
+@triton.jit
+def log(x):
+    return tl.log(x)
+
+
+@triton.jit
+def sin(x):
+    return tl.sin(x)
+
+
+@triton.jit
+def cos(x):
+    return tl.cos(x)
+
+
+@triton.jit
+def sqrt(x):
+    return tl.sqrt(x)
+
+
+@triton.jit
+def absolute(x):
+    return tl.abs(x)
+
+
+@triton.jit
+def where(condition, x, y):
+    return tl.where(condition, x, y)
+
+
+@triton.jit
+def maximum(x, y):
+    return tl.maximum(x, y, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def minimum(x, y):
+    return tl.minimum(x, y, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def sigmoid(x):
+    return 1 / (1 + tl.exp(-x))
 
 
 @triton.jit
@@ -94,7 +144,7 @@ def written(roles: Roles, reverse: bool) -> Source:
         UnwritableError: the step holds what is not written, or multiplies by matrices of more than
             :data:`MOST` bytes, for which torch's own products, by the whole of a GPU, are faster.
     """
-    layout, stages = _laid_out(roles)
+    layout, stages = laid_out(roles, Tiles)
     groups = list(chain.from_iterable(stages))
     matrices = set().union(*(made.matrices for made in groups))
     size = sum(matrix.meta["dtype"].itemsize * prod(matrix.meta["shape"]) for matrix in matrices)
@@ -110,22 +160,7 @@ def written(roles: Roles, reverse: bool) -> Source:
     lines: list[str] = []
     for several in stages:
         for made in several:
-            lines += made.text(alone)
+            lines += made.of_one() if alone else made.text()
         lines.append("tl.debug_barrier()")
     blocks = -(-groups[0].base // groups[0].width) if alone else 1
     return Source(head + "".join(f"        {line}\n" for line in lines), rows, blocks, layout.scratch)
-
-
-def _laid_out(roles: Roles) -> tuple[Layout, list[list[Columns]]]:
-    """What is made in each stage."""
-    first: list[fx.Node] = []
-    while True:
-        layout = Layout(roles, first)
-        try:
-            return layout, [list(columns_of(layout, *stage)) for stage in enumerate(layout.outputs)]
-        except CrossedError as crossed:
-            if crossed.node in first:
-                raise UnwritableError(
-                    f"makes columns across one another ({crossed.node.target})"
-                ) from crossed
-            first.append(crossed.node)

@@ -1,0 +1,102 @@
+"""Operations of a step's graph as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import getitem
+from typing import Any, final
+
+from torch import fx
+
+from rnnx.core.unrolling import products
+from rnnx.core.unrolling.kernels.groups import Group, Work
+from rnnx.core.unrolling.kernels.loops import looped
+from rnnx.core.unrolling.operations import ATEN, writing_into
+from rnnx.core.unrolling.walks import Part
+
+
+def function_of(
+    work: Iterable[Work],
+    given: Sequence[fx.Node],
+    results: Sequence[Any],
+    filled: Sequence[fx.Node] = (),
+    laid_out: Sequence[fx.Node] = (),
+) -> Part:
+    """The operations that lead from some nodes to others.
+
+    Args:
+        work: They, in an order in which they can be done; views may be left out.
+        given: What the function is called with, first one that has a row for each of the batch, if it has
+            any.
+        results: What it gives.
+        filled: What it writes into tensors that it is called with too, after all others.
+        laid_out: Matrices that it is called with once more, laid out, after what is given.
+
+    Raises:
+        UnwritableError: a group is not written in C.
+        CompilerError: it cannot be compiled.
+    """
+    function = _Function(given, filled, laid_out)
+    for some in work:
+        if isinstance(some, Group):
+            function.call_together(some)
+        else:
+            function.call(some)
+    return function.ended(results)
+
+
+@final
+class _Function:
+    """A function as it is written."""
+
+    def __init__(
+        self, given: Sequence[fx.Node], filled: Sequence[fx.Node], laid_out: Sequence[fx.Node]
+    ) -> None:
+        graph = self.graph = fx.Graph()
+        self.given = given
+        self.known = {node: graph.placeholder(f"given_{number}") for number, node in enumerate(given)}
+        self.laid = {node: graph.placeholder(f"laid_{number}") for number, node in enumerate(laid_out)}
+        self.room = {node: graph.placeholder(f"room_{number}") for number, node in enumerate(filled)}
+
+    def _of(self, node: fx.Node) -> fx.Node:
+        """What a node of the step is here."""
+        if node not in self.known:
+            self.call(node)
+        return self.known[node]
+
+    def call(self, node: fx.Node) -> None:
+        """Does one operation."""
+        product = None if node in self.room else products.product_of(node)
+        if node.target is ATEN.sym_size.int:
+            self.known[node] = self.graph.call_function(ATEN.sym_size.int, (self.known[self.given[0]], 0))
+        elif product is not None and product.matrix in self.laid:
+            others = [self._of(other) for other in product.others]
+            self.known[node] = self.graph.call_function(
+                product.function, (*others, self.laid[product.matrix])
+            )
+        else:
+            for read in node.all_input_nodes:
+                self._of(read)
+            copy = self.graph.node_copy(node, self.known.__getitem__)
+            self.known[node] = writing_into(self.graph, copy, self.room.pop(node, None))
+
+    def call_together(self, group: Group) -> None:
+        """Does the operations of a group, at once."""
+        filled = [node for node in group.results if node in self.room]
+        made = [node for node in group.results if node not in self.room]
+        read = [self._of(node) for node in (*group.rows, *group.constants)]
+        rooms = [self.room.pop(node) for node in filled]
+        together = self.graph.call_function(
+            looped(group.rows, group.constants, filled, made), (*read, *rooms)
+        )
+        self.known |= zip(filled, rooms, strict=True)
+        for place, node in enumerate(made):
+            self.known[node] = self.graph.call_function(getitem, (together, place))
+
+    def ended(self, results: Sequence[Any]) -> Part:
+        """The function, once all is done."""
+        while self.room:
+            node, place = self.room.popitem()
+            self.graph.call_method("copy_", (place, self._of(node)))
+        self.graph.output(tuple(self._of(node) if isinstance(node, fx.Node) else None for node in results))
+        return fx.GraphModule({}, self.graph).forward

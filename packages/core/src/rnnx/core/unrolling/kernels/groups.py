@@ -1,0 +1,186 @@
+"""Which operations of a part of a step are made together, by elements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from operator import getitem
+from typing import Final, NamedTuple, TypeAlias, final
+
+import torch
+from torch import fx
+
+from rnnx.core.unrolling.kernels.formulas import FORMULAS
+from rnnx.core.unrolling.kernels.layout import SPLITS, arguments, joined, viewed
+from rnnx.core.unrolling.operations import ATEN, draws, written
+
+LEAST: Final = 3  # operations that are worth a group: calling one takes as long as two of torch's
+NORMAL: Final = (ATEN.native_layer_norm.default, ATEN.native_layer_norm_backward.default)
+
+
+@final
+class Group(NamedTuple):
+    """Operations that are made together.
+
+    Attributes:
+        rows: What they read of each row.
+        constants: What they read besides.
+        results: What they make that something else reads.
+    """
+
+    rows: Sequence[fx.Node]
+    constants: Sequence[fx.Node]
+    results: Sequence[fx.Node]
+
+
+Work: TypeAlias = "fx.Node | Group"
+
+
+def grouped(
+    operations: Sequence[fx.Node],
+    given: Collection[fx.Node],
+    wanted: Collection[fx.Node],
+    types: Collection[torch.dtype],
+) -> list[Work] | None:
+    """Operations in an order in which they can be done, those by elements in as few groups as can be.
+
+    Each is made as late as what reads it allows. What is a view is left out. None where something is written
+    over, so that the order matters.
+
+    Args:
+        operations: In the order of their graph.
+        given: What is there before; what has no row for each of the batch is constant.
+        wanted: What is to be there afterwards.
+        types: Of what can be made in groups.
+    """
+    if any(written(node) for node in operations):
+        return None
+    return list(_Sorted(operations, given, wanted, types))
+
+
+@final
+class _Sorted:
+    """Operations by their *level*: how many one after the other that are no group's lead to one."""
+
+    def __init__(
+        self,
+        operations: Sequence[fx.Node],
+        given: Collection[fx.Node],
+        wanted: Collection[fx.Node],
+        types: Collection[torch.dtype],
+    ) -> None:
+        self.operations, self.given, self.types = operations, set(given), types
+        self.inside: set[fx.Node] = set(operations)
+        self.soft: set[fx.Node] = set()  # what may be in a group
+        for node in operations:
+            if self._fits(node):
+                self.soft.add(node)
+        self.levels: dict[fx.Node, int] = {}
+        self._set_levels()
+        self.results: set[fx.Node] = set()
+        for node in {*wanted} & self.soft:
+            self.results |= self._leaves(node)
+        for node in operations:
+            for read in self._read(node) & self.soft:
+                if node not in self.soft or self.levels[read] < self.levels[node]:
+                    self.results |= self._leaves(read)
+
+    def __iter__(self) -> Iterator[Work]:
+        there = self.given | (self.inside - self.soft)
+        for level in range(1 + max(self.levels.values(), default=0)):
+            at = [node for node in self.operations if self.levels[node] == level]
+            yield from (node for node in at if node not in self.soft)
+            results = [node for node in at if node in self.results]
+            if results:
+                made, reads = self._above(results, there)
+                if len(made) < LEAST:
+                    yield from results
+                else:
+                    rows = [node for node in reads if node.meta.get("by_rows")]
+                    yield Group(rows, [node for node in reads if node not in rows], results)
+                there |= set(results)
+
+    def _read(self, node: fx.Node) -> set[fx.Node]:
+        return self.inside.intersection(node.all_input_nodes)
+
+    def _set_levels(self) -> None:
+        """As early as can be; then what may be in a group as late as can be."""
+        drawn = 0
+        for node in self.operations:
+            level = max((self.levels[read] for read in self._read(node)), default=0)
+            if node not in self.soft:
+                level += 1
+            if draws(node):  # as in the graph, one after the other
+                level = drawn = max(level, drawn)
+            self.levels[node] = level
+        top = max(self.levels.values(), default=0)
+        for node in reversed(self.operations):
+            if node in self.soft:
+                users = [user for user in node.users if user in self.inside]
+                ends = [self.levels[user] - (user not in self.soft) for user in users]
+                self.levels[node] = min([top, *ends])
+        for node in self.operations:  # one of several results is made with the others
+            if node in self.soft and node.target is getitem:
+                self.levels[node] = self.levels[node.all_input_nodes[0]]
+
+    def _leaves(self, node: fx.Node) -> set[fx.Node]:
+        """What is to be written down for a value to be there: what it is a view of."""
+        if node not in self.soft:
+            return set()
+        if node.target in SPLITS or viewed(node) is not None:
+            return self._leaves(node.all_input_nodes[0])
+        return {node}
+
+    def _above(self, results: Sequence[fx.Node], there: set[fx.Node]) -> tuple[set[fx.Node], list[fx.Node]]:
+        """What leads to some results and is no view, and what is there already of what that reads."""
+        made: set[fx.Node] = set()
+        reads: set[fx.Node] = set()
+        seen: set[fx.Node] = set()
+        waiting = list(results)
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                made |= self._leaves(node) & {node}
+                reads |= there & set(node.all_input_nodes)
+                waiting += [read for read in node.all_input_nodes if read not in there]
+        return made, sorted(reads)
+
+    def _fits(self, node: fx.Node) -> bool:
+        """Whether an operation may be in a group."""
+        if node.target in SPLITS:
+            return (*arguments(node), 0)[2] in (1, -1) and self._is_row(node.all_input_nodes[0])
+        if node.target in NORMAL:
+            return self._is_normal(node)
+        if not self._is_row(node):
+            return False
+        if node.target is getitem:
+            return node.all_input_nodes[0] in self.soft
+        if not self._reads_rows(node):
+            return False
+        if node.target is ATEN.sum.dim_IntList:
+            return arguments(node)[1:] in (([1], True), ([-1], True))
+        return node.target in FORMULAS or viewed(node) is not None or bool(joined(node))
+
+    def _is_normal(self, node: fx.Node) -> bool:
+        """Whether an operation is the normalisation of rows, or its gradient at them, and no more."""
+        size = arguments(node)[1 + (node.target is NORMAL[1])]
+        results = [user for user in node.users if user in self.inside]
+        return len(size) == 1 and all(map(self._is_row, results)) and self._reads_rows(node)
+
+    def _is_row(self, node: fx.Node) -> bool:
+        """Whether a value is a row of numbers of a type."""
+        meta = node.meta
+        return bool(meta.get("by_rows")) and len(meta["shape"]) == 1 and meta["dtype"] in self.types
+
+    def _reads_rows(self, node: fx.Node) -> bool:
+        """Whether an operation reads rows, and what is the same in each."""
+        return all(
+            self._is_row(read)
+            or (
+                read in self.given
+                and not read.meta["by_rows"]
+                and read.meta["dtype"] in self.types
+                and all(size == 1 for size in read.meta["shape"][:-1])
+            )
+            for read in node.all_input_nodes
+        )

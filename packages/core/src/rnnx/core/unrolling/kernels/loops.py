@@ -1,0 +1,239 @@
+"""What is made by elements as a function in C: what would be several passes over rows is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from ctypes import c_char_p
+from itertools import count
+from struct import Struct
+from typing import Any, ClassVar, Final, final
+
+import torch
+from torch import Tensor, fx
+
+from rnnx.core.state import State
+from rnnx.core.unrolling.circumstances import counted
+from rnnx.core.unrolling.kernels.columns import Columns, laid_out
+from rnnx.core.unrolling.kernels.compiler import compiled, compiler
+from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError, width_of
+
+TYPES: Final = {torch.float32: "float", torch.bool: "_Bool"}
+
+NUMBERS: Final = 1 << 16  # of a step's projected inputs, up to which one processor is as fast as several
+
+HEAD: Final = """\
+#define where(condition, x, y) ((condition) ? (x) : (y))
+#define absolute(x) __builtin_fabsf(x)
+#define sqrt(x) __builtin_sqrtf(x)
+#define log(x) __builtin_logf(x)
+#define sin(x) __builtin_sinf(x)
+#define cos(x) __builtin_cosf(x)
+#define rounded(x) __builtin_rintf(x)
+
+/* 2 to the power of a whole number from -126 to 127 */
+static inline float power(float n) {
+    union { int bits; float number; } two;
+    two.bits = ((int) n + 127) << 23;
+    return two.number;
+}
+
+/* exp(x) - 1 of a number of at most ln 2 / 2, by its series */
+static inline float series(float x) {
+    float rest = 1 / 24.0f + x * (1 / 120.0f + x * (1 / 720.0f + x * (1 / 5040.0f)));
+    return x + x * x * (0.5f + x * (1 / 6.0f + x * rest));
+}
+
+/* what is left of x, of at most ln 2 / 2, when n times ln 2 is taken away, in two parts */
+static inline float left(float x, float n) {
+    return (x - n * 0.693359375f) + n * 2.12194440e-4f;
+}
+
+static inline float exp(float x) {
+    float y = x < -104 ? -104 : x;
+    y = y > 89 ? 89 : y;
+    float n = __builtin_rintf(y * 1.44269504f), half = __builtin_rintf(n * 0.5f);
+    return (1 + series(left(y, n))) * power(half) * power(n - half);
+}
+
+static inline float sigmoid(float x) {
+    float y = x < -88 ? 88 : -x;
+    y = y < -87 ? -87 : y;
+    float n = __builtin_rintf(y * 1.44269504f);
+    return 1 / (1 + (1 + series(left(y, n))) * power(n));
+}
+
+static inline float tanh(float x) {
+    float y = x < -10 ? -20 : 2 * x;
+    y = y > 20 ? 20 : y;
+    float n = __builtin_rintf(y * 1.44269504f);
+    float two = power(n);
+    float less = two * series(left(y, n)) + (two - 1); /* exp(2 x) - 1, exact near 0 too */
+    return less / (less + 2);
+}
+
+static inline float maximum(float x, float y) {
+    return x != x || x > y ? x : y;
+}
+
+static inline float minimum(float x, float y) {
+    return x != x || x < y ? x : y;
+}
+
+static inline float remainder(float x, float y) {
+    float rest = __builtin_fmodf(x, y);
+    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+}
+
+"""
+
+
+@final
+class Loop(Columns):
+    """The text of what is made at the same columns of one row, in C.
+
+    Args:
+        layout: Where all is.
+        stage: In which stage they are made.
+        base: How many they are.
+    """
+
+    types: ClassVar[Sequence[torch.dtype]] = tuple(TYPES)
+
+    def text(self) -> Iterator[str]:
+        yield from self.sums
+        sums = [line.partition(" ")[0] for line in self.lines if " += " in line]
+        yield "#pragma omp simd" + "".join(f" reduction(+:{name})" for name in sums)
+        yield f"for (int column = 0; column < {self.base}; column++) {{"
+        yield from (f"    {line}" for line in self.lines)
+        yield "}"
+
+    def number(self, number: float) -> str:
+        if math.isfinite(number):
+            return f"{float(number)!r}f"
+        return "(0 / 0.0f)" if math.isnan(number) else f"({math.copysign(1, number)} / 0.0f)"
+
+    def load(self, address: str, dtype: torch.dtype, within: str) -> str:
+        return f"*({address})"
+
+    def store(self, address: str, value: str) -> str:
+        return f"*({address}) = {value};"
+
+    def cast(self, text: str, dtype: torch.dtype) -> str:
+        return f"({text} != 0)" if dtype == torch.bool else text
+
+    def named(self, name: str, text: str) -> str:
+        return f"float {name} = {text};"
+
+    def added(self, name: str, text: str) -> str:
+        return f"{name} += {text};"
+
+    def zero(self, name: str, dtype: torch.dtype) -> str:
+        return f"float {name} = 0;"
+
+    def product(self, node: fx.Node, start: int, added: Sequence[Any], a: fx.Node, b: fx.Node) -> str:
+        raise UnwritableError(f"calls {node.target}")
+
+
+def pays(z: Tensor, state: State) -> bool:
+    """Whether what steps make by elements is to be made by functions in C.
+
+    So it is in 32 bits on a processor, where there is a compiler; with several threads only of steps that are
+    too small to be shared among them; and unless something is told of each operation.
+
+    Args:
+        z: Projected inputs of all steps, ``(M, P)``.
+        state: Tensors ``(N, size)``.
+    """
+    rows = len(state[0]) if state else len(z)
+    return (
+        z.dtype == torch.float32
+        and (torch.get_num_threads() == 1 or rows * z.shape[1] <= NUMBERS)
+        and not counted()
+        and compiler() is not None
+    )
+
+
+def looped(
+    rows: Sequence[fx.Node], constants: Sequence[fx.Node], room: Sequence[fx.Node], made: Sequence[fx.Node]
+) -> Callable[..., list[Tensor]]:
+    """A function of rows ``(N, size)``, constants and room ``(N, size)``, which it fills.
+
+    It gives what else is made, ``(N, size)``. It takes one processor's time.
+
+    Args:
+        rows: What it reads of each row, one at least.
+        constants: What is the same in each.
+        room: What it writes into tensors that it is given.
+        made: What it gives.
+
+    Raises:
+        UnwritableError: something is not written in C.
+        CompilerError: it cannot be compiled.
+    """
+    function = compiled(written(rows, constants, [*room, *made]))
+    function.argtypes = [c_char_p]
+    many, others = len(rows), len(rows) + len(constants)
+    forms = [(width_of(node), node.meta["dtype"]) for node in made]
+    packed = Struct(f"{1 + 2 * many + len(constants) + len(room) + len(made)}q").pack
+
+    def loop(*given: Tensor) -> list[Tensor]:
+        size = len(given[0])
+        numbers, near = [size], [tensor.contiguous() for tensor in given[many:others]]
+        for tensor in given[:many]:
+            row, column = tensor.stride()
+            if column != 1:
+                tensor = tensor.contiguous()
+                row = tensor.stride(0)
+                near.append(tensor)
+            numbers += (tensor.data_ptr(), row)
+        results = [torch.empty(size, width, dtype=dtype) for width, dtype in forms]
+        numbers += [tensor.data_ptr() for tensor in (*near[: others - many], *given[others:], *results)]
+        function(packed(*numbers))
+        return results
+
+    return loop
+
+
+def written(rows: Sequence[fx.Node], constants: Sequence[fx.Node], room: Sequence[fx.Node]) -> str:
+    """The text of ``kernel`` of an array of whole numbers of 64 bits.
+
+    They are the number of rows; of each of what is read of them the address and how far one is from the next;
+    and the addresses of the constants and of the room.
+
+    Raises:
+        UnwritableError: something is not written in C.
+    """
+    layout, stages = laid_out(Roles(rows, [], constants, [], room), Loop)
+    numbers = count()
+    head = [f"const long long rows = given[{next(numbers)}];"]
+    for place, node in enumerate(rows):
+        head += [_address(node, f"row_{place}", next(numbers)), f"enum {{ row_{place}_c = 1 }};"]
+        head.append(f"const long long row_{place}_r = given[{next(numbers)}];")
+    for place, node in enumerate(constants):
+        head += [_address(node, f"constant_{place}", next(numbers)), f"enum {{ constant_{place}_c = 1 }};"]
+    head += [_address(node, f"room_{place}", next(numbers), "") for place, node in enumerate(room)]
+    lines = ["enum { row = 0 };"]
+    lines += [
+        f"{_type(dtype)} scratch_{place}[{width}];" for place, (width, dtype) in enumerate(layout.scratch)
+    ]
+    lines += [line for stage in stages for columns in stage for line in columns.text()]
+    return (
+        f"{HEAD}void kernel(const long long *given) {{\n"
+        + "".join(f"    {line}\n" for line in head)
+        + "    for (long long place = 0; place < rows; place++) {\n"
+        + "".join(f"        {line}\n" for line in lines)
+        + "    }\n}\n"
+    )
+
+
+def _address(node: fx.Node, name: str, number: int, kept: str = "const ") -> str:
+    """The line that says where something lies, which nothing else that is written overlaps."""
+    kind = f"{kept}{_type(node.meta['dtype'])} *"
+    return f"{kind}restrict {name} = ({kind}) given[{number}];"
+
+
+def _type(dtype: torch.dtype) -> str:
+    if dtype not in TYPES:
+        raise UnwritableError(f"reads or makes {dtype}")
+    return TYPES[dtype]

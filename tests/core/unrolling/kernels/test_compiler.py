@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from rnnx.core.unrolling.kernels.compiler import CompilerError, compiled, compiler
+
+TEXT = "void kernel(int *given) { given[0] += given[1]; }"
+
+
+def test_a_text_is_a_function() -> None:
+    numbers = (ctypes.c_int * 2)(40, 2)
+    compiled(TEXT)(numbers)
+    assert list(numbers) == [42, 2]
+
+
+def test_the_same_text_is_the_same_function_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    text = TEXT.replace("+=", "-=")
+    assert compiled(text) is compiled(text)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_c_is_refused_with_the_compilers_words() -> None:
+    with pytest.raises(CompilerError, match=r"ends with 1: .*kernel\.c.*error"):
+        compiled("void kernel( {")
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(CompilerError, match="missing"):
+        compiled(TEXT.replace("+=", "*="))
+
+
+def named(cc: str | None) -> str:
+    """What a process finds whose variable ``CC`` is so, or is not there."""
+    environment = {key: value for key, value in os.environ.items() if key != "CC"}
+    environment |= {} if cc is None else {"CC": cc}
+    program = "from rnnx.core.unrolling.kernels.compiler import compiler; print(compiler())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_the_variable_names_the_compiler(tmp_path: Path) -> None:
+    own = tmp_path / "own-cc"
+    own.write_text("#!/bin/sh\n", "utf-8")
+    own.chmod(0o755)
+    assert named(str(own)) == str(own)
+    assert named(None) == str(compiler())
+    assert named("") == named(str(tmp_path / "missing")) == "None"
