@@ -95,10 +95,10 @@ def test_what_is_put_together_for_a_product_is_written_as_one() -> None:
     assert sorted_of(nodes, product) == [Group([x], [], [both]), product]
 
 
-def test_two_operations_are_no_group() -> None:
+def test_one_operation_is_no_group() -> None:
     nodes = Nodes()
-    end = chain(nodes, nodes.rows("x", W), 2)
-    assert sorted_of(nodes, end) == [end]  # with what it is made of
+    end = chain(nodes, nodes.rows("x", W), 1)
+    assert sorted_of(nodes, end) == [end]
 
 
 def test_the_parts_of_a_normalisation_stay_together() -> None:

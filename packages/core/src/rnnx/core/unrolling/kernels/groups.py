@@ -13,7 +13,7 @@ from rnnx.core.unrolling.kernels.formulas import FORMULAS
 from rnnx.core.unrolling.kernels.layout import SPLITS, arguments, joined, viewed
 from rnnx.core.unrolling.operations import ATEN, draws, written
 
-LEAST: Final = 3  # operations that are worth a group: calling one takes as long as two of torch's
+LEAST: Final = 2  # operations that are worth a group, as calling it takes longer than calling one of torch's
 NORMAL: Final = (ATEN.native_layer_norm.default, ATEN.native_layer_norm_backward.default)
 
 

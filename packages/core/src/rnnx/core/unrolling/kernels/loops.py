@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from ctypes import c_char_p
-from itertools import count
 from struct import Struct
 from typing import Any, ClassVar, Final, final
 
@@ -157,7 +156,7 @@ def pays(z: Tensor, state: State) -> bool:
 def looped(
     rows: Sequence[fx.Node], constants: Sequence[fx.Node], room: Sequence[fx.Node], made: Sequence[fx.Node]
 ) -> Callable[..., list[Tensor]]:
-    """A function of rows ``(N, size)``, constants and room ``(N, size)``, which it fills.
+    """A function of rows ``(N, size)``, constants, and room ``(N, size)`` that is contiguous, which it fills.
 
     It gives what else is made, ``(N, size)``. It takes one processor's time.
 
@@ -173,46 +172,48 @@ def looped(
     """
     function = compiled(written(rows, constants, [*room, *made]))
     function.argtypes = [c_char_p]
-    many, others = len(rows), len(rows) + len(constants)
+    many, read = len(rows), len(rows) + len(constants)
+    widths = [width_of(node) for node in rows]
     forms = [(width_of(node), node.meta["dtype"]) for node in made]
-    packed = Struct(f"{1 + 2 * many + len(constants) + len(room) + len(made)}q").pack
+    packed = Struct(f"{1 + many + read + len(room) + len(made)}q").pack
 
     def loop(*given: Tensor) -> list[Tensor]:
-        size = len(given[0])
-        numbers, near = [size], [tensor.contiguous() for tensor in given[many:others]]
-        for tensor in given[:many]:
-            row, column = tensor.stride()
-            if column != 1:
-                tensor = tensor.contiguous()
-                row = tensor.stride(0)
-                near.append(tensor)
-            numbers += (tensor.data_ptr(), row)
-        results = [torch.empty(size, width, dtype=dtype) for width, dtype in forms]
-        numbers += [tensor.data_ptr() for tensor in (*near[: others - many], *given[others:], *results)]
-        function(packed(*numbers))
+        far = widths
+        if not all(map(Tensor.is_contiguous, given[:read])):
+            given = (*map(_near, given[:many]), *map(Tensor.contiguous, given[many:read]), *given[read:])
+            far = [tensor.stride(0) for tensor in given[:many]]
+        first = given[0]
+        size = first.shape[0]
+        results = [first.new_empty(size, width, dtype=dtype) for width, dtype in forms]
+        function(packed(size, *far, *map(Tensor.data_ptr, given), *map(Tensor.data_ptr, results)))
         return results
 
     return loop
 
 
+def _near(rows: Tensor) -> Tensor:
+    """Rows ``(N, size)`` whose columns lie side by side."""
+    return rows if rows.stride(1) == 1 or rows.shape[1] == 1 else rows.contiguous()
+
+
 def written(rows: Sequence[fx.Node], constants: Sequence[fx.Node], room: Sequence[fx.Node]) -> str:
     """The text of ``kernel`` of an array of whole numbers of 64 bits.
 
-    They are the number of rows; of each of what is read of them the address and how far one is from the next;
-    and the addresses of the constants and of the room.
+    They are the number of rows; of what is read of them how far one is from the next; and the addresses of all
+    that, of the constants, and of the room.
 
     Raises:
         UnwritableError: something is not written in C.
     """
     layout, stages = laid_out(Roles(rows, [], constants, [], room), Loop)
-    numbers = count()
-    head = [f"const long long rows = given[{next(numbers)}];"]
-    for place, node in enumerate(rows):
-        head += [_address(node, f"row_{place}", next(numbers)), f"enum {{ row_{place}_c = 1 }};"]
-        head.append(f"const long long row_{place}_r = given[{next(numbers)}];")
-    for place, node in enumerate(constants):
-        head += [_address(node, f"constant_{place}", next(numbers)), f"enum {{ constant_{place}_c = 1 }};"]
-    head += [_address(node, f"room_{place}", next(numbers), "") for place, node in enumerate(room)]
+    head = ["const long long rows = given[0];"]
+    kinds = {"row": rows, "constant": constants, "room": room}
+    named = [(f"{kind}_{place}", node) for kind, nodes in kinds.items() for place, node in enumerate(nodes)]
+    head += [f"const long long row_{place}_r = given[{1 + place}];" for place, _ in enumerate(rows)]
+    for number, (name, node) in enumerate(named, 1 + len(rows)):
+        address = f"{'' if node in room else 'const '}{_type(node.meta['dtype'])} *"
+        head.append(f"{address}restrict {name} = ({address}) given[{number}];")
+    head += [f"enum {{ {name}_c = 1 }};" for name, _ in named]
     lines = ["enum { row = 0 };"]
     lines += [
         f"{_type(dtype)} scratch_{place}[{width}];" for place, (width, dtype) in enumerate(layout.scratch)
@@ -225,12 +226,6 @@ def written(rows: Sequence[fx.Node], constants: Sequence[fx.Node], room: Sequenc
         + "".join(f"        {line}\n" for line in lines)
         + "    }\n}\n"
     )
-
-
-def _address(node: fx.Node, name: str, number: int, kept: str = "const ") -> str:
-    """The line that says where something lies, which nothing else that is written overlaps."""
-    kind = f"{kept}{_type(node.meta['dtype'])} *"
-    return f"{kind}restrict {name} = ({kind}) given[{number}];"
 
 
 def _type(dtype: torch.dtype) -> str:
