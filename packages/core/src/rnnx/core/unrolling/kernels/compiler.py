@@ -15,6 +15,7 @@ import torch
 
 OPTIONS: Final = (
     *("-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fno-builtin", "-w"),
+    "-ffp-contract=off",  # so that a value is the same wherever it is made again
     *("-shared", "-fPIC", "-lm"),
 )
 # of the processor, as torch has found it, whose own kernels have the same

@@ -30,6 +30,13 @@ HEAD: Final = """\
 #define cos(x) __builtin_cosf(x)
 #define rounded(x) __builtin_rintf(x)
 
+/* x y + z, rounded once where the processor can do so */
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define with(x, y, z) __builtin_fmaf(x, y, z)
+#else
+#define with(x, y, z) ((x) * (y) + (z))
+#endif
+
 /* 2 to the power of a whole number from -126 to 127 */
 static inline float power(float n) {
     union { int bits; float number; } two;
@@ -39,13 +46,13 @@ static inline float power(float n) {
 
 /* exp(x) - 1 of a number of at most ln 2 / 2, by its series */
 static inline float series(float x) {
-    float rest = 1 / 24.0f + x * (1 / 120.0f + x * (1 / 720.0f + x * (1 / 5040.0f)));
-    return x + x * x * (0.5f + x * (1 / 6.0f + x * rest));
+    float rest = with(x, with(x, with(x, 1 / 5040.0f, 1 / 720.0f), 1 / 120.0f), 1 / 24.0f);
+    return with(x * x, with(x, with(x, rest, 1 / 6.0f), 0.5f), x);
 }
 
 /* what is left of x, of at most ln 2 / 2, when n times ln 2 is taken away, in two parts */
 static inline float left(float x, float n) {
-    return (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    return with(n, 2.12194440e-4f, with(n, -0.693359375f, x));
 }
 
 static inline float exp(float x) {
@@ -58,16 +65,15 @@ static inline float exp(float x) {
 static inline float sigmoid(float x) {
     float y = x < -88 ? 88 : -x;
     y = y < -87 ? -87 : y;
-    float n = __builtin_rintf(y * 1.44269504f);
-    return 1 / (1 + (1 + series(left(y, n))) * power(n));
+    float n = __builtin_rintf(y * 1.44269504f), two = power(n);
+    return 1 / (1 + with(series(left(y, n)), two, two));
 }
 
 static inline float tanh(float x) {
     float y = x < -10 ? -20 : 2 * x;
     y = y > 20 ? 20 : y;
-    float n = __builtin_rintf(y * 1.44269504f);
-    float two = power(n);
-    float less = two * series(left(y, n)) + (two - 1); /* exp(2 x) - 1, exact near 0 too */
+    float n = __builtin_rintf(y * 1.44269504f), two = power(n);
+    float less = with(series(left(y, n)), two, two - 1); /* exp(2 x) - 1, exact near 0 too */
     return less / (less + 2);
 }
 
@@ -199,7 +205,7 @@ def _near(rows: Tensor) -> Tensor:
 def written(rows: Sequence[fx.Node], constants: Sequence[fx.Node], room: Sequence[fx.Node]) -> str:
     """The text of ``kernel`` of an array of whole numbers of 64 bits.
 
-    They are the number of rows; of what is read of them how far one is from the next; and the addresses of all
+    They are the number of rows; of what is read of them how far one is from the next; and the addresses of
     that, of the constants, and of the room.
 
     Raises:
