@@ -144,7 +144,7 @@ def test_sums_over_rows_are_made_before_what_reads_them(width: int) -> None:
     normal = nodes.call(getitem, several, 0, width=width)
     total = nodes.call(ATEN.sum.dim_IntList, normal, [1], True, width=1)
     shifted = nodes.call(ATEN.add.Tensor, normal, total, width=width)
-    rows, w, b = torch.randn(400, width), torch.randn(width), torch.randn(width)
+    rows, w, b = torch.randn(400, width), torch.linspace(4, 5, width), torch.randn(width)
     (found,) = looped([x], [weight, bias], [], [shifted])(rows, w, b)
     wanted = torch.nn.functional.layer_norm(rows * 3, (width,), w, b)
     torch.testing.assert_close(found, wanted + wanted.sum(1, keepdim=True), rtol=1e-4, atol=1e-4)
