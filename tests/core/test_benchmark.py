@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
 import sys
 from collections import Counter
 from functools import partial
@@ -253,7 +255,10 @@ def test_a_size_that_a_cell_refuses_is_told_as_it_is(strange: None) -> None:
 
 def test_where_it_is_measured_is_told() -> None:
     place = Plan(dtype=torch.bfloat16).place
-    assert torch.backends.cpu.get_cpu_capability() in place.pop("machine")
+    machine = place.pop("machine").split(", ")
+    assert torch.backends.cpu.get_cpu_capability() in machine
+    there = shutil.which(os.environ.get("CC", "cc")) is not None
+    assert ("a C compiler" in machine, "no C compiler" in machine) == (there, not there)
     assert place == {"device": "cpu", "torch": torch.__version__, "dtype": "bfloat16"}
 
 

@@ -141,3 +141,11 @@ def test_where_something_is_written_over_there_are_no_groups() -> None:
     end = chain(nodes, nodes.call(ATEN.masked_fill_.Scalar, chain(nodes, x), mask, 0.0, width=W))
     operations = [node for node in nodes.graph.nodes if node.op != "placeholder"]
     assert grouped(operations, [x, mask], [end], TYPES) is None
+
+
+def test_rows_of_no_numbers_are_left_to_torch() -> None:
+    nodes = Nodes()
+    x = nodes.rows("x", 0)
+    first = nodes.call(ATEN.tanh.default, x, width=0)
+    second = nodes.call(ATEN.tanh.default, first, width=0)
+    assert sorted_of(nodes, second) == [first, second]

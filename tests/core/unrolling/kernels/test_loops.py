@@ -22,7 +22,7 @@ from rnnx.core.engine import scan
 from rnnx.core.state import State
 from rnnx.core.unrolling import plans
 from rnnx.core.unrolling.kernels.layout import UnwritableError
-from rnnx.core.unrolling.kernels.loops import NUMBERS, looped
+from rnnx.core.unrolling.kernels.loops import NUMBERS, STACK, looped
 from rnnx.core.unrolling.operations import ATEN
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
@@ -148,6 +148,22 @@ def test_sums_over_rows_are_made_before_what_reads_them(width: int) -> None:
     (found,) = looped([x], [weight, bias], [], [shifted])(rows, w, b)
     wanted = torch.nn.functional.layer_norm(rows * 3, (width,), w, b)
     torch.testing.assert_close(found, wanted + wanted.sum(1, keepdim=True), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("width", [STACK // 4, STACK // 4 + 1])
+def test_a_row_that_would_fill_the_stack_is_not_kept_there(width: int) -> None:
+    """What is normalised is made of rows that are put together and cut across."""
+    nodes = Nodes()
+    x, one = nodes.rows("x", width - 1), nodes.rows("one", 1)
+    whole = nodes.call(ATEN.cat.default, [one, x], 1, width=width)
+    total = nodes.call(ATEN.sum.dim_IntList, whole, [1], True, width=1)
+    if width * 4 > STACK:
+        with pytest.raises(UnwritableError, match=f"keeps {STACK + 4} bytes of a row"):
+            looped([one, x], [], [], [total])
+    else:
+        rows = torch.rand(2, width)
+        (found,) = looped([one, x], [], [], [total])(rows[:, :1], rows[:, 1:])
+        torch.testing.assert_close(found, rows.sum(1, keepdim=True), rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int64])

@@ -30,6 +30,7 @@ from rnnx.core.layers import Layer
 from rnnx.core.registry import find
 from rnnx.core.spec import Spec
 from rnnx.core.twins import Twin, flops
+from rnnx.core.unrolling.kernels.compiler import compiler
 
 WORK: Final = {"training": 3, "inference": 1}  # forward passes that each is worth
 MODES: Final = tuple(WORK)
@@ -136,8 +137,9 @@ class Plan:
 
     @property
     def place(self) -> dict[str, str]:
-        """Where it is measured: machine, device, version of torch, dtype."""
+        """Where it is measured: machine and whether it has a C compiler, device, version of torch, dtype."""
         cores = f"{torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores"
+        cores += ", a C compiler" if compiler() else ", no C compiler"
         gpu = [torch.cuda.get_device_name(self.device)] if self.device.type == "cuda" else []
         return {
             "machine": ", ".join([f"{platform.system()} {platform.machine()}", cores, *gpu]),

@@ -211,7 +211,7 @@ class Columns(ABC):
             name = self.names[key] = f"sum_{next(self.layout.sums)}"
             row = type(self)(self.layout, self.stage, size)
             element = formula.format(*(row._value(value, 0) for value in values))
-            row.lines.append(self.added(name, element))
+            row.lines.append(row.added(name, element))
             self.sums += [self.zero(name, values[0].meta["dtype"]), *row.text()]
         return self.names[key]
 

@@ -168,9 +168,10 @@ class _Sorted:
         return len(size) == 1 and all(map(self._is_row, results)) and self._reads_rows(node)
 
     def _is_row(self, node: fx.Node) -> bool:
-        """Whether a value is a row of numbers of a type."""
+        """Whether a value is a row of numbers of a type, one at least."""
         meta = node.meta
-        return bool(meta.get("by_rows")) and len(meta["shape"]) == 1 and meta["dtype"] in self.types
+        rows = bool(meta.get("by_rows")) and len(meta["shape"]) == 1 and meta["shape"][0] > 0
+        return rows and meta["dtype"] in self.types
 
     def _reads_rows(self, node: fx.Node) -> bool:
         """Whether an operation reads rows, and what is the same in each."""

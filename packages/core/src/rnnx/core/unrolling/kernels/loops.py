@@ -15,10 +15,11 @@ from rnnx.core.state import State
 from rnnx.core.unrolling.circumstances import counted
 from rnnx.core.unrolling.kernels.columns import Columns, laid_out
 from rnnx.core.unrolling.kernels.compiler import compiled, compiler
-from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError, width_of
+from rnnx.core.unrolling.kernels.layout import Layout, Roles, UnwritableError, width_of
 
 TYPES: Final = {torch.float32: "float", torch.bool: "_Bool"}
 
+STACK: Final = 1 << 18  # bytes of a row that are written down for a later stage
 NUMBERS: Final = 1 << 16  # of a step's projected inputs, up to which one processor is as fast as several
 
 HEAD: Final = """\
@@ -105,10 +106,13 @@ class Loop(Columns):
 
     types: ClassVar[Sequence[torch.dtype]] = tuple(TYPES)
 
+    def __init__(self, layout: Layout, stage: int, base: int) -> None:
+        super().__init__(layout, stage, base)
+        self.totals: list[str] = []
+
     def text(self) -> Iterator[str]:
         yield from self.sums
-        sums = [line.partition(" ")[0] for line in self.lines if " += " in line]
-        yield "#pragma omp simd" + "".join(f" reduction(+:{name})" for name in sums)
+        yield "#pragma omp simd" + "".join(f" reduction(+:{name})" for name in self.totals)
         yield f"for (int column = 0; column < {self.base}; column++) {{"
         yield from (f"    {line}" for line in self.lines)
         yield "}"
@@ -131,6 +135,7 @@ class Loop(Columns):
         return f"float {name} = {text};"
 
     def added(self, name: str, text: str) -> str:
+        self.totals.append(name)
         return f"{name} += {text};"
 
     def zero(self, name: str, dtype: torch.dtype) -> str:
@@ -212,6 +217,9 @@ def written(rows: Sequence[fx.Node], constants: Sequence[fx.Node], room: Sequenc
         UnwritableError: something is not written in C.
     """
     layout, stages = laid_out(Roles(rows, [], constants, [], room), Loop)
+    size = sum(width * dtype.itemsize for width, dtype in layout.scratch)
+    if size > STACK:
+        raise UnwritableError(f"keeps {size} bytes of a row")
     head = ["const long long rows = given[0];"]
     kinds = {"row": rows, "constant": constants, "room": room}
     named = [(f"{kind}_{place}", node) for kind, nodes in kinds.items() for place, node in enumerate(nodes)]
