@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -25,21 +24,15 @@ SUBJECTS = {
 }
 
 
-def as_the_steps(
-    name: str,
-    kernels: Kernels | None = None,
-    lay_out: bool = False,
-    within: AbstractContextManager[object] | None = None,
-) -> Plan:
-    """A plan in 32 bits that gives what the steps give, gradients too; it is run ``within`` something."""
+def as_the_steps(name: str, kernels: Kernels) -> Plan:
+    """A plan in 32 bits that gives what the steps give, gradients too."""
     subject = SUBJECTS[name]
     state = tuple(tensor.float().requires_grad_() for tensor in subject.state)
     cell = subject.build(seed=0).float()
     z = cell.project(subject.x.float())[:, :2].flatten(0, 1).detach().requires_grad_()  # (M, P)
-    plan = taken_apart(cell, z, state, kernels=kernels, lay_out=lay_out)
+    plan = taken_apart(cell, z, state, kernels=kernels)
     of = [z, *state, *cell.parameters()]
-    with within or nullcontext():
-        found = results(unrolled(plan, cell, z, SIZES, state), of)
+    found = results(unrolled(plan, cell, z, SIZES, state), of)
     wanted = results(step_by_step(cell.step, z, SIZES, state), of)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnx.cells import fused
@@ -15,19 +15,20 @@ from rnnx.cells.lstm import LSTM
 from rnnx.core.cell import Cell
 from rnnx.core.engine import scan
 
+# of 64 bits, of which the engine has no functions in C
 KERNELS: dict[str, tuple[Callable[..., Any], nn.RNNBase]] = {
-    "lstm": (torch.lstm, nn.LSTM(3, 4, batch_first=True)),
-    "gru": (torch.gru, nn.GRU(3, 4, batch_first=True)),
-    "tanh": (torch.rnn_tanh, nn.RNN(3, 4, batch_first=True)),
-    "relu": (torch.rnn_relu, nn.RNN(3, 4, nonlinearity="relu", batch_first=True)),
+    "lstm": (torch.lstm, nn.LSTM(3, 4, batch_first=True).double()),
+    "gru": (torch.gru, nn.GRU(3, 4, batch_first=True).double()),
+    "tanh": (torch.rnn_tanh, nn.RNN(3, 4, batch_first=True).double()),
+    "relu": (torch.rnn_relu, nn.RNN(3, 4, nonlinearity="relu", batch_first=True).double()),
 }
 each_kernel = pytest.mark.parametrize(("kernel", "module"), KERNELS.values(), ids=KERNELS)
 
 
 @each_kernel
 def test_rows_of_one_length_are_read_by_the_kernel(kernel: Callable[..., Any], module: nn.RNNBase) -> None:
-    x, count = torch.randn(2, 5, 3), 2 if kernel is torch.lstm else 1
-    state = tuple(torch.randn(2, 4) for _ in range(count))
+    x, count = torch.randn(2, 5, 3).double(), 2 if kernel is torch.lstm else 1
+    state = tuple(torch.randn(2, 4).double() for _ in range(count))
     hidden = tuple(tensor[None] for tensor in state)
     with torch.no_grad():
         read = fused.unroll(kernel, list(module.parameters()), x, None, state)
@@ -41,8 +42,8 @@ def test_rows_of_one_length_are_read_by_the_kernel(kernel: Callable[..., Any], m
 def test_only_the_lstms_kernel_learns_from_rows_of_one_length(
     kernel: Callable[..., Any], module: nn.RNNBase
 ) -> None:
-    x, weights = torch.randn(2, 5, 3), list(module.parameters())
-    read = fused.unroll(kernel, weights, x, None, (torch.zeros(2, 4),) * (2 if kernel is torch.lstm else 1))
+    x, weights, count = torch.randn(2, 5, 3).double(), list(module.parameters()), 1 + (kernel is torch.lstm)
+    read = fused.unroll(kernel, weights, x, None, (torch.zeros(2, 4).double(),) * count)
     assert (read is not None) == (kernel is torch.lstm)
     if read is not None:
         found, wanted = (torch.autograd.grad(y.sum(), weights) for y in (read[0], module(x)[0]))
@@ -51,8 +52,8 @@ def test_only_the_lstms_kernel_learns_from_rows_of_one_length(
 
 @each_kernel
 def test_rows_of_many_lengths_are_packed(kernel: Callable[..., Any], module: nn.RNNBase) -> None:
-    x, lengths, count = torch.randn(3, 6, 3), torch.tensor([2, 4, 1]), 2 if kernel is torch.lstm else 1
-    state = tuple(torch.randn(3, 4) for _ in range(count))
+    x, lengths, count = torch.randn(3, 6, 3).double(), torch.tensor([2, 4, 1]), 1 + (kernel is torch.lstm)
+    state = tuple(torch.randn(3, 4).double() for _ in range(count))
     hidden = tuple(tensor[None] for tensor in state)
     with torch.no_grad():
         read = fused.unroll(kernel, list(module.parameters()), x, lengths, state)
@@ -67,14 +68,35 @@ def test_rows_of_many_lengths_are_packed(kernel: Callable[..., Any], module: nn.
 def test_on_a_cpu_it_leaves_training_on_many_lengths_to_the_loop(
     kernel: Callable[..., Any], module: nn.RNNBase
 ) -> None:
-    wide, lengths = type(module)(3, 400), torch.tensor([5] + [1] * 15)
-    state = (torch.zeros(16, 400),) * (2 if kernel is torch.lstm else 1)
-    assert fused.unroll(kernel, list(wide.parameters()), torch.randn(16, 5, 3), lengths, state) is None
+    wide, lengths = type(module)(3, 400).double(), torch.tensor([5] + [1] * 15)
+    state = (torch.zeros(16, 400).double(),) * (2 if kernel is torch.lstm else 1)
+    assert (
+        fused.unroll(kernel, list(wide.parameters()), torch.randn(16, 5, 3).double(), lengths, state) is None
+    )
+
+
+@each_kernel
+@pytest.mark.parametrize("learns", [False, True])
+@pytest.mark.parametrize("lengths", [None, torch.tensor([5, 1])], ids=["equal", "variable"])
+def test_with_functions_in_c_the_engine_is_faster_but_for_an_lstm_over_rows_of_one_length(
+    kernel: Callable[..., Any], module: nn.RNNBase, learns: bool, lengths: Tensor | None
+) -> None:
+    weights = list(type(module)(3, 4).parameters())
+    x, state = torch.randn(2, 5, 3), (torch.zeros(2, 4),) * (1 + (kernel is torch.lstm))
+    with torch.set_grad_enabled(learns):
+        read = fused.unroll(kernel, weights, x, lengths, state)
+    assert (read is not None) == (kernel is torch.lstm and lengths is None)
+
+
+def test_under_autocast_the_engine_has_no_functions_in_c() -> None:
+    x, weights = torch.randn(2, 5, 3), list(nn.RNN(3, 4).parameters())
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert fused.unroll(torch.rnn_tanh, weights, x, None, (torch.zeros(2, 4),)) is not None
 
 
 @pytest.mark.parametrize("junk", [0.0, 1e30, torch.nan])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_an_lstm_reads_padding_with_its_memory_held(junk: float, dtype: torch.dtype) -> None:
+def test_an_lstm_reads_padding_with_its_memory_held(junk: float) -> None:
+    dtype = torch.float64
     module = nn.LSTM(3, 4, batch_first=True, dtype=dtype)
     lengths, weights = torch.tensor([2, 90, 1]), list(module.parameters())
     x = torch.randn(3, 90, 3, dtype=dtype, requires_grad=True)

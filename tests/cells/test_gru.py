@@ -89,9 +89,9 @@ def test_the_update_bias_keeps_the_past() -> None:
 
 @torch.no_grad()
 def test_torchs_kernel_reads_where_it_is_exact() -> None:
-    x = torch.randn(2, 4, 3)
+    x, state = torch.randn(2, 4, 3).double(), (torch.zeros(2, 5).double(),)
     found = [
-        GRU(3, hidden_size=5, **options).unroll(x, None, (torch.zeros(2, 5),)) is not None
+        GRU(3, hidden_size=5, **options).double().unroll(x, None, state) is not None
         for options in ({}, {"update_bias": 1.0}, {"reset": "before"}, {"layer_norm": True})
     ]
     assert found == [True, True, False, False]

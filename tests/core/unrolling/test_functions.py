@@ -4,9 +4,9 @@ import torch
 from torch import fx
 
 from rnnx.core.unrolling.functions import function_of
-from rnnx.core.unrolling.kernels.groups import Group, Work
+from rnnx.core.unrolling.kernels.groups import Group
+from rnnx.core.unrolling.kernels.matrices import in_panels
 from rnnx.core.unrolling.operations import ATEN
-from rnnx.core.unrolling.products import laid_out
 from tests.core.unrolling.kernels.nodes import Nodes
 
 N, W = 3, 4
@@ -38,7 +38,7 @@ def test_what_is_wanted_elsewhere_is_written_there() -> None:
     one = tanh(nodes, x)
     two, three = tanh(nodes, one), nodes.call(ATEN.neg.default, one, width=W)
     view = nodes.call(ATEN.slice.Tensor, three, 1, 0, 2, width=2)
-    function = function_of([one, Group([one], [], [two, three])], [x], [three, two], [one, two, view, x])
+    function = function_of([one, Group([one], [], [two, three], [])], [x], [three, two], [one, two, view, x])
     given = torch.randn(N, W)
     room = [torch.empty(N, width) for width in (W, W, 2, W)]
     found = function(given, *room)
@@ -57,11 +57,14 @@ def test_what_has_as_many_rows_as_the_batch_is_made_with_as_many() -> None:
     assert [len(function(torch.empty(size, W))[0]) for size in (1, 5)] == [1, 5]
 
 
-def test_a_matrix_that_was_laid_out_is_multiplied_with_as_such() -> None:
+def test_a_group_is_given_its_matrix_as_it_was_in_panels_and_torchs_product_as_it_is() -> None:
     nodes = Nodes()
     x, u = nodes.rows("x", W), nodes.constant("u", W, 5)
-    product = nodes.call(ATEN.mm.default, x, u, width=5)
-    work: list[Work] = [product]
-    given, matrix, other = torch.randn(N, W), torch.randn(W, 5), torch.randn(W, 5)
-    (found,) = function_of(work, [x, u], [product], laid_out=[u])(given, other, laid_out(matrix))
-    torch.testing.assert_close(found, given @ matrix)
+    product = nodes.call(ATEN.mm.default, tanh(nodes, x), u, width=5)
+    other = nodes.call(ATEN.mm.default, x, u, width=5)
+    group = Group([x], [u], [product], [u])
+    function = function_of([group, other], [x, u], [product, other], in_panels=[u])
+    given, matrix = torch.randn(N, W), torch.randn(W, 5)
+    found, alone = function(given, matrix, in_panels(matrix))
+    torch.testing.assert_close(found, given.tanh() @ matrix)
+    torch.testing.assert_close(alone, given @ matrix)

@@ -55,7 +55,7 @@ def compile_kernels(cell: Cell, autocast: bool) -> None:
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         z = cell.project(x)
         state = cell.initial_state(2, x)
-        plan = taken_apart(cell, z, state, kernels=Kernels.WALKS)
+        plan = taken_apart(cell, z, state, kernels=Kernels.TRITON)
         assert isinstance(plan.forward, Kernel)
         assert isinstance(plan.backward, Kernel)
         y, _ = unrolled(plan, cell, z, [2], state)

@@ -14,13 +14,11 @@ W = 4
 TYPES = (torch.float32, torch.bool)
 
 
-def sorted_of(nodes: Nodes, *wanted: fx.Node) -> Sequence[Work]:
+def sorted_of(nodes: Nodes, *wanted: fx.Node, multiplies: bool = False) -> Sequence[Work]:
     """What is done, in its order, for some nodes to be there."""
     given = [node for node in nodes.graph.nodes if node.op == "placeholder"]
     operations = [node for node in nodes.graph.nodes if node.op != "placeholder"]
-    work = grouped(operations, given, wanted, TYPES)
-    assert work is not None
-    return work
+    return grouped(operations, given, wanted, TYPES, multiplies)
 
 
 def chain(nodes: Nodes, x: fx.Node, length: int = 3) -> fx.Node:
@@ -37,10 +35,35 @@ def test_what_products_part_is_made_in_two_groups() -> None:
     product = nodes.call(ATEN.mm.default, before, u, width=W)
     after = chain(nodes, nodes.call(ATEN.add.Tensor, product, z, width=W))
     assert sorted_of(nodes, after) == [
-        Group([h], [c], [before]),
+        Group([h], [c], [before], []),
         product,
-        Group([z, product], [], [after]),
+        Group([z, product], [], [after], []),
     ]
+
+
+def test_products_may_be_in_a_group_with_what_leads_to_them_and_from_them() -> None:
+    nodes = Nodes()
+    z, h, u, c = nodes.rows("z", W), nodes.rows("h", W), nodes.constant("u", W, W), nodes.constant("c", W)
+    before = chain(nodes, nodes.call(ATEN.mul.Tensor, h, c, width=W))
+    product = nodes.call(ATEN.addmm.default, c, before, u, width=W)
+    after = chain(nodes, nodes.call(ATEN.add.Tensor, product, z, width=W))
+    assert sorted_of(nodes, after, multiplies=True) == [Group([z, h], [u, c], [after], [u])]
+
+
+def test_a_product_of_rows_and_rows_or_of_other_types_is_in_none() -> None:
+    """Nor one with a matrix that is made among the operations."""
+    nodes = Nodes()
+    x, y = nodes.rows("x", W), nodes.rows("y", W, torch.bfloat16)
+    u, v = nodes.rows("u", W), nodes.constant("v", W, W, dtype=torch.bfloat16)
+    made = nodes.call(ATEN.t.default, nodes.constant("w", W, W), width=W)
+    made.meta |= {"shape": (W, W), "by_rows": False}
+    given = [node for node in nodes.graph.nodes if node.op == "placeholder"]
+    for left, right in ((x, u), (x, v), (y, v), (x, made)):
+        product = nodes.call(ATEN.mm.default, left, right, width=W)
+        end = chain(nodes, product)
+        operations = [node for node in nodes.graph.nodes if node not in given][-4:]
+        work = grouped([made, *operations], given, [end], TYPES, multiplies=True)
+        assert work == [made, product, Group([product], [], [end], [])]
 
 
 def test_what_a_later_group_reads_alone_is_made_there() -> None:
@@ -50,7 +73,7 @@ def test_what_a_later_group_reads_alone_is_made_there() -> None:
     early = chain(nodes, z)
     product = nodes.call(ATEN.mm.default, h, u, width=W)
     total = nodes.call(ATEN.add.Tensor, product, early, width=W)
-    assert sorted_of(nodes, total) == [product, Group([z, product], [], [total])]
+    assert sorted_of(nodes, total) == [product, Group([z, product], [], [total], [])]
 
 
 def test_what_both_groups_read_is_made_once() -> None:
@@ -60,9 +83,9 @@ def test_what_both_groups_read_is_made_once() -> None:
     product = nodes.call(ATEN.mm.default, both, u, width=W)
     total = chain(nodes, nodes.call(ATEN.add.Tensor, product, both, width=W))
     assert sorted_of(nodes, total) == [
-        Group([z], [], [both]),
+        Group([z], [], [both], []),
         product,
-        Group([both, product], [], [total]),
+        Group([both, product], [], [total], []),
     ]
 
 
@@ -76,7 +99,7 @@ def test_views_are_looked_through() -> None:
     second = nodes.call(getitem, halves, 1, width=W)
     piece = nodes.call(ATEN.slice.Tensor, first, 1, 0, 1, width=1)
     end = chain(nodes, nodes.call(ATEN.mul.Tensor, second, piece, width=W))
-    assert sorted_of(nodes, end) == [Group([x], [], [first]), wide, Group([first, wide], [], [end])]
+    assert sorted_of(nodes, end) == [Group([x], [], [first], []), wide, Group([first, wide], [], [end], [])]
 
 
 def test_a_view_that_is_wanted_needs_what_it_shows() -> None:
@@ -84,7 +107,7 @@ def test_a_view_that_is_wanted_needs_what_it_shows() -> None:
     x = nodes.rows("x", W)
     end = chain(nodes, x)
     view = nodes.call(ATEN.slice.Tensor, end, 1, 0, 2, width=2)
-    assert sorted_of(nodes, view) == [Group([x], [], [end])]
+    assert sorted_of(nodes, view) == [Group([x], [], [end], [])]
 
 
 def test_what_is_put_together_for_a_product_is_written_as_one() -> None:
@@ -92,7 +115,7 @@ def test_what_is_put_together_for_a_product_is_written_as_one() -> None:
     x, u = nodes.rows("x", W), nodes.constant("u", 2 * W, W)
     both = nodes.call(ATEN.cat.default, [chain(nodes, x), x], 1, width=2 * W)
     product = nodes.call(ATEN.mm.default, both, u, width=W)
-    assert sorted_of(nodes, product) == [Group([x], [], [both]), product]
+    assert sorted_of(nodes, product) == [Group([x], [], [both], []), product]
 
 
 def test_one_operation_is_no_group() -> None:
@@ -109,9 +132,9 @@ def test_the_parts_of_a_normalisation_stay_together() -> None:
     product = nodes.call(ATEN.mm.default, mean, u, width=W)
     end = chain(nodes, nodes.call(ATEN.add.Tensor, normal, product, width=W))
     assert sorted_of(nodes, end) == [
-        Group([x], [], [normal, mean]),
+        Group([x], [], [normal, mean], []),
         product,
-        Group([normal, product], [], [end]),
+        Group([normal, product], [], [end], []),
     ]
 
 
@@ -123,7 +146,7 @@ def test_random_numbers_are_drawn_in_the_graphs_order() -> None:
     first = nodes.call(ATEN.bernoulli.default, product, width=W)
     second = nodes.call(ATEN.bernoulli.default, x, width=W)
     end = chain(nodes, nodes.call(ATEN.mul.Tensor, first, second, width=W))
-    assert sorted_of(nodes, end) == [product, first, second, Group([first, second], [], [end])]
+    assert sorted_of(nodes, end) == [product, first, second, Group([first, second], [], [end], [])]
 
 
 def test_other_types_and_forms_are_left_to_torch() -> None:
@@ -135,12 +158,16 @@ def test_other_types_and_forms_are_left_to_torch() -> None:
     assert [type(some) for some in work] == [Group, fx.Node, fx.Node]
 
 
-def test_where_something_is_written_over_there_are_no_groups() -> None:
+def test_what_is_written_over_is_there_when_it_is_and_by_elements_is_made_anew() -> None:
+    """As dropout does it: an empty tensor is filled with random numbers, and divided, where it lies."""
     nodes = Nodes()
     x, mask = nodes.rows("x", W), nodes.rows("mask", W, torch.bool)
-    end = chain(nodes, nodes.call(ATEN.masked_fill_.Scalar, chain(nodes, x), mask, 0.0, width=W))
-    operations = [node for node in nodes.graph.nodes if node.op != "placeholder"]
-    assert grouped(operations, [x, mask], [end], TYPES) is None
+    empty = nodes.call(ATEN.empty_like.default, x, width=W)
+    drawn = nodes.call(ATEN.bernoulli_.float, empty, 0.5, width=W)
+    scaled = nodes.call(ATEN.div_.Scalar, drawn, 0.5, width=W)
+    filled = nodes.call(ATEN.masked_fill_.Scalar, chain(nodes, x), mask, 0.0, width=W)
+    end = nodes.call(ATEN.mul.Tensor, filled, scaled, width=W)
+    assert sorted_of(nodes, end) == [empty, drawn, scaled, Group([x, mask, scaled], [], [end], [])]
 
 
 def test_rows_of_no_numbers_are_left_to_torch() -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
 
 def plan_of(cell: Cell) -> Plan:
     z, state = given_to(cell, [2], 0)
-    plan = taken_apart(cell, z, state, kernels=Kernels.WALKS)
+    plan = taken_apart(cell, z, state, kernels=Kernels.TRITON)
     assert isinstance(plan.forward, Kernel)
     assert isinstance(plan.backward, Kernel)
     return plan
@@ -48,7 +48,7 @@ def test_in_16_bits_as_torchs_own_operations() -> None:
     cell = Gated(20)
     with torch.autocast("cpu", torch.float16):
         z, state = given_to(cell, [5, 3], 0)
-        plans = [taken_apart(cell, z, state, kernels) for kernels in (Kernels.WALKS, None)]
+        plans = [taken_apart(cell, z, state, kernels) for kernels in (Kernels.TRITON, None)]
         found, wanted = (results(unrolled(plan, cell, z, [5, 3], state), cell, z, state) for plan in plans)
     assert isinstance(plans[0].forward, Kernel)
     for one, other in zip(found, wanted, strict=True):

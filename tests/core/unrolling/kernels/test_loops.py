@@ -1,40 +1,21 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
-from abc import ABC
 from collections.abc import Callable, Sequence
-from functools import partial
 from operator import getitem
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, fx
 
-from rnnx.core.cell import Cell
-from rnnx.core.engine import scan
-from rnnx.core.state import State
-from rnnx.core.unrolling import plans
 from rnnx.core.unrolling.kernels.layout import UnwritableError
-from rnnx.core.unrolling.kernels.loops import NUMBERS, STACK, looped
+from rnnx.core.unrolling.kernels.matrices import in_panels
+from rnnx.core.unrolling.kernels.native import looped
 from rnnx.core.unrolling.operations import ATEN
-from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
-from rnnx.core.unrolling.steps import step_by_step
-from rnnx.core.unrolling.unrolled import unrolled
-from tests.core.unrolling.counting import Operations
-from tests.core.unrolling.kernels.cells import CELLS, given_to, results, sizes
-from tests.core.unrolling.kernels.loops_in import loops_in
 from tests.core.unrolling.kernels.nodes import Nodes
 from tests.core.unrolling.kernels.trials import GIVEN, is_torchs
-from tests.core.unrolling.zoo import DRAWING, ZOO
 
-ROOT = Path(__file__).parents[4]
 UNIT = 2.0**-23  # in the last place of 1
 
 
@@ -129,6 +110,16 @@ def test_rows_may_lie_apart_and_be_cut_and_put_together() -> None:
     assert (room[[0, 6]] == 9).all()
 
 
+def test_whole_numbers_that_stay_as_they_are_can_be_read() -> None:
+    nodes = Nodes()
+    x, periods = nodes.rows("x", 3), nodes.constant("periods", 3, dtype=torch.int64)
+    rows, every = torch.tensor([[0.0, 6, 7], [4, 9, 12]]), torch.tensor([2, 3, 4])
+    (found,) = looped([x], [periods], [], [nodes.call(ATEN.remainder.Tensor, x, periods, width=3)])(
+        rows, every
+    )
+    assert found.tolist() == [[0, 0, 3], [0, 0, 0]]
+
+
 def test_no_rows_are_none() -> None:
     assert by_elements(ATEN.exp.default, torch.empty(0, 3)).shape == (0, 3)
 
@@ -150,169 +141,64 @@ def test_sums_over_rows_are_made_before_what_reads_them(width: int) -> None:
     torch.testing.assert_close(found, wanted + wanted.sum(1, keepdim=True), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("width", [STACK // 4, STACK // 4 + 1])
-def test_a_row_that_would_fill_the_stack_is_not_kept_there(width: int) -> None:
-    """What is normalised is made of rows that are put together and cut across."""
-    nodes = Nodes()
-    x, one = nodes.rows("x", width - 1), nodes.rows("one", 1)
-    whole = nodes.call(ATEN.cat.default, [one, x], 1, width=width)
-    total = nodes.call(ATEN.sum.dim_IntList, whole, [1], True, width=1)
-    if width * 4 > STACK:
-        with pytest.raises(UnwritableError, match=f"keeps {STACK + 4} bytes of a row"):
-            looped([one, x], [], [], [total])
-    else:
-        rows = torch.rand(2, width)
-        (found,) = looped([one, x], [], [], [total])(rows[:, :1], rows[:, 1:])
-        torch.testing.assert_close(found, rows.sum(1, keepdim=True), rtol=1e-4, atol=0)
-
-
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int64])
 def test_other_types_are_not_written(dtype: torch.dtype) -> None:
     nodes = Nodes()
     x = nodes.rows("x", 3, dtype)
-    with pytest.raises(UnwritableError):
+    with pytest.raises(UnwritableError, match=f"(reads or )?makes {dtype}"):
         looped([x], [], [], [nodes.call(ATEN.neg.default, x, width=3, dtype=dtype)])
 
 
-def as_the_steps(plan: Plan, cell: Cell, sizes: list[int], waiting: int = 0) -> None:
-    """By its plan a cell gives what its steps give, gradients too."""
-    z, state = given_to(cell, sizes, waiting)
-    outcomes = []
-    for way in (partial(unrolled, plan, cell), partial(step_by_step, cell.step)):
-        torch.manual_seed(1)
-        outcomes.append(results(way(z, sizes, state), cell, z, state))
-    for found, wanted in zip(*outcomes, strict=True):
-        atol = 1e-5 * max(1, float(wanted.detach().abs().max()))
-        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=atol, equal_nan=True)
-
-
-def plan_of(cell: Cell) -> Plan:
-    return taken_apart(cell, *given_to(cell, [2], 0), kernels=Kernels.LOOPS)
-
-
-@pytest.mark.parametrize("name", CELLS)
-def test_it_gives_what_the_steps_give(name: str) -> None:
-    torch.manual_seed(0)
-    cell = CELLS[name]()
-    plan = plan_of(cell)
-    assert all(loops_in(plan))
-
-    @settings(max_examples=20, deadline=None, derandomize=True)
-    @given(sizes(), st.integers(0, 2))
-    def check(sizes: list[int], waiting: int) -> None:
-        as_the_steps(plan, cell, sizes, waiting)
-
-    check()
-
-
-@pytest.mark.parametrize("kind", ZOO, ids=lambda kind: kind.__name__)
-def test_steps_of_any_kind_give_what_they_give(kind: type[Cell]) -> None:
-    torch.manual_seed(0)
-    cell = kind()
-    as_the_steps(plan_of(cell), cell, [4, 4, 3, 1])
-
-
-@pytest.mark.parametrize("name", DRAWING)
-def test_random_numbers_are_drawn_in_their_order(name: str) -> None:
-    torch.manual_seed(0)
-    cell = DRAWING[name]()
-    as_the_steps(plan_of(cell), cell, [4, 4, 3, 1])
-
-
-class Leaky(Cell, ABC):
-    """By elements; each test makes a class of its own of it, as what is found is kept by class."""
-
-    input_size, output_size, state_sizes = 4, 4, (4,)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        h = torch.lerp(state[0], torch.tanh(z), torch.sigmoid(z * state[0]))
-        return h, (h,)
-
-
-def loops_for(cell: Cell, rows: int = 1, dtype: torch.dtype = torch.float32) -> list[int]:
-    z, h = (torch.zeros(rows, 4, dtype=dtype, requires_grad=True) for _ in range(2))
-    return loops_in(plans.plan_of(cell, z, (h,)))
-
-
-def test_steps_of_32_bits_have_them_and_of_64_bits_none() -> None:
-    class Quick(Leaky):
-        pass
-
-    assert loops_for(Quick()) == [1, 1]
-    assert loops_for(Quick(), dtype=torch.float64) == [0, 0]
-
-
-def test_what_is_told_of_each_operation_is_told_of_all() -> None:
-    class Counted(Leaky):
-        pass
-
-    with Operations() as counted:
-        y, _ = scan(Counted(), torch.randn(2, 5, 4, requires_grad=True))
-        y.sum().backward()
-    assert counted.counts[ATEN.tanh.default] > 0
-    assert loops_for(Counted()) == [1, 1]
-
-
-def test_several_threads_share_large_steps_and_not_small_ones() -> None:
-    class Shared(Leaky):
-        pass
-
-    most, threads = NUMBERS // 4, torch.get_num_threads()
-    assert loops_for(Shared(), most + 1) == [1, 1]
-    try:
-        torch.set_num_threads(threads + 1)
-        assert loops_for(Shared(), most + 1) == [0, 0]
-        assert loops_for(Shared(), most) == [1, 1]
-    finally:
-        torch.set_num_threads(threads)
-
-
-SCRIPT = """
-import warnings
-import torch
-from rnnx.core.engine import loop, scan
-from rnnx.cells.peephole_lstm import PeepholeLSTM
-from rnnx.core.unrolling.plans import plan_of
-from tests.core.unrolling.kernels.loops_in import loops_in
-
-cell, x = PeepholeLSTM(3, hidden_size=4), torch.randn(2, 5, 3)
-state = cell.initial_state(2, x)
-with warnings.catch_warnings(record=True) as said:
-    warnings.simplefilter("always")
-    for _ in range(2):
-        torch.testing.assert_close(scan(cell, x, None, state), loop(cell, x, None, state))
-print(loops_in(plan_of(cell, cell.project(x)[:, 0], state)), *(str(one.message) for one in said))
-"""
-
-
-@pytest.mark.parametrize(
-    ("cc", "said"),
-    [
-        (
-            "false",
-            "[0, 0] cell PeepholeLSTM is run without functions in C, which is slower: its step cannot be "
-            "compiled (/bin/false ends with 1: )",
-        ),
-        ("", "[0, 0]"),
-        (None, "[1, 2]"),
-    ],
-    ids=["that fails", "that is none", "that works"],
-)
-def test_with_a_compiler(cc: str | None, said: str) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "CC"}
-    environment |= {} if cc is None else {"CC": cc}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, cwd=ROOT
+@pytest.mark.parametrize("alpha", [1, -0.5])
+@pytest.mark.parametrize("beta", [1, 3])
+def test_products_are_made_between_what_they_read_and_what_reads_them(alpha: float, beta: float) -> None:
+    """Of what was made, and of what was given, cut out of it; for room, and for what is read on."""
+    nodes = Nodes()
+    x, u, v, bias = (
+        nodes.rows("x", 8),
+        nodes.constant("u", 5, 20),
+        nodes.constant("v", 20, 3),
+        nodes.constant("bias", 20),
     )
-    assert done.stdout.replace("/usr/bin/false", "/bin/false").strip() == said, done.stderr
+    piece = nodes.call(ATEN.slice.Tensor, x, 1, 2, 7, width=5)
+    first = nodes.call(ATEN.addmm.default, bias, piece, u, width=20, alpha=alpha, beta=beta)
+    bent = nodes.call(ATEN.tanh.default, first, width=20)
+    second = nodes.call(ATEN.mm.default, bent, v, width=3)
+    third = nodes.call(ATEN.addmm.default, second, bent, v, width=3, alpha=alpha, beta=beta)
+    whole = nodes.call(ATEN.cat.default, [x, third], 1, width=11)
+    again = nodes.call(ATEN.mm.default, nodes.call(ATEN.slice.Tensor, whole, 1, 6, 11, width=5), u, width=20)
+    rows, us, vs, biases = torch.randn(70, 8), torch.randn(5, 20), torch.randn(20, 3), torch.randn(20)
+    room = torch.empty(70, 11)
+    loop = looped([x], [u, v, bias], [whole], [second, again])
+    found_second, found_again = loop(rows, in_panels(us), in_panels(vs), biases, room)
+    wanted = torch.tanh(beta * biases + alpha * rows[:, 2:7] @ us)
+    wanted_second = wanted @ vs
+    wanted_whole = torch.cat((rows, beta * wanted_second + alpha * wanted @ vs), 1)
+    torch.testing.assert_close(found_second, wanted_second, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(room, wanted_whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found_again, wanted_whole[:, 6:] @ us, rtol=1e-4, atol=1e-4)
 
 
-def test_of_a_step_that_has_no_plan_one_thing_is_said() -> None:
-    class Reading(Leaky):
-        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-            y, (h,) = super().step(z, state)
-            return y, (h * float(h.sum()),)
+def test_the_sum_of_a_product_of_one_column_is_that_column() -> None:
+    nodes = Nodes()
+    x, u = nodes.rows("x", 3), nodes.constant("u", 3, 1)
+    product = nodes.call(ATEN.mm.default, x, u, width=1)
+    total = nodes.call(ATEN.sum.dim_IntList, product, [1], True, width=1)
+    spread = nodes.call(ATEN.mul.Tensor, x, nodes.call(ATEN.add.Tensor, total, product, width=1), width=3)
+    rows, us = torch.randn(9, 3), torch.randn(3, 1)
+    (found,) = looped([x], [u], [], [spread])(rows, in_panels(us))
+    torch.testing.assert_close(found, rows * (2 * rows @ us))
 
-    with pytest.warns(plans.StepByStepWarning) as said:
-        scan(Reading(), torch.randn(2, 5, 4))
-    assert len(said) == 1
+
+def test_products_with_what_is_no_constant_are_not_written() -> None:
+    nodes = Nodes()
+    x, u = nodes.rows("x", 3), nodes.rows("u", 3)
+    with pytest.raises(UnwritableError, match="multiplies by what is no constant matrix of 32 bits"):
+        looped([x, u], [], [], [nodes.call(ATEN.mm.default, x, u, width=3)])
+
+
+def test_a_matrix_is_not_read_by_its_elements() -> None:
+    nodes = Nodes()
+    x, u = nodes.rows("x", 3), nodes.constant("u", 2, 3)
+    with pytest.raises(UnwritableError, match="reads a matrix by its elements"):
+        looped([x], [u], [], [nodes.call(ATEN.add.Tensor, x, u, width=3)])

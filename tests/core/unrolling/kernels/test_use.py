@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("kernels")
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "KERNELS", {"cpu": Kernels.WALKS})
+    monkeypatch.setattr(plans, "KERNELS", {"cpu": Kernels.TRITON})
 
 
 class Leaky(Cell, ABC):

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from rnnx.core.padding import real_steps
 from rnnx.core.state import State
+from rnnx.core.unrolling.kernels.native import pays
 
 CHEAP: Final = 1e6  # products of two numbers that take less time than what a step of the loop costs by itself
 SHUT: Final = 1e4  # whose sigmoid is 1, and that of its negative 0
@@ -22,9 +23,10 @@ def unroll(
 ) -> tuple[Tensor, State] | None:
     """One layer of ``torch.lstm``, ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``.
 
-    On a CPU the engine learns faster than they do, packed sequences in half the time, but for the LSTM over
-    rows of one length. So it reads rows of many lengths as if they were equally long, with its memory held
-    past each row's length, unless too much of the work would be for that.
+    On a CPU with a C compiler the engine is faster than they are, but for the LSTM over rows of one length.
+    Without one it learns faster too, packed sequences in half the time, with the same exception. So then the
+    LSTM reads rows of many lengths as if they were equally long, with its memory held past each row's length,
+    unless too much of the work would be for that.
 
     cuDNN has no second derivatives: whoever wants them on a GPU reads under
     ``torch.backends.cudnn.flags(enabled=False)``.
@@ -45,19 +47,14 @@ def unroll(
         cast = [[tensor.to(dtype) for tensor in tensors] for tensors in (weights, [x], state)]
         with torch.autocast(kind, enabled=False):
             return unroll(kernel, cast[0], cast[1][0], lengths, tuple(cast[2]))
-    if kernel is torch.lstm and x.device.type == "cpu" and not _has_lstm(x):
+    if kind == "cpu" and _engine_is_faster(kernel, x, lengths, weights):
         return None
-    slow = x.device.type == "cpu" and torch.is_grad_enabled()
     hidden = tuple(tensor.unsqueeze(0).contiguous() for tensor in state)  # (1, N, H)
     if lengths is None:
-        if slow and kernel is not torch.lstm:
-            return None
         y, *last = kernel(x, _form(hidden), weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
         return y, _flat(last)
-    if x.device.type == "cpu" and kernel is torch.lstm and _is_little(x, lengths, weights[1].shape[1]):
+    if kind == "cpu" and kernel is torch.lstm and _is_little(x, lengths, weights[1].shape[1]):
         return _held(weights, x, lengths, state)
-    if slow:
-        return None
     packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
     order, back = packed.sorted_indices, packed.unsorted_indices
     hidden = tuple(tensor[:, order] for tensor in hidden)
@@ -69,10 +66,17 @@ def unroll(
     return y, tuple(tensor[back] for tensor in _flat(last))
 
 
-def _has_lstm(x: Tensor) -> bool:
-    """Whether torch has an LSTM of the input's type: oneDNN's raises where the processor lacks it."""
+def _engine_is_faster(
+    kernel: Callable[..., Any], x: Tensor, lengths: Tensor | None, weights: Sequence[Tensor]
+) -> bool:
+    """Whether the engine is faster on a CPU, or alone: oneDNN's LSTM is not there for every type."""
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-    return dtype not in SUPPORTED or bool(getattr(torch.ops.mkldnn, SUPPORTED[dtype])())
+    if kernel is torch.lstm and dtype in SUPPORTED and not getattr(torch.ops.mkldnn, SUPPORTED[dtype])():
+        return True
+    if pays(dtype, len(x) * len(weights[0])):
+        return kernel is not torch.lstm or lengths is not None
+    padded = kernel is torch.lstm and (lengths is None or _is_little(x, lengths, weights[1].shape[1]))
+    return torch.is_grad_enabled() and not padded
 
 
 def _is_little(x: Tensor, lengths: Tensor, width: int) -> bool:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
-from rnnx.core.engine import scan
 from rnnx.core.state import State
 
 
@@ -99,24 +98,6 @@ class QRNN(Cell):
         parts = z.chunk(self.kernel_size, -1)  # of this step's gates, of the next's ...
         now, *later = (*map(torch.add, parts, before), parts[-1])
         y, (c,) = self.pooling.step(self.norm_ih(now, self.bias_ih), (c,))
-        return y, (c, *later)
-
-    def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
-        if lengths is not None:  # what is saved on steps is spent on padding
-            return None
-        c, *before = state
-        steps, past = x.shape[1], self.kernel_size - 1
-        x = F.pad(x.transpose(0, 1), (0, 0, 0, 0, past, past))
-        windows = torch.cat([x[past - j : past - j + steps + past] for j in range(self.kernel_size)], -1)
-        real, beyond = windows.split((steps, past))
-        weight = torch.cat(self.weight_ih.chunk(self.kernel_size), 1)
-        sums = F.linear(real, weight, self.norm_ih.before(self.bias_ih))  # (T, N, G H)
-        later = F.linear(beyond, weight)  # (k - 1, N, G H)
-        if before:
-            added = torch.stack(before)
-            sums[:past] += added[:steps]
-            later[: max(past - steps, 0)] += added[steps:]
-        y, (c,) = scan(self.pooling, self.norm_ih(sums, self.bias_ih).transpose(0, 1), None, (c,))
         return y, (c, *later)
 
 

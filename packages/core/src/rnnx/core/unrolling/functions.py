@@ -8,9 +8,8 @@ from typing import Any, final
 
 from torch import fx
 
-from rnnx.core.unrolling import products
 from rnnx.core.unrolling.kernels.groups import Group, Work
-from rnnx.core.unrolling.kernels.loops import looped
+from rnnx.core.unrolling.kernels.native import looped
 from rnnx.core.unrolling.operations import ATEN, writing_into
 from rnnx.core.unrolling.walks import Part
 
@@ -20,7 +19,7 @@ def function_of(
     given: Sequence[fx.Node],
     results: Sequence[Any],
     filled: Sequence[fx.Node] = (),
-    laid_out: Sequence[fx.Node] = (),
+    in_panels: Sequence[fx.Node] = (),
 ) -> Part:
     """The operations that lead from some nodes to others.
 
@@ -30,13 +29,13 @@ def function_of(
             any.
         results: What it gives.
         filled: What it writes into tensors that it is called with too, after all others.
-        laid_out: Matrices that it is called with once more, laid out, after what is given.
+        in_panels: Matrices of groups, that it is called with once more, so, after what is given.
 
     Raises:
         UnwritableError: a group is not written in C.
         CompilerError: it cannot be compiled.
     """
-    function = _Function(given, filled, laid_out)
+    function = _Function(given, filled, in_panels)
     for some in work:
         if isinstance(some, Group):
             function.call_together(some)
@@ -50,12 +49,12 @@ class _Function:
     """A function as it is written."""
 
     def __init__(
-        self, given: Sequence[fx.Node], filled: Sequence[fx.Node], laid_out: Sequence[fx.Node]
+        self, given: Sequence[fx.Node], filled: Sequence[fx.Node], in_panels: Sequence[fx.Node]
     ) -> None:
         graph = self.graph = fx.Graph()
         self.given = given
         self.known = {node: graph.placeholder(f"given_{number}") for number, node in enumerate(given)}
-        self.laid = {node: graph.placeholder(f"laid_{number}") for number, node in enumerate(laid_out)}
+        self.panels = {node: graph.placeholder(f"panels_{number}") for number, node in enumerate(in_panels)}
         self.room = {node: graph.placeholder(f"room_{number}") for number, node in enumerate(filled)}
 
     def _of(self, node: fx.Node) -> fx.Node:
@@ -66,14 +65,8 @@ class _Function:
 
     def call(self, node: fx.Node) -> None:
         """Does one operation."""
-        product = None if node in self.room else products.product_of(node)
         if node.target is ATEN.sym_size.int:
             self.known[node] = self.graph.call_function(ATEN.sym_size.int, (self.known[self.given[0]], 0))
-        elif product is not None and product.matrix in self.laid:
-            others = [self._of(other) for other in product.others]
-            self.known[node] = self.graph.call_function(
-                product.function, (*others, self.laid[product.matrix])
-            )
         else:
             for read in node.all_input_nodes:
                 self._of(read)
@@ -84,7 +77,10 @@ class _Function:
         """Does the operations of a group, at once."""
         filled = [node for node in group.results if node in self.room]
         made = [node for node in group.results if node not in self.room]
-        read = [self._of(node) for node in (*group.rows, *group.constants)]
+        read = [
+            self.panels[node] if node in group.matrices else self._of(node)
+            for node in (*group.rows, *group.constants)
+        ]
         rooms = [self.room.pop(node) for node in filled]
         together = self.graph.call_function(
             looped(group.rows, group.constants, filled, made), (*read, *rooms)

@@ -22,7 +22,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from operator import getitem, mul
 from typing import Any, NamedTuple, final
 
@@ -31,12 +30,13 @@ from torch import Tensor, fx
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling import products
 from rnnx.core.unrolling.functions import function_of
-from rnnx.core.unrolling.kernels.groups import grouped
+from rnnx.core.unrolling.kernels.groups import Group, grouped
 from rnnx.core.unrolling.kernels.kernel import Kernel
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
 from rnnx.core.unrolling.kernels.loops import TYPES
+from rnnx.core.unrolling.kernels.matrices import measured
+from rnnx.core.unrolling.kernels.native import Native
 from rnnx.core.unrolling.kernels.source import written
 from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view
 from rnnx.core.unrolling.trace import UntraceableError, settled, traced
@@ -48,12 +48,12 @@ class Kernels(Enum):
     """What is done step by step, as more than torch's operations.
 
     Attributes:
-        WALKS: As Triton kernels that go along whole sequences.
-        LOOPS: What is made by elements as functions in C.
+        TRITON: As Triton kernels that go along whole sequences.
+        C: As functions in C, along whole sequences, or of what of a step can be.
     """
 
-    WALKS = "a kernel of its own"
-    LOOPS = "functions in C"
+    TRITON = "a kernel of its own"
+    C = "functions in C"
 
 
 @final
@@ -78,15 +78,13 @@ class Plan:
     Attributes:
         constant: Of the cell's tensors: what depends on them alone.
         ahead: Of ``z`` and the constants: what forward reads, then what is held of it.
-        forward_constants: Of the constants: what forward is given as such.
-        forward: Forth, of ``z`` and what it reads, the state, its constants, and room for each of
+        forward: Forth, of ``z`` and what it reads, the state, the constants, and room for each of
             :attr:`kept`, which it fills: the new state.
         after: Of ``z``, the states before each step that :attr:`after_befores` names, what was kept and held,
             and the constants: ``y``, then what is held of what leads to it.
         turn: Of the gradient at ``y``, ``z``, the states that :attr:`turn_befores` names, what was kept and,
             both times, held, and the constants: what backward reads, then what late reads.
-        backward_constants: Of the constants: what backward is given as such.
-        backward: Back, of what it reads, the gradients at the new state, its constants, and room for each of
+        backward: Back, of what it reads, the gradients at the new state, the constants, and room for each of
             :attr:`passed`, which it fills: the gradients at the state.
         late: Of what was passed, what it reads, the constants, and room for the gradient at ``z`` where it
             makes that: the gradients at the tensors, None where none is wanted; of several steps, their sum.
@@ -108,11 +106,9 @@ class Plan:
 
     constant: Part
     ahead: Part
-    forward_constants: Part
     forward: Walk
     after: Part
     turn: Part
-    backward_constants: Part
     backward: Walk
     late: Part
     read: Sequence[int]
@@ -136,7 +132,6 @@ def taken_apart(
     state: State,
     kernels: Kernels | None = None,
     fuse: bool = True,
-    lay_out: bool = False,
 ) -> Plan:
     """The plan of a cell's step.
 
@@ -146,7 +141,6 @@ def taken_apart(
         state: Tensors ``(N, size)``.
         kernels: As what that which is done step by step is written, where it can be.
         fuse: Whether some operations are made one, which is equal where all numbers are finite.
-        lay_out: Whether matrices that every step multiplies with are laid out before.
 
     Raises:
         UntraceableError: the step does what a plan cannot hold, or fails.
@@ -158,9 +152,9 @@ def taken_apart(
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
-    parts = _Parts(graph, len(state), kernels, lay_out)
+    parts = _Parts(graph, len(state), kernels)
     if fuse:
-        parts = _Parts(fused(graph, parts.ahead | parts.loose), len(state), kernels, lay_out)
+        parts = _Parts(fused(graph, parts.ahead | parts.loose), len(state), kernels)
     return parts.plan(dtypes)
 
 
@@ -172,11 +166,10 @@ class _Parts:
         graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it.
         states: How many tensors the state has.
         kernels: Which are wanted.
-        lay_out: Whether matrices are to be laid out.
     """
 
-    def __init__(self, graph: fx.Graph, states: int, kernels: Kernels | None, lay_out: bool) -> None:
-        self.kernels, self.lay_out = kernels, lay_out
+    def __init__(self, graph: fx.Graph, states: int, kernels: Kernels | None) -> None:
+        self.kernels = kernels
         self.nodes = list(graph.nodes)
         self.places = {node: place for place, node in enumerate(self.nodes)}
         given = [node for node in self.nodes if node.op == "placeholder"]
@@ -252,18 +245,13 @@ class _Parts:
             [(place, kept.index(self.after[place])) for place, node in enumerate(before) if node in read]
             for read in (for_after, for_turn)
         )
-        forward_constants, forward = self._walk(
-            Forth, Roles([z, *forward_reads], before, constants, self.after, kept)
-        )
-        backward_constants, backward = self._walk(
-            Back, Roles(backward_reads, self.at[1:], constants, self.to_state, passed)
-        )
+        forward = self._walk(Forth, Roles([z, *forward_reads], before, constants, self.after, kept))
+        backward = self._walk(Back, Roles(backward_reads, self.at[1:], constants, self.to_state, passed))
         to_z_passed = passed.index(self.to_z) if self.to_z in passed else None
         made_late = [self.to_z] if isinstance(self.to_z, fx.Node) and to_z_passed is None else []
         return Plan(
             constant=self._function(self.tensors, constants),
             ahead=self._function([z, *constants], [*forward_reads, *held]),
-            forward_constants=forward_constants,
             forward=forward,
             after=self._function(
                 [z, *(before[place] for place, _ in after_befores), *kept, *held, *constants],
@@ -276,7 +264,6 @@ class _Parts:
                 ],
                 [*backward_reads, *late_reads],
             ),
-            backward_constants=backward_constants,
             backward=backward,
             late=self._function([*passed, *late_reads, *constants], self.to_tensors, made_late),
             read=self.read,
@@ -293,19 +280,29 @@ class _Parts:
             draws=bool(self.random),
         )
 
-    def _walk(self, way: type[Forth | Back], roles: Roles) -> tuple[Part, Walk]:
-        """The constants of what is done step by step, and it, as a kernel where one can be had."""
-        if self.kernels is Kernels.WALKS:
+    def _walk(self, way: type[Forth | Back], roles: Roles) -> Walk:
+        """What is done step by step, as one kernel where it can be had."""
+        given, wanted = [*roles.rows, *roles.state, *roles.constants], [*roles.results, *roles.room]
+        operations = self._ordered(self._above(wanted, given))
+        try:
+            if self.kernels is Kernels.TRITON:
+                return Kernel(written(roles, way is Back), way is Back)
+            if self.kernels is Kernels.C:
+                read = {read for node in operations for read in node.all_input_nodes}
+                constants = [node for node in roles.constants if node in read]
+                return Native(roles._replace(constants=constants), roles.constants, way is Back)
+        except UnwritableError:
+            pass
+        if self.kernels is Kernels.C:
+            work = grouped(operations, given, wanted, TYPES, measured())
+            met = {matrix for some in work if isinstance(some, Group) for matrix in some.matrices}
+            matrices = [node for node in roles.constants if node in met]
             try:
-                return partial(_with_laid_out, []), Kernel(written(roles, way is Back), way is Back)
+                part = function_of(work, given, roles.results, roles.room, matrices)
+                return way(part, list(map(roles.constants.index, matrices)))
             except UnwritableError:
                 pass
-        given = [*roles.rows, *roles.state, *roles.constants]
-        operations = self._ordered(self._above([*roles.results, *roles.room], given))
-        matrices = products.matrices(operations, roles.constants) if self.lay_out else []
-        together = self.kernels is Kernels.LOOPS
-        part = self._function(given, roles.results, roles.room, matrices, together)
-        return partial(_with_laid_out, list(map(roles.constants.index, matrices))), way(part)
+        return way(function_of(operations, given, roles.results, roles.room), [])
 
     def _steps(self) -> set[fx.Node]:
         """What of the step is done step by step."""
@@ -367,28 +364,11 @@ class _Parts:
         return self._ordered(reads - part - self.constant - self.rows)
 
     def _function(
-        self,
-        given: Sequence[fx.Node],
-        results: Sequence[Any],
-        filled: Sequence[fx.Node] = (),
-        laid_out: Sequence[fx.Node] = (),
-        together: bool = False,
+        self, given: Sequence[fx.Node], results: Sequence[Any], filled: Sequence[fx.Node] = ()
     ) -> Part:
-        """What leads from some nodes to others, with what is made by elements together where it can be."""
-        wanted = [*results, *filled]
-        operations = self._ordered(self._above(wanted, given))
-        groups = grouped(operations, given, wanted, TYPES) if together else None
-        if groups is not None:
-            try:
-                return function_of(groups, given, results, filled, laid_out)
-            except UnwritableError:
-                pass
-        return function_of(operations, given, results, filled, laid_out)
-
-
-def _with_laid_out(places: Sequence[int], *constants: Tensor) -> Sequence[Tensor]:
-    """Constants, and those at some places once more, laid out."""
-    return [*constants, *(products.laid_out(constants[place]) for place in places)]
+        """What leads from some nodes to others."""
+        operations = self._ordered(self._above([*results, *filled], given))
+        return function_of(operations, given, results, filled)
 
 
 def _by_rows(node: fx.Node) -> bool:

@@ -20,10 +20,9 @@ from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling.circumstances import exact, seed, watched
 from rnnx.core.unrolling.frozen import frozen
-from rnnx.core.unrolling.kernels import loops
 from rnnx.core.unrolling.kernels.compiler import CompilerError
+from rnnx.core.unrolling.kernels.native import pays
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
-from rnnx.core.unrolling.products import pays
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import called_with, copies_of, is_separable, named_tensors
 from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
@@ -34,7 +33,7 @@ MORE: Final = (20, 20, 17, 5, 5, 1)  # and one of kernels, of which each has a b
 CLOSE: Final = {torch.float64: 1e-9, torch.float32: 1e-3}  # of their values, to the largest
 HALF: Final = 0.1  # where there are 16 bits, also on the way to a gradient of 32
 
-KERNELS: Final = {"cuda": Kernels.WALKS, "cpu": Kernels.LOOPS}  # of a kind of device, where they can be had
+KERNELS: Final = {"cuda": Kernels.TRITON, "cpu": Kernels.C}  # of a kind of device, where they can be had
 
 LOST: Final = (torch.OutOfMemoryError, torch.AcceleratorError)  # which say nothing of a step
 
@@ -85,8 +84,7 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
     A plan is made when a cell is first met with data of a kind: of these widths, types and device, with these
     options, in training or evaluation, under autocast or not. It is then compared with the steps. Where it
     differs or cannot be made, a warning says so once, and cells of that class go step by step. On a GPU a
-    plan is first made with kernels, and where they fail without them, which a warning says too. Of many rows
-    and of few there are different plans, see :func:`~rnnx.core.unrolling.products.pays`.
+    plan is first made with kernels, and where they fail without them, which a warning says too.
 
     A cell with hooks within, or with a step of its own instead of its class's, goes step by step without a
     word, so that they are called; so does one within
@@ -186,7 +184,8 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
 def _kernels(z: Tensor, state: State) -> Kernels | None:
     """Those that can be had, and pay."""
     kernels = KERNELS.get(z.device.type)
-    there = _triton() if kernels is Kernels.WALKS else loops.pays(z, state)
+    rows = len(state[0]) if state else len(z)
+    there = _triton() if kernels is Kernels.TRITON else pays(z.dtype, rows * z.shape[1])
     return kernels if there else None
 
 
@@ -196,9 +195,9 @@ def _triton() -> bool:
 
 
 def _equal(cell: Cell, z: Tensor, state: State, kernels: Kernels | None) -> Plan:
-    sizes = MORE if kernels is Kernels.WALKS else SIZES
+    sizes = MORE if kernels is Kernels.TRITON else SIZES
     try:
-        plan = taken_apart(cell, z, state, kernels, lay_out=pays(z))
+        plan = taken_apart(cell, z, state, kernels)
         _compare(plan, cell, z, state, sizes)
     except UntraceableError:  # numbers that are not finite, perhaps, as those of a memory that starts at -inf
         plan = taken_apart(cell, z, state, kernels, fuse=False)
@@ -280,7 +279,7 @@ def _signature(cell: Cell, z: Tensor, state: State) -> Hashable:
     named = named_tensors(cell).values()
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named)
     wanted = tuple(requirements(z, state, named))
-    ways = exact(), pays(z), _kernels(z, state)
+    ways = exact(), _kernels(z, state)
     return frozen(cell), read, tensors, wanted, z.device, autocast, ways
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any, Final, NamedTuple, final
 
 import torch
@@ -55,7 +56,7 @@ def _forth(
     ahead = (z, *plan.ahead(z, *constants))
     held = ahead[reads:]
     kept = [form.empty(len(z), z.device) for form in plan.kept]
-    last = plan.forward(sizes, ahead[:reads], state, plan.forward_constants(*constants), kept)
+    last = plan.forward(sizes, ahead[:reads], state, plan.forward.prepared(constants), kept)
     befores = _befores(plan.after_befores, state, kept, _Block(sizes, 0, slice(0, len(z))))
     y, *more = plan.after(z, *befores, *kept, *held, *constants)
     return y, [*kept, *held, *more], last
@@ -124,13 +125,22 @@ def _befores(
 ) -> list[Tensor]:
     """States before each step of a block, ``(M, size)``, from the first one and those after all steps."""
     sizes, earlier, rows = block
+    if earlier == sizes[-1]:
+        return [after[slab][rows.start - earlier : rows.stop - earlier] for _, slab in which]
 
     def before(first: Tensor, after: Tensor) -> Tensor:
-        if earlier == sizes[-1]:
-            return after[rows.start - earlier : rows.stop - earlier]
-        come = after[rows.start - earlier : rows.stop].split_with_sizes([earlier, *sizes])
-        come = come if earlier else (first, *come[1:])
-        return torch.cat([piece[:size] for piece, size in zip(come, sizes, strict=False)])
+        pieces: list[Tensor] = []
+        place, ran = rows.start, earlier
+        for size, steps in groupby(
+            sizes
+        ):  # as many rows as at the step before but for the first of the steps
+            come = place + size * len(list(steps))
+            pieces += [
+                after[place - ran : place - ran + size] if ran else first[:size],
+                after[place : come - size],
+            ]
+            place, ran = come, size
+        return torch.cat(pieces)
 
     return [before(first[place], after[slab]) for place, slab in which]
 
@@ -159,7 +169,7 @@ def _back(
     ]
     to_state = [tensor.contiguous() for tensor in at_last]
     to_tensors: list[Tensor | None] = []
-    walked = plan.backward_constants(*constants)
+    walked = plan.backward.prepared(constants)
     for block in reversed(blocks):
         rows, count = block.rows, block.rows.stop - block.rows.start
         befores = _befores(plan.turn_befores, state, stored, block)

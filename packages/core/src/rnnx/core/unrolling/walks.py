@@ -9,6 +9,8 @@ from typing import Any, TypeAlias, final
 import torch
 from torch import Tensor
 
+from rnnx.core.unrolling.kernels.matrices import in_panels
+
 Part: TypeAlias = Callable[..., Sequence[Any]]
 
 
@@ -18,6 +20,10 @@ class Walk(ABC):
     What has a row for each step of each sequence, ``(M, ...)``, has them one below the other, step by step;
     rows come in order of falling length.
     """
+
+    @abstractmethod
+    def prepared(self, constants: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The constants as the walk is to be given them, once for many calls."""
 
     @abstractmethod
     def __call__(
@@ -35,7 +41,7 @@ class Walk(ABC):
             rows: What is read at each step, tensors ``(M, ...)``.
             state: What each row's first step is given, tensors ``(N, ...)``; rows past those that run at
                 the first step have none.
-            constants: What every step reads.
+            constants: What every step reads, prepared.
             room: What is filled at each step, tensors ``(M, ...)``.
 
         Returns:
@@ -43,16 +49,24 @@ class Walk(ABC):
         """
 
 
-@final
-class Forth(Walk):
-    """From the first step to the last; the rows that run become fewer.
+class Stepwise(Walk, ABC):
+    """A walk that calls a function at each step.
 
     Args:
         part: Of the rows of a step, the state, the constants and the room: the new state.
+        matrices: Which of the constants it is given once more, after all others, in panels.
     """
 
-    def __init__(self, part: Part) -> None:
-        self.part = part
+    def __init__(self, part: Part, matrices: Sequence[int]) -> None:
+        self.part, self.matrices = part, matrices
+
+    def prepared(self, constants: Sequence[Tensor]) -> Sequence[Tensor]:
+        return [*constants, *(in_panels(constants[place]) for place in self.matrices)]
+
+
+@final
+class Forth(Stepwise):
+    """From the first step to the last; the rows that run become fewer."""
 
     def __call__(
         self,
@@ -76,15 +90,8 @@ class Forth(Walk):
 
 
 @final
-class Back(Walk):
-    """From the last step to the first; the rows that run become more.
-
-    Args:
-        part: As of :class:`Forth`; None stands for zeros.
-    """
-
-    def __init__(self, part: Part) -> None:
-        self.part = part
+class Back(Stepwise):
+    """From the last step to the first; the rows that run become more. None stands for zeros."""
 
     def __call__(
         self,

@@ -40,10 +40,12 @@ def compiler() -> str | None:
 
 
 @cache
-def compiled(text: str) -> Any:
+def compiled(text: str, more: tuple[str, ...] = ()) -> Any:
     """The function ``kernel`` of a text in C, which is kept until the process ends.
 
-    Nothing of what a file or a user says is in it but numbers.
+    Args:
+        text: It; nothing of what a file or a user says is in it but numbers.
+        more: Options of its own.
 
     Raises:
         CompilerError: it cannot be had.
@@ -51,7 +53,7 @@ def compiled(text: str) -> Any:
     program = compiler()
     if program is None:
         raise CompilerError("there is no C compiler")
-    options = (*OF_PROCESSOR.get(torch.backends.cpu.get_cpu_capability(), ()), *OPTIONS)
+    options = (*OF_PROCESSOR.get(torch.backends.cpu.get_cpu_capability(), ()), *OPTIONS, *more)
     try:
         with TemporaryDirectory(prefix="rnnx-") as folder:
             source, library = Path(folder, "kernel.c"), Path(folder, "kernel.so")

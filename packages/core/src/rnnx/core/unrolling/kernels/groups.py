@@ -9,9 +9,10 @@ from typing import Final, NamedTuple, TypeAlias, final
 import torch
 from torch import fx
 
+from rnnx.core.unrolling.kernels.columns import PRODUCTS
 from rnnx.core.unrolling.kernels.formulas import FORMULAS
 from rnnx.core.unrolling.kernels.layout import SPLITS, arguments, joined, viewed
-from rnnx.core.unrolling.operations import ATEN, draws, written
+from rnnx.core.unrolling.operations import ATEN, draws
 
 LEAST: Final = 2  # operations that are worth a group, as calling it takes longer than calling one of torch's
 NORMAL: Final = (ATEN.native_layer_norm.default, ATEN.native_layer_norm_backward.default)
@@ -25,11 +26,13 @@ class Group(NamedTuple):
         rows: What they read of each row.
         constants: What they read besides.
         results: What they make that something else reads.
+        matrices: Which of the constants they multiply rows with.
     """
 
     rows: Sequence[fx.Node]
     constants: Sequence[fx.Node]
     results: Sequence[fx.Node]
+    matrices: Sequence[fx.Node]
 
 
 Work: TypeAlias = "fx.Node | Group"
@@ -40,21 +43,21 @@ def grouped(
     given: Collection[fx.Node],
     wanted: Collection[fx.Node],
     types: Collection[torch.dtype],
-) -> list[Work] | None:
+    multiplies: bool,
+) -> list[Work]:
     """Operations in an order in which they can be done, those by elements in as few groups as can be.
 
-    Each is made as late as what reads it allows. What is a view is left out. None where something is written
-    over, so that the order matters.
+    Each is made as late as what reads it allows. What is a view is left out. What is written over is read by
+    nothing else (see :func:`~rnnx.core.unrolling.trace.traced`), so that no other order matters.
 
     Args:
         operations: In the order of their graph.
         given: What is there before; what has no row for each of the batch is constant.
         wanted: What is to be there afterwards.
         types: Of what can be made in groups.
+        multiplies: Whether products with matrices that stay as they are can.
     """
-    if any(written(node) for node in operations):
-        return None
-    return list(_Sorted(operations, given, wanted, types))
+    return list(_Sorted(operations, given, wanted, types, multiplies))
 
 
 @final
@@ -67,8 +70,10 @@ class _Sorted:
         given: Collection[fx.Node],
         wanted: Collection[fx.Node],
         types: Collection[torch.dtype],
+        multiplies: bool,
     ) -> None:
         self.operations, self.given, self.types = operations, set(given), types
+        self.multiplies = multiplies
         self.inside: set[fx.Node] = set(operations)
         self.soft: set[fx.Node] = set()  # what may be in a group
         for node in operations:
@@ -96,7 +101,10 @@ class _Sorted:
                     yield from results
                 else:
                     rows = [node for node in reads if node.meta.get("by_rows")]
-                    yield Group(rows, [node for node in reads if node not in rows], results)
+                    constants = [node for node in reads if node not in rows]
+                    met = {arguments(node)[-1] for node in made if node.target in PRODUCTS}
+                    matrices = [node for node in constants if node in met]
+                    yield Group(rows, constants, results, matrices)
                 there |= set(results)
 
     def _read(self, node: fx.Node) -> set[fx.Node]:
@@ -155,6 +163,8 @@ class _Sorted:
             return False
         if node.target is getitem:
             return node.all_input_nodes[0] in self.soft
+        if node.target in PRODUCTS:
+            return self.multiplies and self._is_product(node)
         if not self._reads_rows(node):
             return False
         if node.target is ATEN.sum.dim_IntList:
@@ -167,6 +177,17 @@ class _Sorted:
         results = [user for user in node.users if user in self.inside]
         return len(size) == 1 and all(map(self._is_row, results)) and self._reads_rows(node)
 
+    def _is_product(self, node: fx.Node) -> bool:
+        """Whether an operation is the product of rows and a matrix that is the same for each, in 32 bits."""
+        *added, rows, matrix = arguments(node)
+        return (
+            all(map(self._is_read, added))
+            and self._is_row(rows)
+            and matrix in self.given
+            and not matrix.meta["by_rows"]
+            and rows.meta["dtype"] == matrix.meta["dtype"] == torch.float32
+        )
+
     def _is_row(self, node: fx.Node) -> bool:
         """Whether a value is a row of numbers of a type, one at least."""
         meta = node.meta
@@ -175,13 +196,13 @@ class _Sorted:
 
     def _reads_rows(self, node: fx.Node) -> bool:
         """Whether an operation reads rows, and what is the same in each."""
-        return all(
-            self._is_row(read)
-            or (
-                read in self.given
-                and not read.meta["by_rows"]
-                and read.meta["dtype"] in self.types
-                and all(size == 1 for size in read.meta["shape"][:-1])
-            )
-            for read in node.all_input_nodes
+        return all(map(self._is_read, node.all_input_nodes))
+
+    def _is_read(self, node: fx.Node) -> bool:
+        """Whether a value is a row, or the same in each."""
+        return self._is_row(node) or (
+            node in self.given
+            and not node.meta["by_rows"]
+            and node.meta["dtype"] in self.types
+            and all(size == 1 for size in node.meta["shape"][:-1])
         )

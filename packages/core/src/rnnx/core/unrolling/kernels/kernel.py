@@ -34,6 +34,9 @@ class Kernel(Walk):
     def __init__(self, source: Source, reverse: bool) -> None:
         self.source, self.reverse = source, reverse
 
+    def prepared(self, constants: Sequence[Tensor]) -> Sequence[Tensor]:
+        return constants
+
     def __call__(
         self,
         sizes: list[int],

@@ -1,26 +1,18 @@
-"""What is made by elements as a function in C: what would be several passes over rows is one."""
+"""The text of what is made at the same columns of one row, in C."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from ctypes import c_char_p
-from struct import Struct
-from typing import Any, ClassVar, Final, final
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Final, NamedTuple, final
 
 import torch
-from torch import Tensor, fx
+from torch import fx
 
-from rnnx.core.state import State
-from rnnx.core.unrolling.circumstances import counted
-from rnnx.core.unrolling.kernels.columns import Columns, laid_out
-from rnnx.core.unrolling.kernels.compiler import compiled, compiler
-from rnnx.core.unrolling.kernels.layout import Layout, Roles, UnwritableError, width_of
+from rnnx.core.unrolling.kernels.columns import Columns
+from rnnx.core.unrolling.kernels.layout import Layout, UnwritableError, width_of
 
 TYPES: Final = {torch.float32: "float", torch.bool: "_Bool"}
-
-STACK: Final = 1 << 18  # bytes of a row that are written down for a later stage
-NUMBERS: Final = 1 << 16  # of a step's projected inputs, up to which one processor is as fast as several
 
 HEAD: Final = """\
 #define where(condition, x, y) ((condition) ? (x) : (y))
@@ -95,6 +87,25 @@ static inline float remainder(float x, float y) {
 
 
 @final
+class Product(NamedTuple):
+    """A product that is made of all rows of a block before what reads it.
+
+    Attributes:
+        name: Of the room that it is given, a row below the other.
+        address: Of what it multiplies, ``depth`` numbers side by side.
+        depth: How many.
+        matrix: The name of the matrix, in panels.
+        width: How many columns it has.
+    """
+
+    name: str
+    address: str
+    depth: int
+    matrix: str
+    width: int
+
+
+@final
 class Loop(Columns):
     """The text of what is made at the same columns of one row, in C.
 
@@ -109,6 +120,7 @@ class Loop(Columns):
     def __init__(self, layout: Layout, stage: int, base: int) -> None:
         super().__init__(layout, stage, base)
         self.totals: list[str] = []
+        self.products: dict[fx.Node, Product] = {}
 
     def text(self) -> Iterator[str]:
         yield from self.sums
@@ -142,107 +154,15 @@ class Loop(Columns):
         return f"float {name} = 0;"
 
     def product(self, node: fx.Node, start: int, added: Sequence[Any], a: fx.Node, b: fx.Node) -> str:
-        raise UnwritableError(f"calls {node.target}")
-
-
-def pays(z: Tensor, state: State) -> bool:
-    """Whether what steps make by elements is to be made by functions in C.
-
-    So it is in 32 bits on a processor, where there is a compiler; with several threads only of steps that are
-    too small to be shared among them; and unless something is told of each operation.
-
-    Args:
-        z: Projected inputs of all steps, ``(M, P)``.
-        state: Tensors ``(N, size)``.
-    """
-    rows = len(state[0]) if state else len(z)
-    return (
-        z.dtype == torch.float32
-        and (torch.get_num_threads() == 1 or rows * z.shape[1] <= NUMBERS)
-        and not counted()
-        and compiler() is not None
-    )
-
-
-def looped(
-    rows: Sequence[fx.Node], constants: Sequence[fx.Node], room: Sequence[fx.Node], made: Sequence[fx.Node]
-) -> Callable[..., list[Tensor]]:
-    """A function of rows ``(N, size)``, constants, and room ``(N, size)`` that is contiguous, which it fills.
-
-    It gives what else is made, ``(N, size)``. It takes one processor's time.
-
-    Args:
-        rows: What it reads of each row, one at least.
-        constants: What is the same in each.
-        room: What it writes into tensors that it is given.
-        made: What it gives.
-
-    Raises:
-        UnwritableError: something is not written in C.
-        CompilerError: it cannot be compiled.
-    """
-    function = compiled(written(rows, constants, [*room, *made]))
-    function.argtypes = [c_char_p]
-    many, read = len(rows), len(rows) + len(constants)
-    widths = [width_of(node) for node in rows]
-    forms = [(width_of(node), node.meta["dtype"]) for node in made]
-    packed = Struct(f"{1 + many + read + len(room) + len(made)}q").pack
-
-    def loop(*given: Tensor) -> list[Tensor]:
-        far = widths
-        if not all(map(Tensor.is_contiguous, given[:read])):
-            given = (*map(_near, given[:many]), *map(Tensor.contiguous, given[many:read]), *given[read:])
-            far = [tensor.stride(0) for tensor in given[:many]]
-        first = given[0]
-        size = first.shape[0]
-        results = [first.new_empty(size, width, dtype=dtype) for width, dtype in forms]
-        function(packed(size, *far, *map(Tensor.data_ptr, given), *map(Tensor.data_ptr, results)))
-        return results
-
-    return loop
-
-
-def _near(rows: Tensor) -> Tensor:
-    """Rows ``(N, size)`` whose columns lie side by side."""
-    return rows if rows.stride(1) == 1 or rows.shape[1] == 1 else rows.contiguous()
-
-
-def written(rows: Sequence[fx.Node], constants: Sequence[fx.Node], room: Sequence[fx.Node]) -> str:
-    """The text of ``kernel`` of an array of whole numbers of 64 bits.
-
-    They are the number of rows; of what is read of them how far one is from the next; and the addresses of
-    that, of the constants, and of the room.
-
-    Raises:
-        UnwritableError: something is not written in C.
-    """
-    layout, stages = laid_out(Roles(rows, [], constants, [], room), Loop)
-    size = sum(width * dtype.itemsize for width, dtype in layout.scratch)
-    if size > STACK:
-        raise UnwritableError(f"keeps {size} bytes of a row")
-    head = ["const long long rows = given[0];"]
-    kinds = {"row": rows, "constant": constants, "room": room}
-    named = [(f"{kind}_{place}", node) for kind, nodes in kinds.items() for place, node in enumerate(nodes)]
-    head += [f"const long long row_{place}_r = given[{1 + place}];" for place, _ in enumerate(rows)]
-    for number, (name, node) in enumerate(named, 1 + len(rows)):
-        address = f"{'' if node in room else 'const '}{_type(node.meta['dtype'])} *"
-        head.append(f"{address}restrict {name} = ({address}) given[{number}];")
-    head += [f"enum {{ {name}_c = 1 }};" for name, _ in named]
-    lines = ["enum { row = 0 };"]
-    lines += [
-        f"{_type(dtype)} scratch_{place}[{width}];" for place, (width, dtype) in enumerate(layout.scratch)
-    ]
-    lines += [line for stage in stages for columns in stage for line in columns.text()]
-    return (
-        f"{HEAD}void kernel(const long long *given) {{\n"
-        + "".join(f"    {line}\n" for line in head)
-        + "    for (long long place = 0; place < rows; place++) {\n"
-        + "".join(f"        {line}\n" for line in lines)
-        + "    }\n}\n"
-    )
-
-
-def _type(dtype: torch.dtype) -> str:
-    if dtype not in TYPES:
-        raise UnwritableError(f"reads or makes {dtype}")
-    return TYPES[dtype]
+        if b not in self.layout.constants or not a.meta["dtype"] == b.meta["dtype"] == torch.float32:
+            raise UnwritableError("multiplies by what is no constant matrix of 32 bits")
+        left, first = self.layout.place(a)
+        address = self.layout.addresses[left].format(column=first)
+        made = Product(f"product_{node.name}", address, width_of(a), self.layout.constants[b], width_of(node))
+        self.products[node] = made
+        text = f"{made.name}[row * {made.width} + ({start} + column)]"
+        options: dict[str, Any] = {"alpha": 1, "beta": 1, **node.kwargs}
+        text = f"{self.number(options['alpha'])} * {text}"
+        for other in added:
+            text = f"{self.number(options['beta'])} * {self._value(other, start)} + {text}"
+        return text
