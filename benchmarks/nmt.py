@@ -375,6 +375,7 @@ def main(
         else:
             training(ours, partial(mean_loss, ours), others, before)()
         if file:
+            file.parent.mkdir(parents=True, exist_ok=True)
             torch.save(ours.state_dict(), file)
         copy(ours.eval(), theirs.eval())
         rows_found, same = translate_in_turn(ours, theirs, lines)
