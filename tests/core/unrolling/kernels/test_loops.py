@@ -190,11 +190,17 @@ def test_the_sum_of_a_product_of_one_column_is_that_column() -> None:
     torch.testing.assert_close(found, rows * (2 * rows @ us))
 
 
-def test_products_with_what_is_no_constant_are_not_written() -> None:
+def test_products_of_other_than_rows_and_a_constant_of_32_bits_are_not_written() -> None:
+    """Nor of what was given in another type, and turned into 32 bits."""
     nodes = Nodes()
-    x, u = nodes.rows("x", 3), nodes.rows("u", 3)
-    with pytest.raises(UnwritableError, match="multiplies by what is no constant matrix of 32 bits"):
-        looped([x, u], [], [], [nodes.call(ATEN.mm.default, x, u, width=3)])
+    x, bits = nodes.rows("x", 3), nodes.rows("bits", 3, torch.bool)
+    u, v, w = nodes.rows("u", 3), nodes.constant("v", 3, 3, dtype=torch.int64), nodes.constant("w", 3, 3)
+    turned = nodes.call(ATEN._to_copy.default, bits, width=3)
+    for left, right in ((x, u), (x, v), (turned, w)):
+        with pytest.raises(
+            UnwritableError, match="multiplies other than rows and a constant matrix of 32 bits"
+        ):
+            looped([x, bits, u], [v, w], [], [nodes.call(ATEN.mm.default, left, right, width=3)])
 
 
 def test_a_matrix_is_not_read_by_its_elements() -> None:

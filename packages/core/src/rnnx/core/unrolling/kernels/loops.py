@@ -154,9 +154,9 @@ class Loop(Columns):
         return f"float {name} = 0;"
 
     def product(self, node: fx.Node, start: int, added: Sequence[Any], a: fx.Node, b: fx.Node) -> str:
-        if b not in self.layout.constants or not a.meta["dtype"] == b.meta["dtype"] == torch.float32:
-            raise UnwritableError("multiplies by what is no constant matrix of 32 bits")
         left, first = self.layout.place(a)
+        if b not in self.layout.constants or {left.meta["dtype"], b.meta["dtype"]} != {torch.float32}:
+            raise UnwritableError("multiplies other than rows and a constant matrix of 32 bits")
         address = self.layout.addresses[left].format(column=first)
         made = Product(f"product_{node.name}", address, width_of(a), self.layout.constants[b], width_of(node))
         self.products[node] = made

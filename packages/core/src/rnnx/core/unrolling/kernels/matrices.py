@@ -126,7 +126,5 @@ def in_panels(matrix: Tensor) -> Tensor:
     """A matrix ``(depth, width)`` in panels, ``(panels, depth, columns)``; the last one ends in zeros."""
     wide = 2 * _tile().numbers
     depth, width = matrix.shape
-    padded = pad(matrix, (0, -width % wide))
-    return (
-        padded.view(depth, -(-width // wide), wide).transpose(0, 1).contiguous()
-    )  # (panels, depth, columns)
+    panels = pad(matrix, (0, -width % wide)).view(depth, -(-width // wide), wide)  # (depth, panels, columns)
+    return panels.transpose(0, 1).contiguous()
