@@ -77,6 +77,7 @@ SHARED = nn.ReLU()
         (lambda: [1, (2.0, "a")], [[1, (2, "a")], [1, [2.0, "a"]], [True, (2.0, "a")], [1]]),
         (lambda: {"a": 1, "b": 2}, [{"a": 1, "b": 3}, {"b": 2, "a": 1}, {"a": 1}]),
         (lambda: {1}, [{2}, [1]]),
+        (lambda: slice(1, 2), [slice(1, 3), slice(2, 2), slice(1, 2, 1), (1, 2, None)]),
         (lambda: Settings(0.1), [Settings(0.2), Settings("0.1"), 0.1]),
         (lambda: Settings([1]), [Settings([2])]),
         (lambda: Settings(1).scaled, [Settings(2).scaled, Settings(1)]),

@@ -24,6 +24,7 @@ from rnnx.core.state import State
 from rnnx.core.unrolling.plans import plan_of
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.unrolled import ROWS, unrolled
+from tests.core.unrolling.drawn import Drawn
 from tests.core.unrolling.zoo import (
     DRAWING,
     ZOO,
@@ -108,6 +109,11 @@ def agree(cell: Cell, sizes: Sequence[int]) -> None:
 @pytest.mark.parametrize("kind", ZOO, ids=lambda kind: kind.__name__)
 def test_any_cell_gives_what_its_steps_give(kind: type[Cell], sizes: list[int]) -> None:
     agree(kind(), sizes)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_cell_that_is_drawn_at_random_gives_what_its_steps_give(seed: int) -> None:
+    agree(Drawn(seed), SIZES["falling"])
 
 
 @pytest.mark.parametrize("rows", [1, 5, 8])

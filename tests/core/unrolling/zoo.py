@@ -87,6 +87,17 @@ class Forgetful(Written):
 
 
 @final
+class Late(Written):
+    """Its output reads a state that its next one does not, so that its gradient is the output's alone."""
+
+    state_sizes = (H, H)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h, before = state
+        return self.recurrent(before), (torch.tanh(self.input(z) * h), self.input(z))
+
+
+@final
 class Kept(Written):
     """One tensor of its state is handed on as it is."""
 

@@ -29,6 +29,7 @@ from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.unrolled import unrolled
 from rnnx.core.unrolling.walks import Forth
 from tests.core.unrolling.counting import Operations
+from tests.core.unrolling.drawn import Drawn
 from tests.core.unrolling.kernels.cells import CELLS, Gated, given_to, results, sizes
 from tests.core.unrolling.kernels.in_c import ALL, in_c
 from tests.core.unrolling.kernels.nodes import Nodes
@@ -178,6 +179,22 @@ def test_steps_of_any_kind_give_what_they_give(kind: type[Cell]) -> None:
     torch.manual_seed(0)
     cell = kind()
     as_the_steps(plan_of(cell), cell, [4, 4, 3, 1])
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_steps_drawn_at_random_are_as_exact_as_torchs(seed: int) -> None:
+    """Next to the steps in 64 bits; rows of two numbers that are normalised are far off in 32."""
+    cell = Drawn(seed)
+    z, state = given_to(cell, [70, 66, 3, 1], 1)
+    with threads(1 + seed % 2):
+        found = results(unrolled(plan_of(cell), cell, z, [70, 66, 3, 1], state), cell, z, state)
+    steps = results(step_by_step(cell.step, z, [70, 66, 3, 1], state), cell, z, state)
+    cell = cell.double()
+    z, *state = (tensor.detach().double().requires_grad_() for tensor in (z, *state))
+    exact = results(step_by_step(cell.step, z, [70, 66, 3, 1], tuple(state)), cell, z, tuple(state))
+    for one, other, wanted in zip(found, steps, exact, strict=True):
+        off, torchs = ((some - wanted).abs().max().item() for some in (one, other))
+        assert off <= 3 * torchs + 1e-5 * max(1, wanted.abs().max().item())
 
 
 @pytest.mark.parametrize("name", DRAWING)

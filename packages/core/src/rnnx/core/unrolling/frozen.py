@@ -14,7 +14,19 @@ from rnnx.core.unrolling.versions import MOST, PLAIN, is_librarys, named, versio
 
 HEAP: Final = 1 << 9  # the flag of a class that is written in Python
 INTERNAL: Final = frozenset(vars(nn.Module())) - {"training", "_parameters", "_buffers", "_modules"}
-PARTED: Final = (Tensor, nn.Module, MethodType, FunctionType, CellType, partial, dict, list, tuple, set)
+PARTED: Final = (
+    Tensor,
+    nn.Module,
+    MethodType,
+    FunctionType,
+    CellType,
+    partial,
+    slice,
+    dict,
+    list,
+    tuple,
+    set,
+)
 
 
 def frozen(value: Any) -> Hashable:
@@ -68,6 +80,8 @@ def _parts(value: Any, met: dict[int, int]) -> Hashable:
         return _frozen(value.cell_contents, met)
     if isinstance(value, partial):
         return tuple(_frozen(part, met) for part in (value.func, value.args, value.keywords))
+    if isinstance(value, slice):
+        return tuple(_frozen(part, met) for part in (value.start, value.stop, value.step))
     if isinstance(value, type):
         return value, version(value)
     parts = ((name, part) for name, part in _attributes(value) if name not in INTERNAL)

@@ -227,7 +227,8 @@ class _Parts:
         gradients = {*self._reads(late), *({self.to_z, *self.to_tensors} & self.tangent)} - late
         passed = self._ordered(gradients & found)
         late_reads = self._ordered(gradients - found)
-        backward_reads = [node for node in self._reads(self._readable(chain)) if node not in found]
+        read_back = {*self._reads(self._readable(chain)), *(self.loose & {*self.to_state})} - found
+        backward_reads = self._ordered(read_back)
 
         steps = self._steps()
         at_once = _whole((self._above([self.y]) & self.primal) - steps - self.ahead)
