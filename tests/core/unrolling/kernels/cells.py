@@ -84,6 +84,21 @@ class Normalised(Cell):
 
 
 @final
+class Shares(Cell):
+    """Numbers as shares of their sum, whose gradient is that of the sum for each of them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.input_size, self.output_size, self.state_sizes = width, width, (width,)
+        self.u = nn.Linear(width, width)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        parts = torch.exp(torch.tanh(self.u(state[0]) + z))
+        h = parts / parts.sum(-1, keepdim=True)
+        return h, (h,)
+
+
+@final
 class OneColumn(Cell):
     """One number of a row for all of another: of the state, and of a product; and a sign that was a truth."""
 
@@ -108,6 +123,8 @@ CELLS = {
     "by elements, of several blocks of columns": lambda: Elementwise(130),
     "one column": lambda: OneColumn(5),
     "one column of several blocks": lambda: OneColumn(70),
+    "shares": lambda: Shares(5),
+    "shares of several blocks of columns": lambda: Shares(70),
     "normalised": lambda: Normalised(6),
     "normalised, of several blocks of columns": lambda: Normalised(70),
 }

@@ -118,6 +118,18 @@ def test_what_is_put_together_for_a_product_is_written_as_one() -> None:
     assert sorted_of(nodes, product) == [Group([x], [], [both], []), product]
 
 
+def test_what_has_as_many_rows_as_the_batch_is_made_without_their_number() -> None:
+    """One column for all of several, and columns between zeros."""
+    nodes = Nodes()
+    x = nodes.rows("x", W)
+    rows = nodes.graph.call_function(ATEN.sym_size.int, (x, 0))
+    total = nodes.call(ATEN.sum.dim_IntList, x, [1], True, width=1)
+    wide = nodes.call(ATEN.expand.default, total, [rows, W], width=W)
+    around = nodes.call(ATEN.slice_backward.default, total, [rows, W], 1, 2, 3, 1, width=W)
+    end = nodes.call(ATEN.mul.Tensor, wide, around, width=W)
+    assert sorted_of(nodes, end)[-1] == Group([x], [], [end], [])
+
+
 def test_one_operation_is_no_group() -> None:
     nodes = Nodes()
     end = chain(nodes, nodes.rows("x", W), 1)

@@ -143,6 +143,9 @@ class Columns(ABC):
                 raise CrossedError(node)
             *added, a, b = arguments(node)
             self.lines.append(self.named(name, self.product(node, start, added, a, b)))
+        elif node.target is ATEN.expand.default:
+            (x, *_) = arguments(node)
+            self.lines.append(self.named(name, self._value(x, start)))
         elif node.target is getitem:
             self._normalized(node, start, name)
         else:

@@ -149,8 +149,8 @@ class _Sorted:
             if node not in seen:
                 seen.add(node)
                 made |= self._leaves(node) & {node}
-                reads |= there & set(node.all_input_nodes)
-                waiting += [read for read in node.all_input_nodes if read not in there]
+                reads |= there & set(_values(node))
+                waiting += [read for read in _values(node) if read not in there]
         return made, sorted(reads)
 
     def _fits(self, node: fx.Node) -> bool:
@@ -169,7 +169,8 @@ class _Sorted:
             return False
         if node.target is ATEN.sum.dim_IntList:
             return arguments(node)[1:] in (([1], True), ([-1], True))
-        return node.target in FORMULAS or viewed(node) is not None or bool(joined(node))
+        made = node.target in FORMULAS or node.target is ATEN.expand.default
+        return made or viewed(node) is not None or bool(joined(node))
 
     def _is_normal(self, node: fx.Node) -> bool:
         """Whether an operation is the normalisation of rows, or its gradient at them, and no more."""
@@ -196,7 +197,7 @@ class _Sorted:
 
     def _reads_rows(self, node: fx.Node) -> bool:
         """Whether an operation reads rows, and what is the same in each."""
-        return all(map(self._is_read, node.all_input_nodes))
+        return all(map(self._is_read, _values(node)))
 
     def _is_read(self, node: fx.Node) -> bool:
         """Whether a value is a row, or the same in each."""
@@ -206,3 +207,8 @@ class _Sorted:
             and node.meta["dtype"] in self.types
             and all(size == 1 for size in node.meta["shape"][:-1])
         )
+
+
+def _values(node: fx.Node) -> list[fx.Node]:
+    """What an operation reads but for the number of rows."""
+    return [read for read in node.all_input_nodes if read.target is not ATEN.sym_size.int]
