@@ -19,7 +19,7 @@ class Anatomy:
     Attributes:
         states: Width of each tensor of the state.
         parameters: How many numbers are trained.
-        fused: Whether it has a faster way of its own to read whole sequences, in learning or else.
+        fused: Whether it has a way of its own to read whole sequences, which it takes where that is faster.
         composes: Whether a tree's node is made of its children by equations of the cell's own; else it is a
             step from the sum of their states, which every cell can do.
     """
@@ -59,16 +59,9 @@ def dissect(cell_class: type[Cell], input_size: int, hidden_size: int) -> Anatom
     width = {"hidden_size": hidden_size} if "hidden_size" in options_of(cell_class) else {}
     with torch.random.fork_rng(devices=[]):
         cell = cell_class(input_size, **width)
-        fused = any(_unrolls(cell, learning) for learning in (True, False))
     return Anatomy(
         tuple(cell.state_sizes),
         sum(parameter.numel() for parameter in cell.parameters()),
-        fused,
+        cell_class.unroll is not Cell.unroll,
         cell_class.fold is not Cell.fold,
     )
-
-
-def _unrolls(cell: Cell, learning: bool) -> bool:
-    with torch.set_grad_enabled(learning):
-        x = torch.zeros(2, 3, cell.input_size)
-        return cell.train(learning).unroll(x, None, cell.initial_state(len(x), x)) is not None
