@@ -91,6 +91,27 @@ def test_each_row_goes_from_one_end_to_the_other(
     assert torch.equal(given, GIVEN)
 
 
+THREADS = """
+from pathlib import Path
+import torch
+from tests.core.unrolling.kernels.test_native import SHARE, appending
+
+torch.set_num_threads(5)
+walk, rows = appending(reverse=False), 5 * SHARE
+constants = walk.prepared([torch.empty(2, dtype=torch.float64), torch.tensor(10.0)])
+z, state, room = torch.ones(rows, 1), torch.zeros(rows, 1), torch.empty(rows, 1)
+before = len(list(Path("/proc/self/task").iterdir()))
+walk([rows], [z], [state], constants, [room])
+print(len(list(Path("/proc/self/task").iterdir())) - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's threads are files on Linux alone")
+def test_all_of_torchs_threads_take_part() -> None:
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "4", done.stderr
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_without_a_state_all_is_filled_and_none_stands_for_zeros(reverse: bool) -> None:
     nodes = Nodes()
