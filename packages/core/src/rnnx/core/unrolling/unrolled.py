@@ -131,15 +131,11 @@ def _befores(
     def before(first: Tensor, after: Tensor) -> Tensor:
         pieces: list[Tensor] = []
         place, ran = rows.start, earlier
-        for size, steps in groupby(
-            sizes
-        ):  # as many rows as at the step before but for the first of the steps
-            come = place + size * len(list(steps))
-            pieces += [
-                after[place - ran : place - ran + size] if ran else first[:size],
-                after[place : come - size],
-            ]
-            place, ran = come, size
+        for size, steps in groupby(sizes):  # of which only the first comes after one of more rows
+            past = place + size * len(list(steps))
+            pieces.append(after[place - ran : place - ran + size] if ran else first[:size])
+            pieces.append(after[place : past - size])
+            place, ran = past, size
         return torch.cat(pieces)
 
     return [before(first[place], after[slab]) for place, slab in which]
