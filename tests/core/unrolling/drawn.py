@@ -33,13 +33,12 @@ class Drawn(Cell):
         self.widths = [self.input_size, *self.state_sizes]  # of all values so far
         self.modules_of = nn.ModuleList()
         self.operations = [self._drawn(draw) for _ in range(draw.randint(3, 12))]
-        self.ends = [(place, self._linear(place, size)) for place, size in self._read(draw, self.state_sizes)]
+        read = [draw.randrange(len(self.widths)) for _ in self.state_sizes]
+        self.ends = [
+            (place, self._linear(place, size)) for place, size in zip(read, self.state_sizes, strict=True)
+        ]
         self.outputs = [draw.randrange(len(self.widths)) for _ in range(draw.randint(1, 2))]
         self.output_size = sum(self.widths[place] for place in self.outputs)
-
-    def _read(self, draw: Random, sizes: tuple[int, ...]) -> list[tuple[int, int]]:
-        """Values, one for each of some sizes."""
-        return [(draw.randrange(len(self.widths)), size) for size in sizes]
 
     def _linear(self, place: int, width: int, bias: bool = True) -> int:
         self.modules_of.append(nn.Linear(self.widths[place], width, bias))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnx.core.unrolling.kernels.matrices import in_panels
+from rnnx.core.unrolling.kernels.products import in_panels
 from rnnx.core.unrolling.walks import Back, Forth
 
 SIZES = [3, 2, 2, 1]
@@ -46,8 +46,8 @@ def test_without_a_state_all_is_filled() -> None:
 
 
 @pytest.mark.parametrize("way", [Forth, Back])
-def test_matrices_are_given_once_more_laid_out(way: type[Forth | Back]) -> None:
+def test_matrices_are_given_once_more_in_panels(way: type[Forth | Back]) -> None:
     one, two = torch.randn(2, 3), torch.randn(3, 40)
-    *constants, laid = way(append, [1]).prepared([one, two])
+    *constants, panels = way(append, [1]).prepared([one, two])
     assert [constants[0] is one, constants[1] is two] == [True, True]
-    assert torch.equal(laid, in_panels(two))
+    assert torch.equal(panels, in_panels(two))

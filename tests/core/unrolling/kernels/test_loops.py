@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, fx
 
 from rnnx.core.unrolling.kernels.layout import UnwritableError
-from rnnx.core.unrolling.kernels.matrices import in_panels
 from rnnx.core.unrolling.kernels.native import looped
+from rnnx.core.unrolling.kernels.products import in_panels
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 from tests.core.unrolling.kernels.trials import GIVEN, is_torchs

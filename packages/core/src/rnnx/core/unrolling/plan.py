@@ -35,8 +35,8 @@ from rnnx.core.unrolling.kernels.groups import Group, grouped
 from rnnx.core.unrolling.kernels.kernel import Kernel
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
 from rnnx.core.unrolling.kernels.loops import TYPES
-from rnnx.core.unrolling.kernels.matrices import measured
 from rnnx.core.unrolling.kernels.native import Native
+from rnnx.core.unrolling.kernels.products import measured
 from rnnx.core.unrolling.kernels.source import written
 from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view
 from rnnx.core.unrolling.trace import UntraceableError, settled, traced

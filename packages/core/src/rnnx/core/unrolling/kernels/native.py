@@ -14,7 +14,7 @@ from torch import Tensor, fx
 from rnnx.core.unrolling.circumstances import counted
 from rnnx.core.unrolling.kernels.compiler import compiled, compiler
 from rnnx.core.unrolling.kernels.layout import Roles, width_of
-from rnnx.core.unrolling.kernels.matrices import in_panels, multiply
+from rnnx.core.unrolling.kernels.products import in_panels, multiply
 from rnnx.core.unrolling.kernels.program import written
 from rnnx.core.unrolling.walks import Walk
 
@@ -119,7 +119,7 @@ def looped(
 
     Args:
         rows: What it reads of each row, one at least.
-        constants: What is the same in each; matrices :func:`~rnnx.core.unrolling.kernels.matrices.in_panels`.
+        constants: What is the same in each; matrices :func:`~rnnx.core.unrolling.kernels.products.in_panels`.
         room: What it writes into tensors that it is given.
         made: What it gives.
 

@@ -72,7 +72,7 @@ class Program(NamedTuple):
 
     Attributes:
         text: Of a function ``kernel`` of an array of whole numbers of 64 bits: the addresses of the function
-            that multiplies (:func:`~rnnx.core.unrolling.kernels.matrices.multiply`) and of that which calls
+            that multiplies (:func:`~rnnx.core.unrolling.kernels.products.multiply`) and of that which calls
             another one in several threads; how many these are, how many rows go together, how many steps and
             rows there are; of each of the rows' tensors how far one row is from the next; the addresses of
             these, of the state, ``(2, N, size)``, twice what the first step is given, of the state after the

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnnx.core.unrolling.kernels.matrices import in_panels, multiply
+from rnnx.core.unrolling.kernels.products import in_panels, multiply
 
 ROOT = Path(__file__).parents[4]
 KERNEL = CFUNCTYPE(None, *[c_longlong] * 3, c_void_p, c_longlong, c_void_p, c_void_p)
