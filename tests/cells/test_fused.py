@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnx.cells import fused
@@ -73,19 +73,6 @@ def test_on_a_cpu_it_leaves_training_on_many_lengths_to_the_loop(
     assert (
         fused.unroll(kernel, list(wide.parameters()), torch.randn(16, 5, 3).double(), lengths, state) is None
     )
-
-
-@each_kernel
-@pytest.mark.parametrize("learns", [False, True])
-@pytest.mark.parametrize("lengths", [None, torch.tensor([5, 1])], ids=["equal", "variable"])
-def test_with_functions_in_c_the_engine_is_faster_but_for_an_lstm_over_rows_of_one_length(
-    kernel: Callable[..., Any], module: nn.RNNBase, learns: bool, lengths: Tensor | None
-) -> None:
-    weights = list(type(module)(3, 4).parameters())
-    x, state = torch.randn(2, 5, 3), (torch.zeros(2, 4),) * (1 + (kernel is torch.lstm))
-    with torch.set_grad_enabled(learns):
-        read = fused.unroll(kernel, weights, x, lengths, state)
-    assert (read is not None) == (kernel is torch.lstm and lengths is None)
 
 
 def test_under_autocast_the_engine_has_no_functions_in_c() -> None:

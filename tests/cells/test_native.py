@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import Tensor
 
+from rnnx.cells.elman import Elman
+from rnnx.cells.gru import GRU
+from rnnx.cells.lstm import LSTM
+from rnnx.core.cell import Cell
 from rnnx.core.unrolling.plan import Kernels
 from tests.cells.by_plan import SUBJECTS, as_the_steps
 from tests.core.unrolling.kernels.in_c import ALL, in_c
@@ -12,3 +18,16 @@ from tests.core.unrolling.kernels.in_c import ALL, in_c
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_it_gives_what_the_steps_give(name: str) -> None:
     assert in_c(as_the_steps(name, kernels=Kernels.C)) == [ALL, ALL]
+
+
+@pytest.mark.parametrize("learns", [False, True])
+@pytest.mark.parametrize("lengths", [None, torch.tensor([5, 1])], ids=["equal", "variable"])
+@pytest.mark.parametrize("kind", [Elman, GRU, LSTM])
+def test_torchs_kernels_are_left_but_for_an_lstm_over_rows_of_one_length(
+    kind: type[Elman | GRU | LSTM], learns: bool, lengths: Tensor | None
+) -> None:
+    cell: Cell = kind(3, hidden_size=4)
+    x = torch.randn(2, 5, 3)
+    with torch.set_grad_enabled(learns):
+        read = cell.unroll(x, lengths, cell.initial_state(2, x))
+    assert (read is not None) == (kind is LSTM and lengths is None)

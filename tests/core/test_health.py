@@ -52,7 +52,8 @@ def test_where_all_is_well_all_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     for name in ("torch", "lightning", "wandb", "rnnx", "rnnx-cells"):
         assert values[name] == version(name)
     assert f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()}" in values["cpu"]
-    assert values["C compiler"] == shutil.which(os.environ.get("CC", "cc"))
+    none = "none, so cells' steps are slower on the cpu"
+    assert values["C compiler"] == (shutil.which(os.environ.get("CC", "cc")) or none)
     for kind, group in GROUPS.items():
         assert values[group.removeprefix("rnnx.")].startswith(f"{len(plugins(kind))}, of rnnx-")
     assert (values["key of Weights & Biases"], values["mode"]) == ("none", "offline")
