@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import chain
 from typing import final
 
 import pytest
@@ -113,13 +114,7 @@ def test_trees_made_in_a_loaders_worker_are_those_made_at_home() -> None:
         assert trees.nodes.tolist() == of(row).nodes.tolist()
         assert trees.sizes == of(row).sizes
         moved = trees.move(torch.Tensor.int)
-        tensors = [
-            moved.nodes,
-            moved.given,
-            moved.inputs,
-            moved.roots,
-            *(t for level in moved.levels for t in level),
-        ]
+        tensors = [moved.nodes, moved.given, moved.inputs, moved.roots, *chain(*moved.levels)]
         assert {tensor.dtype for tensor in tensors} == {torch.int}
 
 

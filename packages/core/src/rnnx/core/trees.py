@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, TypeAlias, final
 
 import numpy as np
@@ -37,15 +37,21 @@ class Level(NamedTuple):
 class Trees:
     """Which nodes come in which order, and which are whose children.
 
-    A loader makes them, in its worker; on the device they are only gathered with.
+    A loader makes them, in its worker; on the device they are only gathered with. What the levels have is
+    kept together, so that few tensors go from one process to the other and to the device.
 
     Attributes:
         shape: ``(N, T)``, rows and places in a row.
         nodes: ``(M,)``, where each node stands among the ``N T`` places, level by level, leaves first.
         given: ``(L,)``, the places whose inputs are read.
         inputs: ``(M,)``, the number of each node's input among those; ``L`` of nodes without one.
-        levels: The levels, from the leaves up.
+        children: ``(M, K)``, of all levels those of :class:`Level`, filled up with 0.
+        present: ``(M, K)``, where there is a child.
+        waiting: ``(W,)``, of all levels those of :class:`Level`.
         roots: ``(N,)``, the numbers of the rows' roots among those who wait in the end.
+        sizes: The number of nodes of each level; their sum is ``M``.
+        widths: The most children that one of each level's nodes has.
+        waits: How many go on waiting at each level; their sum is ``W``.
 
     Example:
         The trees (0 1)2 and (0)1, each with its root last:
@@ -62,8 +68,13 @@ class Trees:
     nodes: Tensor
     given: Tensor
     inputs: Tensor
-    levels: tuple[Level, ...]
+    children: Tensor
+    present: Tensor
+    waiting: Tensor
     roots: Tensor
+    sizes: list[int]
+    widths: list[int]
+    waits: list[int]
 
     @classmethod
     def of(cls, parents: Tensor, silent: Tensor | None = None) -> Trees:
@@ -91,30 +102,40 @@ class Trees:
         height, parent = high[nodes], place[above[nodes]]
         sizes = np.bincount(height)  # (levels,)
         until = np.append(height, len(sizes))[parent]  # (M,), the level that each node waits for
-        numbers, waiting, kept = _waiting(height, until, len(sizes))
+        numbers, waiting, waits = _waiting(height, until, len(sizes))
         children, counts = _children(above)
         present = np.arange(children.shape[1]) < counts[nodes, None]  # (M, K)
         children = np.append(numbers, 0)[place[children[nodes]]]
-        widths = np.maximum.reduceat(counts[nodes], sizes.cumsum() - sizes).tolist()
+        widths = np.maximum.reduceat(counts[nodes], sizes.cumsum() - sizes)
         heard = np.ones(len(nodes), bool) if silent is None else ~silent.numpy(force=True).ravel()[nodes]
         given = nodes[heard]
         inputs = np.where(heard, heard.cumsum() - 1, len(given))
-        last = numbers[place[np.flatnonzero(above == -1)]]
 
         def tensor(numbers: Numbers) -> Tensor:
             return torch.from_numpy(numbers).to(parents.device)
 
-        levels = tuple(
-            Level(below[:, :width], there[:, :width], wait)
-            for below, there, wait, width in zip(
-                tensor(children).split(sizes.tolist()),
-                tensor(present).split(sizes.tolist()),
-                tensor(waiting).split(kept),
-                widths,
-                strict=True,
-            )
+        return cls(
+            shape=(rows, steps),
+            nodes=tensor(nodes),
+            given=tensor(given),
+            inputs=tensor(inputs),
+            children=tensor(children),
+            present=tensor(present),
+            waiting=tensor(waiting),
+            roots=tensor(numbers[place[np.flatnonzero(above == -1)]]),
+            sizes=sizes.tolist(),
+            widths=widths.tolist(),
+            waits=waits.tolist(),
         )
-        return cls((rows, steps), tensor(nodes), tensor(given), tensor(inputs), levels, tensor(last))
+
+    @property
+    def levels(self) -> Iterator[Level]:
+        """The levels, from the leaves up."""
+        children, present = self.children.split(self.sizes), self.present.split(self.sizes)
+        for below, there, wait, width in zip(
+            children, present, self.waiting.split(self.waits), self.widths, strict=True
+        ):
+            yield Level(below[:, :width], there[:, :width], wait)
 
     @property
     def full(self) -> Trees:
@@ -122,16 +143,13 @@ class Trees:
         every = torch.arange(len(self.nodes), device=self.nodes.device)
         return replace(self, given=self.nodes, inputs=every)
 
-    @property
-    def sizes(self) -> list[int]:
-        """The number of nodes of each level; their sum is ``M``."""
-        return [len(level.children) for level in self.levels]
-
     def move(self, move: Callable[[Tensor], Tensor]) -> Trees:
         """The same trees with each tensor moved, say to another device."""
-        nodes, given, inputs, roots = map(move, (self.nodes, self.given, self.inputs, self.roots))
-        levels = tuple(Level(*map(move, level)) for level in self.levels)
-        return Trees(self.shape, nodes, given, inputs, levels, roots)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {
+            name: move(value) for name, value in values.items() if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
 
 
 def _heights(above: Numbers) -> Numbers:
@@ -152,7 +170,7 @@ def _heights(above: Numbers) -> Numbers:
     return height[:end]
 
 
-def _waiting(height: Numbers, until: Numbers, levels: int) -> tuple[Numbers, Numbers, list[int]]:
+def _waiting(height: Numbers, until: Numbers, levels: int) -> tuple[Numbers, Numbers, Numbers]:
     """Who waits for whom.
 
     Args:
@@ -175,7 +193,7 @@ def _waiting(height: Numbers, until: Numbers, levels: int) -> tuple[Numbers, Num
     longer = level < until[node]
     numbers = np.empty_like(height)
     numbers[node[~longer]] = number[~longer]
-    return numbers, number[longer], np.bincount(level[longer], minlength=levels).tolist()
+    return numbers, number[longer], np.bincount(level[longer], minlength=levels)
 
 
 def _children(above: Numbers) -> tuple[Numbers, Numbers]:
