@@ -8,7 +8,7 @@ from typing import final
 from rnnx.core.bounds import Positive, Seed
 from rnnx.core.data import Split
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
-from rnnx.tasks.parts.grammar import corpus
+from rnnx.tasks.data.nmt.grammar.corpus import corpus
 
 
 @final
