@@ -225,7 +225,9 @@ def test_nobody_imports_against_the_star() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("module", ["core.errors", "core.registry", "core.options", "core.spec", "cli.app"])
+@pytest.mark.parametrize(
+    "module", ["core.errors", "core.registry", "core.options", "core.validation", "core.spec", "cli.app"]
+)
 def test_it_is_imported_without_torch(module: str) -> None:
     loaded = python("-c", f"import sys, rnnx.{module}; print(*sys.modules)").split()
     assert f"rnnx.{module}" in loaded

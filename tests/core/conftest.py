@@ -14,6 +14,7 @@ import torch
 from rnnx.core import registry
 from rnnx.core.experiment import Experiment
 from rnnx.core.result import Result
+from tests.core.components import BASE, COMPONENTS, COMPUTED
 from tests.core.small_runs import NMT
 
 Install = Callable[..., Path]
@@ -83,3 +84,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     for name in set(sys.modules) - before:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
+
+
+@pytest.fixture
+def components(install: Install) -> None:
+    """The modules ``components``, ``base`` and ``computed``, to be read or imported."""
+    install("a", {}, components=COMPONENTS, base=BASE, computed=COMPUTED)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from rnnx.core import spec
 from rnnx.core.errors import InputError, RunError, UsageError
-from rnnx.core.options import yaml
 from rnnx.core.spec import Spec, resolve
+from rnnx.core.yaml import yaml
 
 Install = Callable[..., Path]  # see conftest.py
 

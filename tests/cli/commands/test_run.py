@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from rnnx.cli.app import app
 from rnnx.cli.commands.run import parameters
-from rnnx.core.options import yaml
+from rnnx.core.yaml import yaml
 
 RUN = "it's small"
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from rnnx.cli.commands.sweep import line, markdown, plain
-from rnnx.core.options import yaml
 from rnnx.core.sweeps.sweep import Outcome, Sweep
+from rnnx.core.yaml import yaml
 
 if TYPE_CHECKING:
     from conftest import CommandLine

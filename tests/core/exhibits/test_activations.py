@@ -14,8 +14,8 @@ from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.exhibit import Drawing
 from rnnx.core.exhibits.heat import Heat
 from rnnx.core.layers import Layer
-from rnnx.core.options import Word, validate
 from rnnx.core.state import State
+from rnnx.core.validation import Word, validate
 
 
 class Counting(Cell):

@@ -9,7 +9,8 @@ import pytest
 
 from rnnx.core.data import Split
 from rnnx.core.errors import UsageError
-from rnnx.core.options import options_of, validate
+from rnnx.core.options import options_of
+from rnnx.core.validation import validate
 from rnnx.tasks.data.lm.corpus import RunningText, cut_in_order
 from rnnx.tasks.parts.vocabulary import Vocabulary
 

@@ -16,10 +16,11 @@ from rnnx.cli.arguments import BenchWords, Json, Markdown
 from rnnx.cli.screen import command_line, display, display_json, in_markdown, table
 from rnnx.core.commas import between_commas
 from rnnx.core.errors import RnnxError, RunError, UsageError
-from rnnx.core.options import Word, options_of, validate
+from rnnx.core.options import options_of
 from rnnx.core.paths import typed
 from rnnx.core.registry import find, plugins, suggestion
 from rnnx.core.spec import Spec
+from rnnx.core.validation import Word, validate
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

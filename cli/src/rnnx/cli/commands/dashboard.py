@@ -117,7 +117,7 @@ def _views(folders: Sequence[Path], out: Path) -> dict[str, str]:
 
 def _projects(folders: Sequence[Path]) -> dict[str, list[Path]]:
     """The runs of each project of W&B's, by its name, with the user or team before it where that is said."""
-    from rnnx.core.options import yaml
+    from rnnx.core.yaml import yaml
 
     projects = defaultdict(list)
     for folder in folders:

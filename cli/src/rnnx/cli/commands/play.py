@@ -16,8 +16,8 @@ import typer
 from rnnx.cli.arguments import Out, RunName
 from rnnx.cli.commands.predict import lines_of
 from rnnx.core.errors import UsageError
-from rnnx.core.options import validate
 from rnnx.core.runs import OUT, SAMPLES, find_run
+from rnnx.core.validation import validate
 
 if TYPE_CHECKING:
     from rnnx.core.exhibits.view import View

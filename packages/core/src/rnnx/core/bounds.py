@@ -5,7 +5,8 @@ place, as these are: ``Annotated[int, Ge(1000)]``, with ``Ge``, ``Gt``, ``Le`` a
 ``annotated_types``.
 
 Example:
-    >>> from rnnx.core.options import Option, validate
+    >>> from rnnx.core.options import Option
+    >>> from rnnx.core.validation import validate
     >>> option = Option("dropout", Rate, 0.0)
     >>> option.expected
     'a number of at least 0 and below 1'

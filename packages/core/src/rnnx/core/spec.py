@@ -14,9 +14,11 @@ from typing import Any, final
 from rnnx.core.bounds import Seed
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.files import write_text
-from rnnx.core.options import Option, Options, Word, options_of, validate, yaml
+from rnnx.core.options import Option, Options, options_of
 from rnnx.core.registry import PER_TASK, find, split, suggestion
 from rnnx.core.runs import OUT
+from rnnx.core.validation import Word, validate
+from rnnx.core.yaml import yaml
 
 DEFAULTS: dict[str, str | None] = {  # of the sections that name a component, in the order they are shown
     "task": "nmt",

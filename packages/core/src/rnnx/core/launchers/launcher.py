@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rnnx.core.errors import UsageError
-from rnnx.core.options import Word, options_of, validate
+from rnnx.core.options import options_of
 from rnnx.core.registry import find
 from rnnx.core.spec import Spec
+from rnnx.core.validation import Word, validate
 
 
 class Launcher(ABC):

@@ -9,7 +9,8 @@ import sys
 import torch
 
 from rnnx.core.cell import Cell
-from rnnx.core.options import documentation, options_of
+from rnnx.core.docstrings import documentation
+from rnnx.core.options import options_of
 from rnnx.core.testing.cells.check import of_the_class
 from rnnx.core.testing.cells.subject import Subject, subjects
 from rnnx.core.testing.cells.ways import FORTH, UP

@@ -14,13 +14,13 @@ import torch
 
 from rnnx.core.errors import RnnxError
 from rnnx.core.exhibits.exhibit import Exhibit
-from rnnx.core.options import validate
 from rnnx.core.task import Task
 from rnnx.core.testing.check import one_sentence
 from rnnx.core.testing.comparison import require
 from rnnx.core.testing.settings import settings
 from rnnx.core.testing.tasks.check import of_the_defaults
 from rnnx.core.testing.tasks.subject import Subject, predict_options
+from rnnx.core.validation import validate
 
 LINES = 2  # that are asked
 ENOUGH = 1000  # lines read before the first answer
