@@ -51,6 +51,21 @@ def several(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
     return turned.gather(1, places), (h + torch.ones(len(z), H) * cell.input(z),)
 
 
+def over(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
+    """Writes over what it made itself: what was read before, what gradients read, a slice, and an alias."""
+    made = cell.recurrent(h)
+    before = made + 1
+    made.mul_(cell.input(z))
+    alias = made.detach()
+    turned = torch.zeros_like(h)
+    turned[:, 1:3] = made[:, :2]
+    made.add_(0.5).sigmoid_()
+    return made * before + alias, (turned - made,)
+
+
+STEPS = [elman, several, over]
+
+
 def given_to(cell: Cell, rows: int, learns: bool = True) -> tuple[Tensor, State]:
     z = torch.randn(rows, P, requires_grad=learns)
     return z, tuple(torch.randn(rows, size, requires_grad=learns) for size in cell.state_sizes)
@@ -118,7 +133,7 @@ def test_types_that_change_each_time_are_refused() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7])
-@pytest.mark.parametrize("function", [elman, several])
+@pytest.mark.parametrize("function", STEPS)
 def test_the_graph_gives_a_step_and_its_gradients_for_any_number_of_rows(
     function: Callable[..., tuple[Tensor, State]], rows: int
 ) -> None:
@@ -147,7 +162,7 @@ class _Watching(fx.Interpreter):
         return self.values[n]
 
 
-@pytest.mark.parametrize("function", [elman, several])
+@pytest.mark.parametrize("function", STEPS)
 def test_what_has_a_row_for_each_of_the_batch_is_marked(
     function: Callable[..., tuple[Tensor, State]],
 ) -> None:
@@ -186,6 +201,11 @@ def one_more(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
     return z * float(len(z) + 1), (h,)
 
 
+def written_before(h: Tensor) -> tuple[Tensor, Tensor]:
+    whole = h.detach() * 2
+    return whole, whole[:, :2]
+
+
 REFUSED: dict[str, tuple[Callable[..., tuple[Tensor, State]], str]] = {
     "the sign of a number": (
         lambda cell, z, h: (z, (h if z.sum() > 0 else -h,)),
@@ -206,10 +226,11 @@ REFUSED: dict[str, tuple[Callable[..., tuple[Tensor, State]], str]] = {
     "twice the rows": (lambda cell, z, h: (z.repeat(len(z) * 2, 1), (h,)), "number of rows"),
     "over a parameter": (lambda cell, z, h: (z, (h * cell.recurrent.bias.mul_(2),)), "writes over"),
     "over a buffer": (lambda cell, z, h: (z, (h * cell.shift.add_(1),)), "writes over"),
-    "over what is read again": (
-        lambda cell, z, h: (lambda a: (z, (a.add(0) + a.clone().add_(1) * a.add_(1),)))(h.detach() * 2),
+    "over what is read in another form": (
+        lambda cell, z, h: (lambda a, b: (z, (a.add_(1) + b.sum(1, True),)))(*written_before(h)),
         "writes over",
     ),
+    "over the state, by a view": (lambda cell, z, h: (z, (h.detach()[:, :2].mul_(2) @ h[:2],)), "writes over"),
     "an attribute": (lambda cell, z, h: (z, (h * cell.outside,)), "no parameter, buffer, input or state"),
     "a tensor from nowhere": (
         lambda cell, z, h: (z, (h + FAR,)),

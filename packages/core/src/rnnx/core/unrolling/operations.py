@@ -61,6 +61,19 @@ def written(node: fx.Node) -> list[fx.Node]:
     return found
 
 
+def without_writing(operation: Any) -> Any:
+    """The operation that makes what one writes over the first of what it is given; None where there is none.
+
+    Example:
+        >>> without_writing(ATEN.sigmoid_.default), without_writing(ATEN.sigmoid.default)
+        (<OpOverload(op='aten.sigmoid', overload='default')>, None)
+    """
+    space, _, name = operation._schema.name.partition("::")
+    if space != "aten" or not name.endswith("_") or torch.Tag.nondeterministic_seeded in operation.tags:
+        return None
+    return getattr(getattr(ATEN, name[:-1], None), operation._overloadname, None)
+
+
 def draws(node: fx.Node) -> bool:
     """Whether an operation draws random numbers."""
     return (

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.operations import ATEN, draws, is_view, written
+from rnnx.core.unrolling.operations import ATEN, draws, is_view, without_writing, written
 from rnnx.core.unrolling.substitution import called_with, contents, copies_of, named_tensors
 
 ROWS = (2, 3)  # with which a step is recorded
@@ -167,12 +167,13 @@ class _Recorder(TorchDispatchMode):
         self.graph = fx.Graph()
         self.nodes: dict[int, fx.Node] = {}
         self.alive: list[Tensor] = []  # so that no other tensor gets the number of one of these
+        self.lost: dict[int, Any] = {}  # by which operation that wrote over some of its numbers
         self.give(given)
 
     def give(self, tensors: Sequence[Tensor]) -> None:
         """Adds tensors that the graph starts from."""
         for tensor in tensors:
-            self._bind(tensor, self.graph.placeholder(f"given_{len(self.alive)}"))
+            self._bind(tensor, self.graph.placeholder(f"given_{len(self.graph.nodes)}"))
 
     def finish(self, results: Sequence[Tensor | None]) -> fx.Graph:
         """The graph that gives some tensors."""
@@ -185,6 +186,11 @@ class _Recorder(TorchDispatchMode):
         ):
             raise UntraceableError(f"decides by the values of a tensor ({func})")
         kwargs = kwargs or {}
+        pure = without_writing(func)
+        if pure is not None:
+            made = pure(*args, **kwargs)
+            if (made.shape, made.dtype) == (args[0].shape, args[0].dtype):
+                return self._write_over(pure, func, args, kwargs)
         result = func(*args, **kwargs)
         if func in (ATEN.detach.default, ATEN.alias.default):
             self._bind(result, self._read(args[0]))
@@ -198,21 +204,59 @@ class _Recorder(TorchDispatchMode):
             raise UntraceableError(f"writes over a tensor ({func})")
         return result
 
+    def _write_over(self, pure: Any, func: Any, args: Any, kwargs: Any) -> Any:
+        """Writes down an operation that writes over the first of what it is given as one that does not.
+
+        What shows the same numbers in the same form is what that makes, and what they were a slice of has
+        them in it; all else that shows any of them can no longer be read.
+        """
+        (target, *_), read = args, fx.node.map_aggregate((args, kwargs), self._read)
+        shown, made = read[0][0], self.graph.call_function(pure, *read)
+        func(*args, **kwargs)
+        for tensor in [other for other in self.alive if _overlap(target, other)]:
+            node = self.nodes.get(id(tensor))
+            if node is not None and node.op == "placeholder":
+                raise UntraceableError(f"writes over a tensor ({func})")
+            if node is shown:
+                self._bind(tensor, made)
+            elif shown.target is ATEN.slice.Tensor and shown.args[0] is node:
+                whole = (node, made, *shown.args[1:])
+                self._bind(tensor, self.graph.call_function(ATEN.slice_scatter.default, whole))
+            elif self.nodes.pop(id(tensor), None) is not None:
+                self.lost[id(tensor)] = func
+        return target
+
     def _read(self, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
+        if id(value) in self.lost:
+            raise UntraceableError(f"writes over a tensor ({self.lost[id(value)]})")
         if id(value) not in self.nodes:
             raise UntraceableError("reads a tensor that is no parameter, buffer, input or state")
         return self.nodes[id(value)]
 
     def _bind(self, value: Any, node: fx.Node) -> None:
         if isinstance(value, Tensor):
+            if id(value) not in self.nodes:
+                self.alive.append(value)
             self.nodes[id(value)] = node
             node.meta |= {"shape": tuple(value.shape), "dtype": value.dtype}
-            self.alive.append(value)
         elif isinstance(value, (list, tuple)):
             for place, item in enumerate(value):
                 self._bind(item, self.graph.call_function(getitem, (node, place)))
+
+
+def _overlap(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors show any of the same numbers."""
+    if one.untyped_storage().data_ptr() != other.untyped_storage().data_ptr():
+        return False
+    places = [
+        torch.arange(tensor.untyped_storage().nbytes() // tensor.itemsize)
+        .as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+        .flatten()
+        for tensor in (one, other)
+    ]
+    return one.dtype != other.dtype or bool(torch.isin(*places).any())
 
 
 def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:

@@ -21,7 +21,12 @@ WHOLE: Final[dict[Any, slice]] = {  # which of what they are given is read in wh
 }
 SLICE: Final[Any] = (None, 0, 0, None, 1)  # what it is given, if nothing is said
 JOINED: Final = (ATEN.cat.default, ATEN.slice_backward.default)
-SPLITS: Final = (ATEN.split.Tensor, ATEN.split_with_sizes.default)
+SPLITS: Final = (
+    ATEN.split.Tensor,
+    ATEN.split_with_sizes.default,
+    ATEN.unsafe_split.Tensor,
+    ATEN.unsafe_split_with_sizes.default,
+)
 
 
 @final
