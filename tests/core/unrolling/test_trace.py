@@ -230,7 +230,10 @@ REFUSED: dict[str, tuple[Callable[..., tuple[Tensor, State]], str]] = {
         lambda cell, z, h: (lambda a, b: (z, (a.add_(1) + b.sum(1, True),)))(*written_before(h)),
         "writes over",
     ),
-    "over the state, by a view": (lambda cell, z, h: (z, (h.detach()[:, :2].mul_(2) @ h[:2],)), "writes over"),
+    "over the state, by a view": (
+        lambda cell, z, h: (z, (h.detach()[:, :2].mul_(2) @ h[:2],)),
+        "writes over",
+    ),
     "an attribute": (lambda cell, z, h: (z, (h * cell.outside,)), "no parameter, buffer, input or state"),
     "a tensor from nowhere": (
         lambda cell, z, h: (z, (h + FAR,)),

@@ -23,10 +23,16 @@ class Nodes:
         return self._known(self.graph.placeholder(name), shape, dtype, by_rows=False)
 
     def call(
-        self, operation: Any, *given: Any, width: int, dtype: torch.dtype = torch.float32, **options: Any
+        self,
+        operation: Any,
+        *given: Any,
+        width: int | None,
+        dtype: torch.dtype = torch.float32,
+        **options: Any,
     ) -> fx.Node:
-        """What an operation makes of it."""
-        return self._known(self.graph.call_function(operation, given, options), (width,), dtype, by_rows=True)
+        """What an operation makes of it: a row of so many numbers, or one number."""
+        shape = () if width is None else (width,)
+        return self._known(self.graph.call_function(operation, given, options), shape, dtype, by_rows=True)
 
     def several(self, operation: Any, *given: Any) -> fx.Node:
         """The results of an operation that has several."""

@@ -14,15 +14,36 @@ from rnnx.core.unrolling.kernels.native import looped
 from rnnx.core.unrolling.kernels.products import in_panels
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
-from tests.core.unrolling.kernels.trials import GIVEN, is_torchs
+from tests.core.unrolling.kernels.trials import (
+    each_trial,
+    each_trial_along,
+    is_filled,
+    is_log_sigmoid,
+    is_torchs,
+    is_torchs_along,
+)
 
 UNIT = 2.0**-23  # in the last place of 1
 
 
-@pytest.mark.parametrize("options", [False, True], ids=["plain", "with options"])
-@pytest.mark.parametrize("operation", GIVEN, ids=str)
-def test_a_formula_is_torchs_operation(operation: Any, options: bool) -> None:
-    is_torchs(operation, options, computed)
+@each_trial
+def test_a_formula_is_torchs_operation(operation: Any, given: Sequence[Any], options: dict[str, Any]) -> None:
+    is_torchs(operation, given, options, computed)
+
+
+@each_trial_along
+def test_what_is_made_along_rows_is_torchs(
+    operation: Any, given: Sequence[Any], options: dict[str, Any]
+) -> None:
+    is_torchs_along(operation, given, options, computed)
+
+
+def test_the_logarithm_of_a_sigmoid_is_torchs() -> None:
+    is_log_sigmoid(computed)
+
+
+def test_what_is_made_of_no_numbers_is_torchs() -> None:
+    is_filled(computed)
 
 
 def computed(rows: Sequence[fx.Node], node: fx.Node, given: Sequence[Tensor], dtype: torch.dtype) -> Tensor:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
+from math import inf, nan
 from operator import getitem
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import torch
 from torch import fx
 
-from rnnx.core.unrolling.kernels.formulas import FORMULAS
+from rnnx.core.unrolling.kernels.formulas import Along, Formula, formula_of
 from rnnx.core.unrolling.kernels.layout import (
     JOINED,
     CrossedError,
@@ -18,12 +20,15 @@ from rnnx.core.unrolling.kernels.layout import (
     Output,
     Roles,
     UnwritableError,
+    along_of,
     arguments,
     width_of,
 )
 from rnnx.core.unrolling.operations import ATEN
 
 MANY: Final = 16  # pieces of a value that are made side by side
+DECIMAL: Final = re.compile(r"\d+\.\d+")
+FIELD: Final = re.compile(r"{(\d)}")
 PRODUCTS: Final = (ATEN.mm.default, ATEN.addmm.default)
 
 
@@ -77,12 +82,12 @@ class Columns(ABC):
         """The line that gives a value its name."""
 
     @abstractmethod
-    def added(self, name: str, text: str) -> str:
-        """The line that adds a column's value to a sum."""
+    def added(self, name: str, text: str, largest: bool) -> str:
+        """The line that adds a column's value to a sum, or makes it the largest where it is."""
 
     @abstractmethod
-    def zero(self, name: str, dtype: torch.dtype) -> str:
-        """The line that begins a sum of values of a type."""
+    def first(self, name: str, dtype: torch.dtype, largest: bool) -> str:
+        """The line that begins a sum of values of a type, or the search for the largest."""
 
     @abstractmethod
     def product(self, node: fx.Node, start: int, added: Sequence[Any], a: fx.Node, b: fx.Node) -> str:
@@ -127,17 +132,11 @@ class Columns(ABC):
             raise UnwritableError(f"makes {node.meta['dtype']} ({node.target})")
         if start + self.base > width_of(node) > 1 or node.target in JOINED:
             raise CrossedError(node)
-        if node.target in FORMULAS:
-            parts = [self._value(part, start) for part in node.args]
-            options: dict[str, Any] = {"alpha": 1, "value": 1, **node.kwargs}
-            factors = {key: self.number(options[key]) for key in ("alpha", "value")}
-            formula = FORMULAS[node.target].format(*parts, **factors)
-            if node.target is ATEN._to_copy.default:
-                formula = self.cast(formula, node.meta["dtype"])
-            self.lines.append(self.named(name, formula))
-        elif node.target is ATEN.sum.dim_IntList and node.args[1:] in (([1], True), ([-1], True)):
-            (x, *_) = arguments(node)
-            self.lines.append(self.named(name, self._sum(width_of(x), "{0}", x)))
+        formula, along = formula_of(node), along_of(node)
+        if formula is not None:
+            self.lines.append(self.named(name, self._written(node, formula, start)))
+        elif along is not None:
+            self.lines.append(self.named(name, self._along(node, along, start)))
         elif node.target in PRODUCTS:
             if width_of(node) < self.base:
                 raise CrossedError(node)
@@ -150,6 +149,33 @@ class Columns(ABC):
             self._normalized(node, start, name)
         else:
             raise UnwritableError(f"calls {node.target}")
+
+    def _written(self, node: fx.Node, formula: Formula, start: int) -> str:
+        """What is made by elements."""
+        options: dict[str, Any] = {"alpha": 1, "value": 1, **node.kwargs}
+        factors = {key: self.number(options[key]) for key in ("alpha", "value")}
+        plain = DECIMAL.sub(lambda decimal: self.number(float(decimal[0])), formula.text)
+        text = plain.format(*self._parts(plain, formula.args, start), **factors)
+        casts = node.target is ATEN._to_copy.default
+        return self.cast(f"({text})", node.meta["dtype"]) if casts else text
+
+    def _along(self, node: fx.Node, along: Along, start: int) -> str:
+        """What is made of whole rows."""
+        values = arguments(node)[: along.whole]
+        size, less = width_of(values[0]), cast("float | None", node.kwargs.get("correction"))
+        known: dict[str, Any] = {"size": size, "inf": self.number(inf), "nan": self.number(nan)}
+        known["freedom"] = self.number(size - (1 if less is None else less))
+        if any("{largest}" in text for text in (along.text, *along.sums)):
+            known["largest"] = self._sum(size, "{0}", values[0], largest=True)
+        for place, text in enumerate(along.sums):
+            formula = text.format(*(f"{{{number}}}" for number, _ in enumerate(values)), **known)
+            known[f"sum{place}"] = self._sum(size, formula, *values)
+        return along.text.format(*self._parts(along.text, values, start), **known)
+
+    def _parts(self, text: str, values: Sequence[Any], start: int) -> list[str]:
+        """The names of what a formula is made of; of what it does not read none."""
+        read = {int(place) for place in FIELD.findall(text)}
+        return [self._value(value, start) if place in read else "" for place, value in enumerate(values)]
 
     def _constant(self, node: fx.Node, start: int) -> str:
         """What is the same in each row."""
@@ -207,15 +233,15 @@ class Columns(ABC):
         squares = self._sum(size, f"({{0}} - {mean}) * ({{0}} - {mean})", x)
         return mean, f"(1 / sqrt({squares} / {size} + {epsilon}))"
 
-    def _sum(self, size: int, formula: str, *values: Any) -> str:
-        """The name of the sum of a row's elements."""
-        key = formula, values
+    def _sum(self, size: int, formula: str, *values: Any, largest: bool = False) -> str:
+        """The name of the sum of a row's elements, or of the largest."""
+        key = formula, values, largest
         if key not in self.names:
             name = self.names[key] = f"sum_{next(self.layout.sums)}"
             row = type(self)(self.layout, self.stage, size)
             element = formula.format(*(row._value(value, 0) for value in values))
-            row.lines.append(row.added(name, element))
-            self.sums += [self.zero(name, values[0].meta["dtype"]), *row.text()]
+            row.lines.append(row.added(name, element, largest))
+            self.sums += [self.first(name, values[0].meta["dtype"], largest), *row.text()]
         return self.names[key]
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import fx
 
 from rnnx.core.unrolling.kernels.columns import PRODUCTS
-from rnnx.core.unrolling.kernels.formulas import FORMULAS
-from rnnx.core.unrolling.kernels.layout import SPLITS, arguments, joined, viewed
+from rnnx.core.unrolling.kernels.formulas import OF_SEVERAL, formula_of
+from rnnx.core.unrolling.kernels.layout import SPLITS, along_of, arguments, is_row, joined, viewed
 from rnnx.core.unrolling.operations import ATEN, draws
 
 LEAST: Final = 2  # operations that are worth a group, as calling it takes longer than calling one of torch's
@@ -159,6 +159,8 @@ class _Sorted:
             return (*arguments(node), 0)[2] in (1, -1) and self._is_row(node.all_input_nodes[0])
         if node.target in NORMAL:
             return self._is_normal(node)
+        if any(node.target is whole for whole, _ in OF_SEVERAL):
+            return self._reads_rows(node)
         if not self._is_row(node):
             return False
         if node.target is getitem:
@@ -167,10 +169,8 @@ class _Sorted:
             return self.multiplies and self._is_product(node)
         if not self._reads_rows(node):
             return False
-        if node.target is ATEN.sum.dim_IntList:
-            return arguments(node)[1:] in (([1], True), ([-1], True))
-        made = node.target in FORMULAS or node.target is ATEN.expand.default
-        return made or viewed(node) is not None or bool(joined(node))
+        made = formula_of(node) is not None or along_of(node) is not None
+        return made or node.target is ATEN.expand.default or viewed(node) is not None or bool(joined(node))
 
     def _is_normal(self, node: fx.Node) -> bool:
         """Whether an operation is the normalisation of rows, or its gradient at them, and no more."""
@@ -191,9 +191,7 @@ class _Sorted:
 
     def _is_row(self, node: fx.Node) -> bool:
         """Whether a value is a row of numbers of a type, one at least."""
-        meta = node.meta
-        rows = bool(meta.get("by_rows")) and len(meta["shape"]) == 1 and meta["shape"][0] > 0
-        return rows and meta["dtype"] in self.types
+        return is_row(node) and node.meta["shape"] != (0,) and node.meta["dtype"] in self.types
 
     def _reads_rows(self, node: fx.Node) -> bool:
         """Whether an operation reads rows, and what is the same in each."""

@@ -64,7 +64,7 @@ class Kernel(Walk):
         ]
         given: list[Any] = [counts, starts, lives, count]
         for tensor in rows:
-            given += [tensor, *tensor.stride()]
+            given += [tensor, tensor.stride(0), tensor.stride(-1) if tensor.dim() > 1 else 0]
         given += states
         for tensor in constants:
             given += [tensor, *_strides(tensor)]

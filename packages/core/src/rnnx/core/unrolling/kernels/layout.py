@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, final
 import torch
 from torch import fx
 
+from rnnx.core.unrolling.kernels.formulas import ALONG, Along
 from rnnx.core.unrolling.operations import ATEN
 
 WHOLE: Final[dict[Any, slice]] = {  # which of what they are given is read in whole rows
@@ -17,10 +18,22 @@ WHOLE: Final[dict[Any, slice]] = {  # which of what they are given is read in wh
     ATEN.addmm.default: slice(1, 2),
     ATEN.native_layer_norm.default: slice(0, 1),
     ATEN.native_layer_norm_backward.default: slice(0, 2),
-    ATEN.sum.dim_IntList: slice(0, 1),
+    **{operation: slice(along.whole) for operation, along in ALONG.items()},
 }
+ALIKE: Final = (  # what shows a row in another shape, if it is one
+    ATEN.view.default,
+    ATEN._unsafe_view.default,
+    ATEN.unsqueeze.default,
+    ATEN.squeeze.dim,
+    ATEN.squeeze.dims,
+)
 SLICE: Final[Any] = (None, 0, 0, None, 1)  # what it is given, if nothing is said
-JOINED: Final = (ATEN.cat.default, ATEN.slice_backward.default)
+JOINED: Final = (
+    ATEN.cat.default,
+    ATEN.slice_backward.default,
+    ATEN.select_backward.default,
+    ATEN.constant_pad_nd.default,
+)
 SPLITS: Final = (
     ATEN.split.Tensor,
     ATEN.split_with_sizes.default,
@@ -227,41 +240,86 @@ class Layout:
 
 def viewed(node: fx.Node) -> Piece | None:
     """Which columns of which value a view shows; None of what is no view of columns."""
-    if node.target is getitem:
-        whole, place = arguments(node)
-        if whole.target not in SPLITS:
+    dimension = 1
+    match node.target:
+        case target if target in ALIKE:
+            (value, *_), start = arguments(node), 0
+            if not (is_row(value) and is_row(node)):
+                return None
+        case ATEN.copy.default:
+            (whole, value, *_), start = arguments(node), 0
+            if any(whole.meta[key] != value.meta[key] for key in ("by_rows", "shape", "dtype")):
+                return None
+        case ATEN.constant_pad_nd.default if max(arguments(node)[1]) <= 0:
+            value, (before, *_), *_ = arguments(node)
+            start, dimension = -before, 1 if len(arguments(node)[1]) == 2 else 0
+        case ATEN.select.int:
+            value, dimension, column = arguments(node)
+            start = _counted(column, value)
+        case ATEN.slice.Tensor:
+            value, dimension, first, _, step = arguments(node) + SLICE[len(node.args) :]
+            start = _counted(first or 0, value)
+            if step != 1:
+                return None
+        case target if target is getitem and arguments(node)[0].target in SPLITS:
+            whole, place = arguments(node)
+            value, sizes, dimension = (*arguments(whole), 0)[:3]
+            start = place * sizes if isinstance(sizes, int) else sum(sizes[:place])
+        case _:
             return None
-        value, sizes, dimension = (*arguments(whole), 0)[:3]
-        start = place * sizes if isinstance(sizes, int) else sum(sizes[:place])
-    elif node.target is ATEN.slice.Tensor:
-        value, dimension, first, _, step = arguments(node) + SLICE[len(node.args) :]
-        start = _counted(first or 0, value)
-        if step != 1:
-            return None
-    else:
-        return None
     return Piece(value, start) if dimension in (1, -1) else None
 
 
 def joined(node: fx.Node) -> list[Part]:
     """What a value is put together of; nothing of another."""
     values: list[tuple[Any, int]] = []
-    if node.target is ATEN.cat.default:
-        parts, dimension = (*arguments(node), 0)[:2]
-        if dimension in (1, -1):
-            values = [(part, width_of(part)) for part in parts]
-    elif node.target is ATEN.slice_backward.default:
-        gradient, _, dimension, first, _, step = arguments(node)
-        if dimension in (1, -1) and step == 1:
-            before, width = _counted(first, node), width_of(gradient)
-            values = [(0.0, before), (gradient, width), (0.0, width_of(node) - before - width)]
+    dimension, step, given = 1, 1, arguments(node)
+    match node.target:
+        case ATEN.cat.default:
+            parts, dimension = (*given, 0)[:2]
+            values = [(part, width_of(part)) for part in parts] if dimension in (1, -1) else []
+        case ATEN.slice_backward.default:
+            gradient, _, dimension, first, _, step = given
+            values = _inside(node, gradient, first)
+        case ATEN.select_backward.default:
+            gradient, _, dimension, column = given
+            values = _inside(node, gradient, column)
+        case ATEN.constant_pad_nd.default:
+            value, sides, filling = (*given, 0.0)[:3]
+            if len(sides) == 2 and min(sides) >= 0:
+                before, after = sides
+                values = [(float(filling), before), (value, width_of(value)), (float(filling), after)]
+    if dimension not in (1, -1) or step != 1:
+        return []
     starts = accumulate((width for _, width in values), initial=0)
     return [Part(value, start, width) for (value, width), start in zip(values, starts, strict=False)]
+
+
+def _inside(node: fx.Node, value: fx.Node, first: int) -> list[tuple[Any, int]]:
+    """A value from some column on, between zeros."""
+    before, width = _counted(first, node), width_of(value)
+    return [(0.0, before), (value, width), (0.0, width_of(node) - before - width)]
 
 
 def _counted(column: int, node: fx.Node) -> int:
     """A column's number, also of one that is counted from the end."""
     return column + width_of(node) if column < 0 else column
+
+
+def along_of(node: fx.Node) -> Along | None:
+    """How a value is made of whole rows; None of what is not so made, or of something else than rows."""
+    along, given = ALONG.get(node.target), arguments(node)
+    if along is None or len(given) <= along.dimension or given[along.dimension] not in (1, -1, [1], [-1]):
+        return None
+    if node.target is ATEN.linalg_vector_norm.default and given[1] != 2:
+        return None
+    rows = all(is_row(value) and value.meta["shape"] for value in given[: along.whole])
+    return along if rows and is_row(node) else None
+
+
+def is_row(node: fx.Node) -> bool:
+    """Whether a value has a row of numbers, or one number, for each of the batch."""
+    return bool(node.meta.get("by_rows")) and len(node.meta["shape"]) < 2
 
 
 def width_of(node: fx.Node) -> int:
@@ -270,10 +328,9 @@ def width_of(node: fx.Node) -> int:
     Raises:
         UnwritableError: its rows are no rows of numbers.
     """
-    shape = node.meta.get("shape", ())
-    if not node.meta.get("by_rows") or len(shape) != 1:
+    if not is_row(node):
         raise UnwritableError(f"makes what is no row of numbers ({node.target})")
-    return int(shape[0])
+    return int(node.meta["shape"][0]) if node.meta["shape"] else 1
 
 
 def arguments(node: fx.Node) -> Any:

@@ -21,7 +21,9 @@ HEAD: Final = """\
 #define log(x) __builtin_logf(x)
 #define sin(x) __builtin_sinf(x)
 #define cos(x) __builtin_cosf(x)
+#define floor(x) __builtin_floorf(x)
 #define rounded(x) __builtin_rintf(x)
+#define erf(x) __builtin_erff(x)
 
 /* x y + z, rounded once where the processor can do so */
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
@@ -53,6 +55,19 @@ static inline float exp(float x) {
     y = y > 89 ? 89 : y;
     float n = __builtin_rintf(y * 1.44269504f), half = __builtin_rintf(n * 0.5f);
     return (1 + series(left(y, n))) * power(half) * power(n - half);
+}
+
+static inline float exp_less_one(float x) {
+    float y = x < -18 ? -18 : x;
+    y = y > 1 ? 1 : y;
+    float n = __builtin_rintf(y * 1.44269504f), two = power(n);
+    return x > 1 ? exp(x) - 1 : with(series(left(y, n)), two, two - 1);
+}
+
+/* log(1 + x), from what rounding takes of 1 + x */
+static inline float log_of_more(float x) {
+    float more = 1 + x, less = more - 1;
+    return less == 0 ? x : more > 1e30f ? log(more) : log(more) * (x / less);
 }
 
 static inline float sigmoid(float x) {
@@ -119,12 +134,12 @@ class Loop(Columns):
 
     def __init__(self, layout: Layout, stage: int, base: int) -> None:
         super().__init__(layout, stage, base)
-        self.totals: list[str] = []
+        self.totals: list[str] = []  # what a loop adds up, and of what it finds the largest
         self.products: dict[fx.Node, Product] = {}
 
     def text(self) -> Iterator[str]:
         yield from self.sums
-        yield "#pragma omp simd" + "".join(f" reduction(+:{name})" for name in self.totals)
+        yield "#pragma omp simd" + "".join(f" reduction({total})" for total in self.totals)
         yield f"for (int column = 0; column < {self.base}; column++) {{"
         yield from (f"    {line}" for line in self.lines)
         yield "}"
@@ -146,12 +161,12 @@ class Loop(Columns):
     def named(self, name: str, text: str) -> str:
         return f"float {name} = {text};"
 
-    def added(self, name: str, text: str) -> str:
-        self.totals.append(name)
-        return f"{name} += {text};"
+    def added(self, name: str, text: str, largest: bool) -> str:
+        self.totals.append(f"{'max' if largest else '+'}:{name}")
+        return f"{name} = {name} > {text} ? {name} : {text};" if largest else f"{name} += {text};"
 
-    def zero(self, name: str, dtype: torch.dtype) -> str:
-        return f"float {name} = 0;"
+    def first(self, name: str, dtype: torch.dtype, largest: bool) -> str:
+        return f"float {name} = {self.number(-math.inf if largest else 0)};"
 
     def product(self, node: fx.Node, start: int, added: Sequence[Any], a: fx.Node, b: fx.Node) -> str:
         left, first = self.layout.place(a)

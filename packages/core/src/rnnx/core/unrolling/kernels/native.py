@@ -106,8 +106,9 @@ def _shared(rows: int) -> tuple[int, int]:
 
 
 def _near(rows: Tensor) -> Tensor:
-    """Rows ``(N, size)`` whose columns lie side by side."""
-    return rows if rows.stride(1) == 1 or rows.shape[1] == 1 else rows.contiguous()
+    """Rows ``(N, size)`` whose columns lie side by side, or ``(N,)``."""
+    near = rows.dim() == 1 or rows.stride(1) == 1 or rows.shape[1] == 1
+    return rows if near else rows.contiguous()
 
 
 def looped(
@@ -115,7 +116,7 @@ def looped(
 ) -> Callable[..., list[Tensor]]:
     """A function of rows ``(N, size)``, constants, and room ``(N, size)`` that is contiguous, which it fills.
 
-    It gives what else is made, ``(N, size)``.
+    It gives what else is made, ``(N, size)``. Of rows of one number all may be ``(N,)``, too.
 
     Args:
         rows: What it reads of each row, one at least.
@@ -132,7 +133,8 @@ def looped(
     times = multiply() if program.matrices else 0
     many, read = len(rows), len(rows) + len(constants)
     widths = [width_of(node) for node in rows]
-    forms = [*((width_of(node), node.meta["dtype"]) for node in made), *program.scratch]
+    forms = [(node.meta["shape"], node.meta["dtype"]) for node in made]
+    forms += [((width,), dtype) for width, dtype in program.scratch]
     packed = Struct(f"{6 + many + read + len(room) + len(forms) + 1}q").pack
     few = NUMBERS // max(1, sum(widths))
 
@@ -144,7 +146,7 @@ def looped(
         first = given[0]
         count = first.shape[0]
         threads, size = (1, BLOCK) if count <= few else _shared(count)
-        results = [first.new_empty(count, width, dtype=dtype) for width, dtype in forms]
+        results = [first.new_empty(count, *shape, dtype=dtype) for shape, dtype in forms]
         addresses = (*map(Tensor.data_ptr, given), *map(Tensor.data_ptr, results))
         function(packed(times, parallel(), threads, size, 1, count, *far, *addresses, count))
         return results[: len(made)]

@@ -67,6 +67,32 @@ def minimum(x, y):
 
 
 @triton.jit
+def floor(x):
+    return tl.floor(x)
+
+
+@triton.jit
+def erf(x):
+    return tl.erf(x)
+
+
+@triton.jit
+def log_of_more(x):
+    """log(1 + x), from what rounding takes of 1 + x."""
+    more = 1 + x
+    less = more - 1
+    near = tl.log(more) * (x / tl.where(less == 0, 1, less))
+    return tl.where(less == 0, x, tl.where(more > 1e30, tl.log(more), near))
+
+
+@triton.jit
+def exp_less_one(x):
+    """exp(x) - 1, by tanh(x / 2) where the exponential is near 1."""
+    half = tanh(tl.where(tl.abs(x) < 1, x / 2, 0))
+    return tl.where(tl.abs(x) < 1, 2 * half / (1 - half), tl.exp(x) - 1)
+
+
+@triton.jit
 def sigmoid(x):
     return 1 / (1 + tl.exp(-x))
 

@@ -95,11 +95,14 @@ class Tiles(Columns):
     def named(self, name: str, text: str) -> str:
         return f"{name} = {text}"
 
-    def added(self, name: str, text: str) -> str:
+    def added(self, name: str, text: str, largest: bool) -> str:
+        if largest:
+            some = f"tl.max(tl.where(fits, {text}, {self.number(-math.inf)}), 1, keep_dims=True)"
+            return f"{name} = tl.maximum({name}, {some})"
         return f"{name} += tl.sum(tl.where(fits, {text}, 0), 1, keep_dims=True)"
 
-    def zero(self, name: str, dtype: torch.dtype) -> str:
-        return f"{name} = tl.full(({ROWS}, 1), 0, {_kind(dtype)})"
+    def first(self, name: str, dtype: torch.dtype, largest: bool) -> str:
+        return f"{name} = tl.full(({ROWS}, 1), {self.number(-math.inf if largest else 0)}, {_kind(dtype)})"
 
     def product(self, node: fx.Node, start: int, added: Sequence[Any], a: fx.Node, b: fx.Node) -> str:
         if b not in self.layout.constants or a.meta["dtype"] != b.meta["dtype"]:
