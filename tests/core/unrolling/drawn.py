@@ -6,14 +6,29 @@ from random import Random
 from typing import Any, Final, final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 
 WIDTHS: Final = (1, 2, 5, 8, 31, 33, 64)  # of one panel of columns, of several, and of parts of them
-CURVES: Final = ("tanh", "sigmoid", "relu", "sin", "neg")
-KINDS: Final = ("linear", "linear", "curve", "curve", "add", "times", "where", "piece", "join", "norm", "sum")
+CURVES: Final = (
+    *(torch.tanh, torch.sigmoid, torch.relu, torch.sin, torch.neg, torch.square, torch.abs),
+    *(F.gelu, F.elu, F.leaky_relu, F.softplus, F.logsigmoid, F.hardtanh, F.hardswish, F.silu),
+)
+ALONG: Final = (
+    "sum",
+    "mean",
+    "spread",
+    "largest",
+    "first",
+    "length",
+)  # of which comes one number of each row
+KINDS: Final = (
+    *("linear", "linear", "curve", "curve", "add", "times", "where", "piece", "join", "norm", "along"),
+    *("softmax", "column", "over"),
+)
 
 
 @final
@@ -64,8 +79,13 @@ class Drawn(Cell):
             made = width + self.widths[other]
         elif kind == "curve":
             other, made = draw.choice(CURVES), width
-        elif kind == "sum":
-            made = 1
+        elif kind == "along":
+            other, made = draw.choice(ALONG), 1
+        elif kind == "softmax":
+            made = width
+        elif kind == "column":
+            made = draw.choice(WIDTHS)
+            other = self._linear(place, made, bias=False)
         else:
             other = draw.choice([one for one, size in enumerate(self.widths) if size in (1, width)])
             made = width
@@ -83,13 +103,30 @@ class Drawn(Cell):
         if kind in ("linear", "norm"):
             return self.modules_of[other](x)  # type: ignore[no-any-return]
         if kind == "curve":
-            return getattr(torch, other)(x)  # type: ignore[no-any-return]
+            return other(x)  # type: ignore[no-any-return]
         if kind == "piece":
             return x[:, other]
         if kind == "join":
             return torch.cat((x, values[other]), -1)
-        if kind == "sum":
-            return torch.tanh(x.sum(-1, keepdim=True))
+        if kind == "along":
+            return torch.tanh(_along(x, other))
+        if kind == "softmax":
+            return x.softmax(-1) if x.shape[1] % 2 else x.log_softmax(-1)
+        if kind == "column":
+            return (self.modules_of[other].weight @ x.T).T  # type: ignore[operator]
+        if kind == "over":
+            return torch.tanh((x * 2).sub_(values[other]).clamp_(max=1.5))
         if kind == "where":
             return torch.where(x > 0, x, values[other])
         return x + values[other] if kind == "add" else torch.tanh(x) * values[other]
+
+
+def _along(x: Tensor, kind: str) -> Tensor:
+    """One number of each row, ``(N, 1)``."""
+    if kind == "first":
+        return x[:, 0].unsqueeze(1)
+    if kind == "mean":
+        return x.mean(1)[:, None]
+    if kind == "spread":
+        return x.var(-1, correction=0, keepdim=True)
+    return {"sum": torch.sum, "largest": torch.amax, "length": torch.norm}[kind](x, dim=-1, keepdim=True)  # type: ignore[operator, no-any-return]

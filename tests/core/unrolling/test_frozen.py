@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import gc
+import random
 import weakref
 from abc import ABC
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType, SimpleNamespace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -139,9 +141,62 @@ def test_weights_are_kept_out_and_not_kept_alive() -> None:
 @pytest.mark.parametrize("value", [deque(), np.zeros(2), weakref.ref(Listed())])
 def test_what_can_be_changed_without_a_trace_is_refused(value: Any) -> None:
     with pytest.raises(
-        UntraceableError, match=rf"^may depend on an attribute of type {type(value).__name__}$"
+        UntraceableError,
+        match=rf"^may depend on an attribute of type {type(value).__name__}; make it a buffer$",
     ):
         frozen(Settings(value))
+
+
+@pytest.mark.parametrize("value", [torch.Generator(), random.Random(1), np.random.default_rng(1)])
+def test_a_generator_of_random_numbers_is_refused(value: Any) -> None:
+    with pytest.raises(UntraceableError, match=r"^may draw random numbers from a \w+ of its own$"):
+        frozen(Settings([value]))
+
+
+TABLE, SHAPES = {"rate": 1.0}, SimpleNamespace(scale=1.0)
+MODULE = ModuleType("module_of_a_test")
+MODULE.__dict__["scale"] = 1.0
+
+
+def enclosed(scale: float) -> tuple[type, Callable[[float], None]]:
+    class Enclosing:
+        def step(self, x: float) -> float:
+            return x * scale
+
+    def change(number: float) -> None:
+        nonlocal scale
+        scale = number
+
+    return Enclosing, change
+
+
+class Naming:
+    table = {"rate": 1.0}  # noqa: RUF012
+
+    def step(self, x: float) -> float:
+        return x * self.table["rate"] * TABLE["rate"] * SHAPES.scale * MODULE.scale
+
+
+ENCLOSING, set_enclosed = enclosed(1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (Naming, lambda number: Naming.table.update(rate=number)),
+        (Naming, lambda number: TABLE.update(rate=number)),
+        (Naming, lambda number: setattr(SHAPES, "scale", number)),
+        (Naming, lambda number: setattr(MODULE, "scale", number)),
+        (ENCLOSING, set_enclosed),
+    ],
+    ids=["of its class", "of its module", "an object", "another module", "enclosed"],
+)
+def test_what_becomes_of_what_a_method_names_is_seen(kind: type, change: Callable[[float], None]) -> None:
+    before = frozen(kind())
+    assert frozen(kind()) == before
+    change(2.0)
+    assert frozen(kind()) != before
+    change(1.0)
 
 
 def test_the_defaults_of_each_function_are_seen() -> None:

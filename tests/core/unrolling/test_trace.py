@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
+from rnnx.core.unrolling.operations import ATEN
 from rnnx.core.unrolling.substitution import named_tensors
 from rnnx.core.unrolling.trace import UntraceableError, gradients_of, settled, traced
 
@@ -63,7 +64,13 @@ def over(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
     return made * before + alias, (turned - made,)
 
 
-STEPS = [elman, several, over]
+def turned(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
+    """As papers have it, a matrix times a column."""
+    h = torch.tanh(cell.input(z) + (cell.recurrent.weight @ h.T).T)
+    return h.T.T * 2, ((cell.recurrent.weight @ h.t()).permute(1, 0),)
+
+
+STEPS = [elman, several, over, turned]
 
 
 def given_to(cell: Cell, rows: int, learns: bool = True) -> tuple[Tensor, State]:
@@ -177,6 +184,20 @@ def test_what_has_a_row_for_each_of_the_batch_is_marked(
     assert {node.meta["by_rows"] for node, _ in seen} == {True, False}
     for node, value in seen:
         assert node.meta["by_rows"] == (value.dim() > 0 and len(value) == 7), node
+
+
+def test_a_matrix_times_a_column_is_a_product_of_rows() -> None:
+    """Of the step and of its gradients; the gradient of the matrix alone reads what is turned round."""
+    graph = graph_of(Written(turned))
+    rows = [node for node in graph.nodes if node.target is ATEN.mm.default and node.meta["by_rows"]]
+    assert len(rows) == 6  # of the input and twice of the state, and so at them
+    of_columns = [node for node in graph.nodes if len(node.meta.get("shape", ())) == 2]
+    assert all(
+        user.target is ATEN.mm.default and not user.meta["by_rows"]
+        for node in of_columns
+        if node.op == "call_function" and 2 in node.meta["shape"]
+        for user in node.users
+    )
 
 
 def test_what_learns_nothing_has_no_gradients_in_its_graph() -> None:

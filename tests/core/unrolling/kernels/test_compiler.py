@@ -44,7 +44,11 @@ def named(cc: str | None) -> str:
     """What a process finds whose variable ``CC`` is so, or is not there."""
     environment = {key: value for key, value in os.environ.items() if key != "CC"}
     environment |= {} if cc is None else {"CC": cc}
-    program = "from rnnx.core.unrolling.kernels.compiler import compiler; print(compiler())"
+    program = (
+        "import warnings; from rnnx.core.unrolling.kernels.compiler import compiler\n"
+        "with warnings.catch_warnings(record=True) as said: found = compiler()\n"
+        "print(*(str(one.message).partition(', which')[0] + ' ...' for one in said), found)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
@@ -55,6 +59,22 @@ def test_the_variable_names_the_compiler(tmp_path: Path) -> None:
     own = tmp_path / "own-cc"
     own.write_text("#!/bin/sh\n", "utf-8")
     own.chmod(0o755)
-    assert named(str(own)) == str(own)
+    assert named(str(own)) == str((str(own),))
+    assert named(f"'{own}' -m64  gcc") == str((str(own), "-m64", "gcc"))
     assert named(None) == str(compiler())
-    assert named("") == named(str(tmp_path / "missing")) == "None"
+    assert named("") == named(" ") == "None"
+
+
+def test_a_variable_that_names_no_program_is_told(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    assert named(missing) == f"CC={missing} is no program, so cells run without functions in C ... None"
+
+
+def test_a_compiler_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "slow-cc"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n", "utf-8")
+    slow.chmod(0o755)
+    monkeypatch.setattr("rnnx.core.unrolling.kernels.compiler.PATIENCE", 0.2)
+    monkeypatch.setattr("rnnx.core.unrolling.kernels.compiler.compiler", lambda: (str(slow),))
+    with pytest.raises(CompilerError, match=r"slow-cc does not end within 0\.2 seconds"):
+        compiled(TEXT.replace("+=", "|="))

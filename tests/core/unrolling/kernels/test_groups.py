@@ -177,7 +177,7 @@ def test_what_is_written_over_is_there_when_it_is_and_by_elements_is_made_anew()
     empty = nodes.call(ATEN.empty_like.default, x, width=W)
     drawn = nodes.call(ATEN.bernoulli_.float, empty, 0.5, width=W)
     scaled = nodes.call(ATEN.div_.Scalar, drawn, 0.5, width=W)
-    filled = nodes.call(ATEN.masked_fill_.Scalar, chain(nodes, x), mask, 0.0, width=W)
+    filled = nodes.call(ATEN.masked_fill.Scalar, chain(nodes, x), mask, 0.0, width=W)
     end = nodes.call(ATEN.mul.Tensor, filled, scaled, width=W)
     assert sorted_of(nodes, end) == [empty, drawn, scaled, Group([x, mask, scaled], [], [end], [])]
 

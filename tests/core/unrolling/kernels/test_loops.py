@@ -90,7 +90,7 @@ def test_at_the_ends_numbers_are_what_they_should_be() -> None:
     assert exp[0, 5:8].tolist() == [inf] * 3
     assert exp[0, 8].isnan()
     sigmoid, tanh = by_elements(ATEN.sigmoid.default, x), by_elements(ATEN.tanh.default, x)
-    assert sigmoid[0, :8].tolist() == pytest.approx([0, 0, 0, 1, 1, 1, 1, 1], abs=1e-37)
+    assert sigmoid[0, :8].tolist() == [0, 0, 0, 1, 1, 1, 1, 1]
     assert tanh[0, :8].tolist() == [-1, -1, -1, 1, 1, 1, 1, 1]
     assert sigmoid[0, 8].isnan()
     assert tanh[0, 8].isnan()

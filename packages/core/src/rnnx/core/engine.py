@@ -135,7 +135,9 @@ def _in_chunks(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> t
 def _read(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
     """The fastest way there is."""
     full = x.shape[1] > 0 and (lengths is None or bool((lengths > 0).all()))
-    done = cell.unroll(x, lengths, state) if full and not transformed() else None
+    drops = cell.training and cell.recurrent_dropout > 0
+    by_class = full and not (drops or transformed() or "step" in vars(cell))  # which unroll equals
+    done = cell.unroll(x, lengths, state) if by_class else None
     return _packed(cell, x, lengths, state, _fastest) if done is None else done
 
 

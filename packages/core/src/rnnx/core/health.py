@@ -91,7 +91,9 @@ def devices() -> Iterator[Finding]:
     )
     fast = any(has for name, has in processor.items() if "bf16" in name)
     yield Finding("devices", "bfloat16", "in hardware" if fast else "works, but is no faster on this cpu")
-    yield Finding("devices", "C compiler", compiler() or "none, so cells' steps are slower on the cpu")
+    yield Finding(
+        "devices", "C compiler", " ".join(compiler() or ()) or "none, so cells' steps are slower on the cpu"
+    )
     yield from _cuda()
     yield Finding("devices", "mps", "there, but not used" if torch.backends.mps.is_available() else "none")
 

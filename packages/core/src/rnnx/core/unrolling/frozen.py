@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache, partial
-from types import CellType, FunctionType, MemberDescriptorType, MethodType
+from types import CellType, FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
 from typing import Any, Final
 
 from torch import Tensor, nn
 
 from rnnx.core.unrolling.trace import UntraceableError
-from rnnx.core.unrolling.versions import MOST, PLAIN, is_librarys, named, version
+from rnnx.core.unrolling.versions import (
+    GENERATORS,
+    HEAP,
+    MOST,
+    PLAIN,
+    is_librarys,
+    may_change,
+    named,
+    version,
+)
 
-HEAP: Final = 1 << 9  # the flag of a class that is written in Python
 INTERNAL: Final = frozenset(vars(nn.Module())) - {"training", "_parameters", "_buffers", "_modules"}
 PARTED: Final = (
     Tensor,
@@ -22,6 +30,7 @@ PARTED: Final = (
     CellType,
     partial,
     slice,
+    SimpleNamespace,
     dict,
     list,
     tuple,
@@ -51,6 +60,8 @@ def frozen(value: Any) -> Hashable:
 
 def _frozen(value: Any, met: dict[int, int]) -> Hashable:
     kind: Any = type(value)  # a class, which mypy takes for unhashable
+    if isinstance(value, GENERATORS):
+        raise UntraceableError(f"may draw random numbers from a {kind.__name__} of its own")
     if kind in PLAIN:
         return kind, value
     if isinstance(value, (*PARTED, type)) or _is_plain(kind):
@@ -61,7 +72,9 @@ def _frozen(value: Any, met: dict[int, int]) -> Hashable:
     try:
         hash(value)
     except TypeError:
-        raise UntraceableError(f"may depend on an attribute of type {kind.__name__}") from None
+        raise UntraceableError(
+            f"may depend on an attribute of type {kind.__name__}; make it a buffer"
+        ) from None
     return kind, value
 
 
@@ -77,15 +90,24 @@ def _parts(value: Any, met: dict[int, int]) -> Hashable:
     if isinstance(value, FunctionType):
         return _of_function(value, met)
     if isinstance(value, CellType):
-        return _frozen(value.cell_contents, met)
+        try:
+            return _frozen(value.cell_contents, met)
+        except ValueError:  # it is empty
+            return None
     if isinstance(value, partial):
         return tuple(_frozen(part, met) for part in (value.func, value.args, value.keywords))
     if isinstance(value, slice):
         return tuple(_frozen(part, met) for part in (value.start, value.stop, value.step))
     if isinstance(value, type):
-        return value, version(value)
+        return _of_class(value, met)
     parts = ((name, part) for name, part in _attributes(value) if name not in INTERNAL)
-    return version(type(value)), tuple((name, _frozen(part, met)) for name, part in parts)
+    return _of_class(type(value), met), tuple((name, _frozen(part, met)) for name, part in parts)
+
+
+def _of_class(kind: type, met: dict[int, int]) -> Hashable:
+    """Its version, and what becomes of the objects that its methods name."""
+    now = version(kind)
+    return now, tuple(_frozen(part, met) for part in now.objects)
 
 
 def _of_function(function: FunctionType, met: dict[int, int]) -> Hashable:
@@ -103,8 +125,10 @@ def _of_function(function: FunctionType, met: dict[int, int]) -> Hashable:
 
 
 def _is_own(value: Any, module: str) -> bool:
-    """Whether what a function names is a number, a text or a function of its own module."""
-    return type(value) in PLAIN or (isinstance(value, FunctionType) and value.__module__ == module)
+    """Whether what a function names is a number, a text, a function of its own module, or may change."""
+    if isinstance(value, FunctionType):
+        return bool(value.__module__ == module)
+    return type(value) in PLAIN or may_change(value)
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
 from operator import getitem
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, final
+from typing import Any, Final, NamedTuple, cast, final
 
 import torch
 from torch import fx
@@ -33,6 +33,7 @@ DIRECT: Final[dict[Any, Callable[..., Any]]] = {
 VIEWS: Final[dict[Any, Callable[..., Any]]] = {  # and views, which are unsafe only to differentiate
     ATEN.split.Tensor: torch.unsafe_split,
     ATEN.split_with_sizes.default: torch.unsafe_split_with_sizes,
+    ATEN.view.default: torch.reshape,  # what it shows may lie otherwise here
 }
 GRADIENTS: Final[dict[Any, Callable[..., Any]]] = {
     ATEN.sigmoid_backward.default: ATEN.sigmoid_backward.grad_input,
@@ -108,18 +109,50 @@ def writing_into(graph: fx.Graph, node: fx.Node, room: fx.Node | None) -> fx.Nod
     return graph.call_method("copy_", (room, node))
 
 
+def by_rows(graph: fx.Graph) -> fx.Graph:
+    """Makes ``b @ a.T`` of ``(a @ b.T).T``, of a matrix and of rows, and ``a`` of ``a.T.T``.
+
+    Args:
+        graph: As :func:`~rnnx.core.unrolling.trace.traced` records it; it is changed.
+    """
+    for node in list(graph.nodes):
+        made = _turned(node)
+        twice = made and _turned(made)
+        if twice is not None:
+            node.replace_all_uses_with(twice)
+        if made is None or made.target is not ATEN.mm.default or not node.meta["by_rows"]:
+            continue
+        matrix, other = cast("tuple[fx.Node, fx.Node]", made.args)
+        rows = _turned(other)
+        if rows is not None and not matrix.meta["by_rows"]:
+            with graph.inserting_before(node):
+                turned = graph.call_function(ATEN.t.default, (matrix,))
+            turned.meta = {**matrix.meta, "shape": matrix.meta["shape"][::-1]}
+            _replace(graph, node, _Call(ATEN.mm.default, (rows, turned)))
+    graph.eliminate_dead_code()
+    return graph
+
+
+def _turned(node: fx.Node) -> fx.Node | None:
+    """The matrix of which a value is the transpose; None of what is none."""
+    turns = {ATEN.t.default: (), ATEN.permute.default: ([1, 0],), ATEN.transpose.int: (0, 1)}
+    if node.target not in turns or tuple(node.args[1:]) != turns[node.target]:
+        return None
+    return node.all_input_nodes[0]
+
+
 def fused(graph: fx.Graph, early: Collection[fx.Node] = ()) -> fx.Graph:
     """Makes one operation each of what otherwise takes several.
 
-    These are ``a + (-b)``, ``a + b @ c``, ``a - b @ c``, ``a + b * c``, ``a - b * c``, ``a * (1 - b)``, and
-    the ways from one value to another, ``a + b * (c - a)`` and ``(1 - b) * a + b * c``. So it does where
-    nothing else reads the terms of a sum, and the whole is not made at another time.
+    These are ``a + (-b)``, ``a + b @ c``, ``a - b @ c``, ``a + b * c``, ``a - b * c``, and the ways from one
+    value to another, ``a + b * (c - a)`` and ``(1 - b) * a + b * c``. So it does where nothing else reads the
+    terms of a sum, and the whole is not made at another time.
 
     Args:
         graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it; it is changed.
         early: What is made before the steps.
     """
-    for rewritten in (_difference, _between, _lessened, _added):
+    for rewritten in (_difference, _between, _added):
         for node in list(graph.nodes):
             call = rewritten(node, early)
             if call is not None:
@@ -161,15 +194,6 @@ def _between(total: fx.Node, early: Collection[fx.Node]) -> _Call | None:
         for (start, rest), (end, weight) in product(_factors(term), _factors(other)):
             if _complement(rest) is weight and _alike(total, start, end, weight):
                 return _Call(ATEN.lerp.Tensor, (start, end, weight))
-    return None
-
-
-def _lessened(whole: fx.Node, early: Collection[fx.Node]) -> _Call | None:
-    """``a * (1 - b)`` as ``a - a * b``, where ``1 - b`` is not there before the steps."""
-    for value, rest in _factors(whole):
-        part = _complement(rest)
-        if part is not None and _alike(whole, value, part) and (rest in early) == (whole in early):
-            return _Call(ATEN.addcmul.default, (value, value, part), {"value": -1})
     return None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.util import find_spec
@@ -44,7 +46,16 @@ RESTLESS: Final = 20  # plans of one cell that are made if every other time it i
 
 _plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
 _refused: set[Hashable] = set()
-_lock: Final = RLock()
+_lock = RLock()
+
+
+def _renew() -> None:
+    """In a process that was forked, no other thread holds the lock."""
+    global _lock
+    _lock = RLock()
+
+
+os.register_at_fork(after_in_child=_renew)
 
 
 @final
@@ -146,8 +157,17 @@ def _made(cell: Cell, z: Tensor, state: State) -> Plan | None:
         alone,
         torch.random.fork_rng(devices, device_type=z.device.type),
     ):
-        plan = called_with(cell, copies_of(cell), lambda cell: _compared(cell, z, state))
+        own = _alone(cell)
+        plan = called_with(own, copies_of(own), lambda cell: _compared(cell, z, state))
     return plan and replace(plan, separable=is_separable(cell))
+
+
+def _alone(cell: Cell) -> Cell:
+    """The cell, or a copy where it would have other tensors for a while, which another thread may read."""
+    try:
+        return cell if is_separable(cell) else deepcopy(cell)
+    except Exception:  # whatever a stranger's attributes may not do
+        return cell
 
 
 def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
@@ -279,7 +299,7 @@ def _signature(cell: Cell, z: Tensor, state: State) -> Hashable:
     named = named_tensors(cell).values()
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named)
     wanted = tuple(requirements(z, state, named))
-    ways = exact(), _kernels(z, state)
+    ways = exact(), _kernels(z, state), torch.get_default_dtype()
     return frozen(cell), read, tensors, wanted, z.device, autocast, ways
 
 

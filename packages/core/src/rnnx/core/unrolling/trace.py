@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.operations import ATEN, draws, is_view, without_writing, written
+from rnnx.core.unrolling.operations import ATEN, by_rows, draws, is_view, without_writing, written
 from rnnx.core.unrolling.substitution import called_with, contents, copies_of, named_tensors
 
 ROWS = (2, 3)  # with which a step is recorded
@@ -292,12 +292,11 @@ def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:
             graph.output(merge(a.args, b.args)[0])
         elif "shape" in a.meta:
             (first, *rest), (second, *other) = a.meta["shape"] or (0,), b.meta["shape"] or (0,)
-            by_rows = (first, second) == ROWS and rest == other
-            shape = tuple(rest) if by_rows else a.meta["shape"]
-            known[a].meta = {"by_rows": by_rows, "shape": shape, "dtype": a.meta["dtype"]}
+            of_rows = (first, second) == ROWS and rest == other
+            shape = tuple(rest) if of_rows else a.meta["shape"]
+            known[a].meta = {"by_rows": of_rows, "shape": shape, "dtype": a.meta["dtype"]}
     _check(graph.nodes)
-    graph.eliminate_dead_code()
-    return graph
+    return by_rows(graph)
 
 
 def _check(nodes: Iterable[fx.Node]) -> None:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dis import get_instructions
 from functools import lru_cache
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any, Final, final
+
+import numpy as np
+import torch
 
 PLAIN: Final = (type(None), bool, int, float, complex, str)  # whose values say all of them
 LIBRARIES: Final = frozenset({"builtins", "abc", "typing", "torch"})  # which stay as they are
 ENTRIES: Final = ("step", "forward")  # of those that have them the methods that are called first
+HEAP: Final = 1 << 9  # the flag of a class that is written in Python
+GENERATORS: Final = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
 MOST: Final = 1000  # versions that are kept
 MISSING: Final = object()  # what there is not
 
-_versions: dict[type, _Version] = {}
+_versions: dict[type, Version] = {}
 
 
-def version(kind: type) -> object:
+def version(kind: type) -> Version:
     """What stays the same while a class does what it did, and is another object once it may not.
 
     That goes by the code of its methods and of the functions of their modules that these call, and by which
     objects they name: attributes of the class, and of their modules. Where it has a ``step`` or a
-    ``forward``, only what they lead to counts. What becomes of such an object itself is not seen.
+    ``forward``, only what they lead to counts. What becomes of such an object itself is not seen; those that
+    may change are its ``objects``.
 
     Args:
         kind: The class.
@@ -43,7 +50,7 @@ def version(kind: type) -> object:
     if known is None or not known.holds():
         if len(_versions) >= MOST:
             _versions.clear()
-        known = _versions[kind] = _Version(kind)
+        known = _versions[kind] = Version(kind)
     return known
 
 
@@ -52,13 +59,32 @@ def is_librarys(module: str | None) -> bool:
     return module is None or module.partition(".")[0] in LIBRARIES
 
 
+def may_change(value: Any) -> bool:
+    """Whether what a name stands for can become another while it is the same object: no code, no number.
+
+    Example:
+        >>> [may_change(value) for value in ({}, [1], 1.0, may_change, dict)]
+        [True, True, False, False, False]
+    """
+    kind = type(value)
+    if isinstance(value, (type, ModuleType, FunctionType, property)) or kind in PLAIN or value is MISSING:
+        return False
+    written = kind.__flags__ & HEAP and not is_librarys(kind.__module__)
+    return isinstance(value, (dict, list, set, SimpleNamespace, *GENERATORS)) or bool(written)
+
+
 @final
-class _Version:
-    """A class as it is now: what it is made of, kept, so that nothing else can take its place unseen."""
+class Version:
+    """A class as it is now: what it is made of, kept, so that nothing else can take its place unseen.
+
+    Attributes:
+        objects: What its code names, or encloses, and may become another while it stays the same object.
+    """
 
     def __init__(self, kind: type) -> None:
         self.codes: list[tuple[FunctionType, CodeType]] = []
         self.values: list[tuple[Mapping[str, Any], str, Any]] = []
+        self.objects: list[Any] = []
         spaces = [vars(base) for base in kind.__mro__ if not is_librarys(base.__module__)]
         names = {name for space in spaces for name in space}
         entries = {name for name in ENTRIES if any(name in vars(base) for base in kind.__mro__)}
@@ -81,13 +107,23 @@ class _Version:
             seen.add((id(space), name))
             value = space.get(name, MISSING)
             self.values.append((space, name, value))
+            if may_change(value) and not name.startswith("__"):
+                self.objects.append(value)
             for function in _functions(value):
                 if is_librarys(function.__module__) or module not in ("", function.__module__):
                     continue
                 self.codes.append((function, function.__code__))
+                self.objects += function.__closure__ or ()
                 around, (of_module, of_class) = function.__globals__, named(function.__code__)
                 waiting += [(space, other, "") for space in spaces for other in of_class]
                 waiting += [(around, other, function.__module__) for other in of_module]
+                modules = [around[other] for other in of_module if isinstance(around.get(other), ModuleType)]
+                waiting += [
+                    (vars(other), attribute, other.__name__)
+                    for other in modules
+                    if not is_librarys(other.__name__)
+                    for attribute in of_class
+                ]
 
 
 def _functions(value: Any) -> Iterator[FunctionType]:

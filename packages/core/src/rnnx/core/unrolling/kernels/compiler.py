@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
+import warnings
 from ctypes import CDLL
 from functools import cache
 from pathlib import Path
@@ -26,6 +28,7 @@ OF_PROCESSOR: Final = {
         "-mprefer-vector-width=512",
     ),
 }
+PATIENCE: Final = 120  # seconds that a compiler may take
 
 
 @final
@@ -34,9 +37,21 @@ class CompilerError(Exception):
 
 
 @cache
-def compiler() -> str | None:
-    """The program that the variable ``CC`` names, or ``cc``; None where there is none, or ``CC`` is empty."""
-    return shutil.which(os.environ.get("CC", "cc"))
+def compiler() -> tuple[str, ...] | None:
+    """The program that the variable ``CC`` names, or ``cc``, and its options there, as ``ccache gcc``.
+
+    None where there is none, which a warning says if ``CC`` names one, or where ``CC`` is empty.
+    """
+    named = os.environ.get("CC", "cc")
+    name, *options = shlex.split(named) or [""]
+    program = shutil.which(name)
+    if program is None and "CC" in os.environ and name:
+        warnings.warn(
+            f"CC={named} is no program, so cells run without functions in C, which is slower; "
+            "set it to a C compiler, or to nothing",
+            stacklevel=2,
+        )
+    return None if program is None else (program, *options)
 
 
 @cache
@@ -59,11 +74,18 @@ def compiled(text: str, more: tuple[str, ...] = ()) -> Any:
             source, library = Path(folder, "kernel.c"), Path(folder, "kernel.so")
             source.write_text(text, "utf-8")
             done = subprocess.run(
-                [program, source, "-o", library, *options], capture_output=True, text=True, errors="replace"
+                [*program, source, "-o", library, *options],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=PATIENCE,
             )
             if done.returncode:
-                raise CompilerError(f"{program} ends with {done.returncode}: {done.stderr.strip()[:200]}")
+                raise CompilerError(f"{program[0]} ends with {done.returncode}: {done.stderr.strip()[:200]}")
             function = CDLL(str(library)).kernel
+    except subprocess.TimeoutExpired as error:
+        raise CompilerError(f"{program[0]} does not end within {PATIENCE} seconds") from error
     except OSError as error:
         raise CompilerError(str(error)) from error
     function.restype = None

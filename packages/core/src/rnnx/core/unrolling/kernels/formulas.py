@@ -18,21 +18,25 @@ FMOD: Final = (
     "where({0} < 0, -remainder(absolute({0}), absolute({1})), remainder(absolute({0}), absolute({1})))"
 )
 
+LERP: Final = (  # exact at both ends
+    "where(absolute({2}) < 0.5, {0} + {2} * ({1} - {0}), {1} - ({1} - {0}) * (1 - {2}))"
+)
+
 # {0}, {1}, {2} are what an operation is given
 FORMULAS: Final[dict[Any, str]] = {
     ATEN.add.Tensor: "{0} + {alpha} * {1}",
-    ATEN.add.Scalar: "{0} + {alpha} * {1}",
+    ATEN.add.Scalar: "{0} + {2} * {1}",
     ATEN.sub.Tensor: "{0} - {alpha} * {1}",
-    ATEN.sub.Scalar: "{0} - {alpha} * {1}",
-    ATEN.rsub.Scalar: "{1} - {alpha} * {0}",
+    ATEN.sub.Scalar: "{0} - {2} * {1}",
+    ATEN.rsub.Scalar: "{1} - {2} * {0}",
     ATEN.mul.Tensor: "{0} * {1}",
     ATEN.mul.Scalar: "{0} * {1}",
     ATEN.div.Tensor: "{0} / {1}",
     ATEN.div.Scalar: "{0} / {1}",
     ATEN.addcmul.default: "{0} + {value} * {1} * {2}",
     ATEN.addcdiv.default: "{0} + {value} * {1} / {2}",
-    ATEN.lerp.Tensor: "{0} + {2} * ({1} - {0})",
-    ATEN.lerp.Scalar: "{0} + {2} * ({1} - {0})",
+    ATEN.lerp.Tensor: LERP,
+    ATEN.lerp.Scalar: LERP,
     ATEN.neg.default: "-{0}",
     ATEN.reciprocal.default: "1 / {0}",
     ATEN.abs.default: "absolute({0})",
@@ -193,6 +197,9 @@ ALONG: Final[dict[Any, Along]] = {
     ATEN._log_softmax_backward_data.default: Along("{0} - exp({1}) * {sum0}", ("{0}",), 2, 2),
 }
 ASSUMED: Final[dict[Any, tuple[Any, ...]]] = {  # what an operation is given where nothing is said
+    ATEN.add.Scalar: (None, None, 1),
+    ATEN.sub.Scalar: (None, None, 1),
+    ATEN.rsub.Scalar: (None, None, 1),
     ATEN.clamp.default: (None, -inf, inf),
     ATEN.hardtanh.default: (None, -1.0, 1.0),
     ATEN.leaky_relu.default: (None, 0.01),

@@ -74,7 +74,7 @@ static inline float sigmoid(float x) {
     float y = x < -88 ? 88 : -x;
     y = y < -87 ? -87 : y;
     float n = __builtin_rintf(y * 1.44269504f), two = power(n);
-    return 1 / (1 + with(series(left(y, n)), two, two));
+    return x < -88 ? 0 : 1 / (1 + with(series(left(y, n)), two, two)); /* as torch has it */
 }
 
 static inline float tanh(float x) {
