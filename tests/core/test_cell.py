@@ -132,3 +132,10 @@ def test_a_module_by_the_name_of_a_method_is_refused(name: str) -> None:
         f"Hidden.{name}: a module by the name of the method Cell.{name} would never be called; give it "
         "another name"
     )
+
+
+def test_it_shows_its_widths_and_says_how_it_is_read() -> None:
+    cell = Leaky()
+    assert repr(cell) == "Leaky(2, 3)"
+    with pytest.raises(TypeError, match=r"^Leaky: expected a way to read, as rnnx\.core\.engine\.scan"):
+        cell(torch.zeros(2, 4, 2))

@@ -42,6 +42,19 @@ class Social(Leaky):
 
     def step(self, z, state):
         return super().step(z - z.mean(0), state)
+
+
+class Hesitant(Leaky):
+    """Leaky, and looks at its input first.
+
+    .. math::
+        h_t = h_{t-1} / 2 + W x_t
+    """
+
+    def step(self, z, state):
+        if z.isnan().any():
+            raise ValueError("no number")
+        return super().step(z, state)
 '''
 
 TASKS = '''
@@ -78,6 +91,7 @@ ENTRIES = """
 leaky = strange_cells:Leaky
 social = strange_cells:Social
 lost = strange_lost:Lost
+hesitant = strange_cells:Hesitant
 
 [rnnx.tasks]
 mean = strange_tasks:Mean
@@ -114,6 +128,15 @@ def test_a_right_cell_is_a_line_a_check_and_exits_with_0():
     assert len(lines) >= 15
     assert all(line.startswith("ok     ") for line in lines)
     assert "ok     padding changes nothing" in lines
+
+
+def test_why_a_right_cell_has_no_plan_is_a_note():
+    done = check("hesitant")
+    assert done.exit_code == 0
+    assert {line[:7] for line in done.stdout.splitlines()} == {"ok     "}
+    assert done.stderr.startswith(
+        "note: cell Hesitant is run step by step, which is slower: its step decides by the values of a tensor"
+    )
 
 
 def test_a_wrong_cell_is_told_what_is_wrong_in_a_sentence_and_exits_with_1():

@@ -15,7 +15,7 @@ from rnnx.core.cell import Cell
 from rnnx.core.registry import find
 from rnnx.core.state import State
 from rnnx.core.testing import check_cell, checks
-from rnnx.core.testing.kit import CHECKS, name_of, subject_of
+from rnnx.core.testing.kit import CHECKS, name_of, slowness, subject_of
 
 But = Callable[..., type[Cell]]
 
@@ -157,3 +157,16 @@ def test_the_checks_need_no_pytest() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_cell_that_cannot_be_read_is_not_slow() -> None:
+    class Broken(Cell):
+        def __init__(self, input_size: int) -> None:
+            super().__init__()
+            self.input_size, self.output_size, self.state_sizes = input_size, input_size, (input_size,)
+
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            raise ValueError
+
+    assert slowness(Broken) is None
+    assert slowness(find("cell", "gru").load()) is None

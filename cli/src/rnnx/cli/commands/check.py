@@ -64,6 +64,19 @@ def outcomes(name: str) -> Iterator[Outcome]:
             yield Outcome(name_of(check), problem(check, *subject))
 
 
+def slownesses(name: str) -> Iterator[str]:
+    """Why a cell is read more slowly than others, before anything is checked; as :func:`outcomes`.
+
+    Args:
+        name: Name of its entry point.
+    """
+    found = [plugin for plugin in _named(name) if plugin.kind == "cell"]
+
+    from rnnx.core.testing.kit import slowness, subject_of
+
+    yield from filter(None, (slowness(*subject_of(plugin)) for plugin in found))
+
+
 def check(
     name: Annotated[
         str,
@@ -80,6 +93,8 @@ def check(
     rnnx check gru
     """
     found = []
+    for slow in slownesses(name):
+        typer.echo(f"note: {slow}", err=True)
     for outcome in outcomes(name):
         found.append(outcome)
         if not as_json:

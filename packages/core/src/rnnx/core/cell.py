@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import torch
 import torch.nn.functional as F
@@ -96,6 +96,22 @@ class Cell(nn.Module, ABC):
                 "be called; give it another name"
             )
         super().__setattr__(name, value)
+
+    def extra_repr(self) -> str:
+        """The widths of what it reads and gives, as torch's own cells show them."""
+        return f"{self.input_size}, {self.output_size}"
+
+    def forward(self, *_: Any) -> NoReturn:
+        """Refuses to be called: a cell is a step.
+
+        Raises:
+            TypeError: at all events.
+        """
+        name = type(self).__name__
+        raise TypeError(
+            f"{name}: expected a way to read, as rnnx.core.engine.scan(cell, x, lengths), or cell.step for "
+            "one step, got a call of the cell itself"
+        )
 
     def project(self, x: Tensor) -> Tensor:
         """What a step takes from its input alone, for any number of steps at once.

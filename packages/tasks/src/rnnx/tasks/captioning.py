@@ -250,7 +250,8 @@ class Captioning(Task):
             lines: Paths of images, which are scaled to the size that the model was trained with; also
                 ``data:`` URLs, as samples have them; or of ``.npy`` files of features.
             beam_size: Hypotheses kept at each step; as trained if not said.
-            n_best: Captions an image; above 1 in Moses' form, ``number ||| caption ||| score``.
+            n_best: Captions an image, of a beam that is at least as wide; above 1 in Moses' form,
+                ``number ||| caption ||| score``.
             length_penalty: Exponent of the length normalisation; as trained if not said.
             min_length: Words at least; as trained if not said.
             max_length: Words at most; as trained if not said.

@@ -67,7 +67,7 @@ class Translation(Task):
             from.
         label_smoothing: Share of the probability that is spread over all words, in training (Szegedy et al.
             2016).
-        beam_size: Hypotheses kept at each step; 1 for greedy search.
+        beam_size: Hypotheses kept at each step; 1 for greedy search, as validation always is.
         length_penalty: Exponent of GNMT's length normalisation; 0 for none.
         coverage_penalty: Weight of GNMT's coverage penalty; 0 for none.
         min_length: Tokens of a translation at least.
@@ -205,7 +205,8 @@ class Translation(Task):
         Args:
             lines: Source sentences.
             beam_size: Hypotheses kept at each step; as trained if not said.
-            n_best: Translations a line; above 1 in Moses' form, ``number ||| translation ||| score``.
+            n_best: Translations a line, of a beam that is at least as wide; above 1 in Moses' form,
+                ``number ||| translation ||| score``.
             length_penalty: Exponent of the length normalisation; as trained if not said.
             coverage_penalty: Weight of the coverage penalty; as trained if not said.
             min_length: Tokens at least; as trained if not said.

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
+import torch
+
 from rnnx.core.cell import Cell
 from rnnx.core.data import Data
+from rnnx.core.engine import scan
 from rnnx.core.registry import Plugin, find
 from rnnx.core.spec import Spec
 from rnnx.core.task import Task
 from rnnx.core.testing import cells, tasks
+from rnnx.core.testing.cells.subject import subjects
 from rnnx.core.testing.check import Check
+from rnnx.core.unrolling.plans import NoKernelWarning, StepByStepWarning
 
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
     "cell": cells.CHECKS,
@@ -78,6 +84,36 @@ def check_cell(cell_class: type[Cell]) -> list[tuple[str, str | None]]:
         None
     """
     return [(name_of(check), problem(check, cell_class)) for check in cells.CHECKS]
+
+
+def slowness(cell_class: type[Cell]) -> str | None:
+    """Why a cell is read more slowly than others, as its first reading warns; None where it is not.
+
+    Args:
+        cell_class: The class of the cell, none of which has been read.
+
+    Example:
+        >>> class Deciding(Cell):
+        ...     def __init__(self, input_size: int) -> None:
+        ...         super().__init__()
+        ...         self.input_size = self.output_size = input_size
+        ...         self.state_sizes = (input_size,)
+        ...
+        ...     def step(self, z, state):
+        ...         h = z if z.sum() > 0 else state[0]
+        ...         return h, (h,)
+        >>> print(slowness(Deciding))
+        cell Deciding is run step by step, which is slower: its step decides by the values of a tensor ...
+    """
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            subject = next(subjects(cell_class))
+            scan(subject.cell.float(), subject.x.float())
+        except Exception:  # which the checks tell
+            return None
+    slow = (StepByStepWarning, NoKernelWarning)
+    return next((str(one.message) for one in said if issubclass(one.category, slow)), None)
 
 
 def check_task(task_class: type[Task], data: Data) -> list[tuple[str, str | None]]:
