@@ -328,9 +328,13 @@ class _Parts:
         return found
 
     def _readable(self, part: set[fx.Node]) -> set[fx.Node]:
-        """With what it must make again, as a matrix turned round, which has no row for each of the batch."""
+        """With what it makes again.
+
+        That is what has no row for each of the batch, as a matrix turned round; and what is left of one,
+        which is quicker made than read.
+        """
         part = set(part)
-        while again := {node for node in self._reads(part) if not node.meta.get("by_rows")}:
+        while again := {node for node in self._reads(part) if _is_made_again(node)}:
             if again & self.random:
                 raise UntraceableError("draws random numbers that are not a row's")
             part |= again
@@ -370,6 +374,11 @@ class _Parts:
         """What leads from some nodes to others."""
         operations = self._ordered(self._above([*results, *filled], given))
         return function_of(operations, given, results, filled)
+
+
+def _is_made_again(node: fx.Node) -> bool:
+    """Whether a value is made wherever it is read."""
+    return not node.meta.get("by_rows") or node.target is ATEN.rsub.Scalar
 
 
 def _by_rows(node: fx.Node) -> bool:

@@ -18,8 +18,8 @@ FMOD: Final = (
     "where({0} < 0, -remainder(absolute({0}), absolute({1})), remainder(absolute({0}), absolute({1})))"
 )
 
-LERP: Final = (  # exact at both ends
-    "where(absolute({2}) < 0.5, {0} + {2} * ({1} - {0}), {1} - ({1} - {0}) * (1 - {2}))"
+LERP: Final = (  # from the end that is nearer
+    "where(absolute({2}) < 0.5, {0}, {1}) + ({1} - {0}) * ({2} - where(absolute({2}) < 0.5, 0, 1))"
 )
 
 # {0}, {1}, {2} are what an operation is given
