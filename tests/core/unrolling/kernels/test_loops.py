@@ -65,8 +65,9 @@ def by_elements(operation: Any, x: Tensor) -> Tensor:
         (ATEN.exp.default, math.exp),
         (ATEN.tanh.default, math.tanh),
         (ATEN.sigmoid.default, lambda x: 1 / (1 + math.exp(-x))),
+        (ATEN.expm1.default, math.expm1),
     ],
-    ids=["exp", "tanh", "sigmoid"],
+    ids=["exp", "tanh", "sigmoid", "expm1"],
 )
 def test_what_it_computes_is_right_to_three_units_in_the_last_place(
     operation: Any, exact: Callable[[float], float]
@@ -78,6 +79,28 @@ def test_what_it_computes_is_right_to_three_units_in_the_last_place(
     wanted = torch.tensor([exact(value) for value in x[0].tolist()], dtype=torch.double)
     unit = UNIT * 2 ** wanted.abs().clamp_min(2.0**-126).log2().floor()
     assert float(((found - wanted).abs() / unit).max()) < 3
+
+
+@pytest.mark.parametrize(
+    ("operation", "exact"),
+    [(ATEN.log.default, math.log), (ATEN.log1p.default, math.log1p)],
+    ids=["log", "log1p"],
+)
+def test_logarithms_are_right_to_three_units_in_the_last_place(
+    operation: Any, exact: Callable[[float], float]
+) -> None:
+    near = torch.linspace(0.001, 10, 40_001).tolist()
+    x = torch.tensor([*near, *(10.0**power for power in range(-44, 39))]).unsqueeze(0)
+    found = by_elements(operation, x)[0].double()
+    wanted = torch.tensor([exact(value) for value in x[0].tolist()], dtype=torch.double)
+    unit = UNIT * 2 ** wanted.abs().clamp_min(2.0**-126).log2().floor()
+    assert float(((found - wanted).abs() / unit).max()) < 3
+
+
+def test_the_logarithm_of_what_has_none_is_torchs() -> None:
+    x = torch.tensor([[0.0, -0.0, -1.0, math.inf, -math.inf, math.nan]])
+    found = by_elements(ATEN.log.default, x)
+    torch.testing.assert_close(found, x.log(), rtol=0, atol=0, equal_nan=True)
 
 
 def test_at_the_ends_numbers_are_what_they_should_be() -> None:

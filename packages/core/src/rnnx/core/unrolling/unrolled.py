@@ -156,7 +156,8 @@ def _back(
     constants: Sequence[Tensor],
 ) -> list[Tensor | None]:
     """The gradients at the projected inputs, the state and the cell's tensors, block after block."""
-    blocks = _Block.of(sizes, ROWS.get(z.device.type, len(z)))
+    large = any(len(form.shape) > 1 for form in plan.passed)  # a matrix for each row
+    blocks = _Block.of(sizes, 0 if large else ROWS.get(z.device.type, len(z)))
     most, reads = max(block.rows.stop - block.rows.start for block in blocks), plan.backward_reads
     to_z = torch.empty_like(z) if plan.to_z else z[:0]
     room = [

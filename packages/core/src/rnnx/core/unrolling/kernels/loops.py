@@ -18,7 +18,6 @@ HEAD: Final = """\
 #define where(condition, x, y) ((condition) ? (x) : (y))
 #define absolute(x) __builtin_fabsf(x)
 #define sqrt(x) __builtin_sqrtf(x)
-#define log(x) __builtin_logf(x)
 #define sin(x) __builtin_sinf(x)
 #define cos(x) __builtin_cosf(x)
 #define floor(x) __builtin_floorf(x)
@@ -55,6 +54,24 @@ static inline float exp(float x) {
     y = y > 89 ? 89 : y;
     float n = __builtin_rintf(y * 1.44269504f), half = __builtin_rintf(n * 0.5f);
     return (1 + series(left(y, n))) * power(half) * power(n - half);
+}
+
+/* by the series of log(1 + y), of a y from -0.3 to 0.42 (Cephes' logf) */
+static inline float log(float x) {
+    union { float number; int bits; } given;
+    float small = x < 1.17549435e-38f ? 8388608.0f : 1; /* so that it is a normal number */
+    given.number = x * small;
+    float two = (given.bits >> 23) - 126;
+    given.bits = (given.bits & 0x7fffff) | 0x3f000000; /* from 0.5 to 1 */
+    float less = given.number < 0.707106781f, y = given.number - 1 + less * given.number;
+    two -= less + (small > 1 ? 23 : 0);
+    float rest = with(y, with(y, 7.0376836292e-2f, -1.1514610310e-1f), 1.1676998740e-1f);
+    rest = with(y, with(y, with(y, rest, -1.2420140846e-1f), 1.4249322787e-1f), -1.6668057665e-1f);
+    rest = with(y, with(y, with(y, rest, 2.0000714765e-1f), -2.4999993993e-1f), 3.3333331174e-1f);
+    float near = with(y * y, with(y, rest, -0.5f), two * -2.12194440e-4f) + y;
+    float whole = with(two, 0.693359375f, near);
+    whole = x > 3.40282347e38f ? x : whole;
+    return x > 0 ? whole : x == 0 ? -1 / 0.0f : 0 / 0.0f;
 }
 
 static inline float exp_less_one(float x) {
