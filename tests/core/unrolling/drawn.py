@@ -27,7 +27,7 @@ ALONG: Final = (
 )  # of which comes one number of each row
 KINDS: Final = (
     *("linear", "linear", "curve", "curve", "add", "times", "where", "piece", "join", "norm", "along"),
-    *("softmax", "column", "over"),
+    *("softmax", "column", "over", "table"),
 )
 
 
@@ -81,7 +81,7 @@ class Drawn(Cell):
             other, made = draw.choice(CURVES), width
         elif kind == "along":
             other, made = draw.choice(ALONG), 1
-        elif kind == "softmax":
+        elif kind in ("softmax", "table"):
             made = width
         elif kind == "column":
             made = draw.choice(WIDTHS)
@@ -112,6 +112,8 @@ class Drawn(Cell):
             return torch.tanh(_along(x, other))
         if kind == "softmax":
             return x.softmax(-1) if x.shape[1] % 2 else x.log_softmax(-1)
+        if kind == "table":
+            return _as_table(x)
         if kind == "column":
             return (self.modules_of[other].weight @ x.T).T  # type: ignore[operator]
         if kind == "over":
@@ -119,6 +121,14 @@ class Drawn(Cell):
         if kind == "where":
             return torch.where(x > 0, x, values[other])
         return x + values[other] if kind == "add" else torch.tanh(x) * values[other]
+
+
+def _as_table(x: Tensor) -> Tensor:
+    """Each row as two, in the other order, one below the other; of an odd width as it is."""
+    if x.shape[1] % 2:
+        return x.reshape(-1, x.shape[1])
+    first, second = x.view(len(x), 2, -1).unbind(1)
+    return torch.stack((torch.sin(second), first), 1).flatten(1)
 
 
 def _along(x: Tensor, kind: str) -> Tensor:

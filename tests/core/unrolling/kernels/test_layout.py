@@ -4,7 +4,16 @@ from operator import getitem
 
 import pytest
 
-from rnnx.core.unrolling.kernels.layout import Layout, Piece, Roles, UnwritableError, width_of
+from rnnx.core.unrolling.kernels.layout import (
+    Layout,
+    Part,
+    Piece,
+    Roles,
+    UnwritableError,
+    joined,
+    viewed,
+    width_of,
+)
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 
@@ -43,6 +52,43 @@ def test_a_view_is_columns_of_what_it_shows() -> None:
     end = nodes.call(ATEN.slice.Tensor, last, 1, -2, 9223372036854775807, width=2)
     layout = Layout(Roles([x], [], [], [], [end]), [])
     assert layout.piece(end, 0, 2) == Piece(x, 2 + 4 + 1 + 1)
+
+
+def test_rows_in_another_shape_are_the_same_rows() -> None:
+    nodes = Nodes()
+    x = nodes.rows("x", 12)
+    column = nodes.call(ATEN.select.int, x, 1, -2, width=None)
+    again = nodes.call(ATEN.unsqueeze.default, column, -1, width=1)
+    padded = nodes.call(ATEN.constant_pad_nd.default, x, [-3, -4], width=5)
+    layout = Layout(Roles([x], [], [], [], [again, padded]), [])
+    assert layout.piece(again, 0, 1) == Piece(x, 10)
+    assert layout.piece(padded, 1, 4) == Piece(x, 3 + 1)
+
+
+def test_a_row_as_a_table_is_its_pieces() -> None:
+    """Twelve numbers as three rows of four."""
+    nodes = Nodes()
+    x = nodes.rows("x", 12)
+    table = nodes.call(ATEN.view.default, x, [-1, 3, 4], width=12)
+    table.meta["shape"] = (3, 4)
+    last = nodes.call(ATEN.select.int, table, 1, -1, width=4)
+    middle = nodes.call(getitem, nodes.several(ATEN.unbind.int, table, 1), 1, width=4)
+    across = nodes.call(ATEN.select.int, table, 2, 1, width=3)
+    assert viewed(last) == Piece(x, 8)
+    assert viewed(middle) == Piece(x, 4)
+    assert viewed(across) is None
+    stacked = nodes.call(ATEN.stack.default, [last, middle], 1, width=8)
+    row = nodes.call(ATEN.view.default, stacked, [-1, 8], width=8)
+    assert joined(row) == [Part(last, 0, 4), Part(middle, 4, 4)]
+    mixed = nodes.call(ATEN.stack.default, [last, middle], -1, width=8)
+    assert joined(nodes.call(ATEN.view.default, mixed, [-1, 8], width=8)) == []
+
+
+def test_a_column_that_is_put_back_is_between_zeros() -> None:
+    nodes = Nodes()
+    x = nodes.rows("x", 1)
+    back = nodes.call(ATEN.select_backward.default, x, [2, 5], 1, 3, width=5)
+    assert joined(back) == [Part(0.0, 0, 3), Part(x, 3, 1), Part(0.0, 4, 1)]
 
 
 def test_a_view_that_is_given_is_looked_through_no_further() -> None:

@@ -253,6 +253,13 @@ def viewed(node: fx.Node) -> Piece | None:
         case ATEN.constant_pad_nd.default if max(arguments(node)[1]) <= 0:
             value, (before, *_), *_ = arguments(node)
             start, dimension = -before, 1 if len(arguments(node)[1]) == 2 else 0
+        case ATEN.select.int if _is_table(arguments(node)[0]):
+            table, dimension, place = arguments(node)
+            return _row_of(table, dimension, place)
+        case target if target is getitem and arguments(node)[0].target is ATEN.unbind.int:
+            whole, place = arguments(node)
+            table, dimension = (*arguments(whole), 0)[:2]
+            return _row_of(table, dimension, place)
         case ATEN.select.int:
             value, dimension, column = arguments(node)
             start = _counted(column, value)
@@ -270,6 +277,19 @@ def viewed(node: fx.Node) -> Piece | None:
     return Piece(value, start) if dimension in (1, -1) else None
 
 
+def _is_table(node: fx.Node) -> bool:
+    """Whether a value shows each row as several rows of one width, ``(N, K, W)``."""
+    return node.target in ALIKE and len(node.meta["shape"]) == 2 and is_row(arguments(node)[0])
+
+
+def _row_of(table: fx.Node, dimension: int, place: int) -> Piece | None:
+    """One of the rows of which a value shows each row as several."""
+    if not _is_table(table) or dimension not in (1, -2):
+        return None
+    count, width = table.meta["shape"]
+    return Piece(arguments(table)[0], place % count * width)
+
+
 def joined(node: fx.Node) -> list[Part]:
     """What a value is put together of; nothing of another."""
     values: list[tuple[Any, int]] = []
@@ -278,6 +298,11 @@ def joined(node: fx.Node) -> list[Part]:
         case ATEN.cat.default:
             parts, dimension = (*given, 0)[:2]
             values = [(part, width_of(part)) for part in parts] if dimension in (1, -1) else []
+        case target if target in ALIKE and given[0].target is ATEN.stack.default and is_row(node):
+            parts, dimension = (*arguments(given[0]), 0)[:2]
+            alike = all(is_row(part) and part.meta["shape"] for part in parts)
+            values = [(part, width_of(part)) for part in parts] if alike and dimension in (1, -2) else []
+            dimension = 1
         case ATEN.slice_backward.default:
             gradient, _, dimension, first, _, step = given
             values = _inside(node, gradient, first)
