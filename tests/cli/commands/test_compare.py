@@ -49,6 +49,28 @@ def test_some_runs_some_metrics_and_an_order(compare) -> None:
     assert models(compare("--sort", "seconds").stdout) == ["gru", "lstm"]
 
 
+def test_each_table_has_its_own_metrics_once_the_monitor_first(compare, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "nmt-1", "task=nmt", test={"loss": 2.0, "chrf": 50.0, "bleu": 30.0})
+    write_run(
+        tmp_path / "runs" / "files-1",
+        "task=lm",
+        "data=files",
+        "data.text=x",
+        test={"loss": 1.0, "perplexity": 2.0},
+    )
+    done = compare("gru-1", "nmt-1", "files-1", "--format", "md")
+    heads = [line for line in done.stdout.splitlines() if line.startswith("| model")]
+    assert heads == [
+        f"| model | seeds | {metrics} | parameters | minutes | train tokens/s |"
+        for metrics in ("perplexity ↓ | loss ↓", "bleu ↑ | loss ↓ | chrf ↑", "perplexity ↓ | loss ↓")
+    ]
+
+
+def test_a_metric_that_is_asked_for_twice_is_shown_once(compare) -> None:
+    done = compare("--metric", "loss", "--metric", "test/loss")
+    assert done.stdout.splitlines()[1].split()[:5] == ["model", "seeds", "loss", "↓", "parameters"]
+
+
 def test_every_format_is_whole(compare) -> None:
     assert [row["model"] for row in csv.DictReader(compare("--format", "csv").stdout.splitlines())] == [
         "gru",

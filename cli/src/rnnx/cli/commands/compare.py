@@ -67,13 +67,11 @@ def compare(
     from rnnx.cli.scoreboard import Scoreboard, as_csv, as_latex, as_markdown, as_plain
     from rnnx.core.comparing.comparison import chosen
 
-    wanted = chosen(
-        found, metrics or [m.name for t in found for m in t.metrics if m.name.startswith("test/")]
-    )
+    asked = chosen(found, metrics or ())
     if sort:
         key = sort if sort in ORDERS else chosen(found, [sort])[0]
         found = [one.by(key) for one in found]
-    boards = [Scoreboard.of(one, wanted) for one in found]
+    boards = [Scoreboard.of(one, asked or one.test_metrics) for one in found]
     if format == "table":
         display(Group(*(part for board in boards for part in _shown(board))))
     elif format == "json":

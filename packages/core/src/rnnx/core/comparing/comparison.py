@@ -111,6 +111,17 @@ class Table:
         """The runs of all rows."""
         return [record for row in self.rows for record in row.records]
 
+    @property
+    def test_metrics(self) -> list[str]:
+        """The names of the test's metrics, the task's monitor first.
+
+        Example:
+            >>> metrics = [Metric("test/loss", False), Metric("valid/loss", False)]
+            >>> Table("lm", "toy", metrics, [], []).test_metrics
+            ['test/loss']
+        """
+        return [metric.name for metric in self.metrics if metric.name.startswith("test/")]
+
     def best(self, metric: Metric) -> Row | None:
         """The row with the best mean of a metric; None where no row has a finite one."""
         means = {row.label: mean(scores) for row in self.rows if (scores := row.scores(metric.name))}
@@ -185,7 +196,7 @@ def chosen(tables: Sequence[Table], names: Sequence[str]) -> list[str]:
 
     Args:
         tables: Where they are.
-        names: Of metrics; of those without a split, that of the test.
+        names: Of metrics; of those without a split, that of the test. One that is named twice counts once.
 
     Raises:
         UsageError: no table has such a metric.
@@ -195,7 +206,7 @@ def chosen(tables: Sequence[Table], names: Sequence[str]) -> list[str]:
         ['test/loss']
     """
     known = list(dict.fromkeys(metric.name for table in tables for metric in table.metrics))
-    wanted = [name if "/" in name else f"test/{name}" for name in names]
+    wanted = list(dict.fromkeys(name if "/" in name else f"test/{name}" for name in names))
     if unknown := [name for name in wanted if name not in known]:
         raise UsageError(
             *(
