@@ -69,6 +69,17 @@ def test_a_row_has_means_spreads_and_costs(board: Callable[..., Scoreboard]) -> 
     ]
 
 
+def test_metrics_after_the_first_are_spared_before_costs(board: Callable[..., Scoreboard]) -> None:
+    assert list(board("test/bleu", "valid/bleu", "test/loss").spare.items()) == [
+        *[(5, "parameters"), (6, "minutes"), (7, "train tokens/s")],
+        *[(3, "valid/bleu"), (4, "loss")],
+    ]
+
+
+def test_without_metrics_the_costs_may_be_spared(board: Callable[..., Scoreboard]) -> None:
+    assert board().spare == {2: "parameters", 3: "minutes", 4: "train tokens/s"}
+
+
 def test_notes_name_the_test_and_the_runs_without_a_result(board: Callable[..., Scoreboard]) -> None:
     deviation, difference, chosen, failure = board("test/bleu").notes
     assert deviation == "±: the standard deviation over seeds"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,48 @@ def test_each_table_has_its_own_metrics_once_the_monitor_first(compare, tmp_path
 def test_a_metric_that_is_asked_for_twice_is_shown_once(compare) -> None:
     done = compare("--metric", "loss", "--metric", "test/loss")
     assert done.stdout.splitlines()[1].split()[:5] == ["model", "seeds", "loss", "↓", "parameters"]
+
+
+@pytest.fixture
+def tagged(tmp_path: Path) -> None:
+    """Two runs of ner with long labels and many metrics."""
+    for seed, f1 in (("1", 70.58), ("2", 71.58)):
+        words = ("task=ner", "cell=lstm", f"seed={seed}", "cell.hidden_size=333", "optimizer.lr=0.0125")
+        scores = {"f1": f1, "precision": 75.25, "recall": 65.5, "accuracy": 0.9375, "loss": 0.5}
+        write_run(tmp_path / "runs" / f"ner-{seed}", *words, test=scores)
+    write_run(tmp_path / "runs" / "ner-3", "task=ner", "cell=lstm", test={"f1": 50.0})
+
+
+@pytest.mark.usefixtures("tagged")
+@pytest.mark.parametrize(
+    ("width", "shown", "others"),
+    [
+        (80, ["f1"], "precision, recall, accuracy, loss"),
+        (120, ["f1", "precision", "recall"], "accuracy, loss"),
+    ],
+)
+def test_a_terminal_has_whole_numbers_and_the_names_of_what_it_has_no_room_for(
+    compare, monkeypatch: pytest.MonkeyPatch, width: int, shown: list[str], others: str
+) -> None:
+    for name, value in {"TERM": "xterm", "FORCE_COLOR": "1", "COLUMNS": str(width)}.items():
+        monkeypatch.setenv(name, value)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", compare("ner-1", "ner-2", "ner-3").stdout).splitlines()
+    assert max(map(len, lines)) <= width
+    heads = lines[1].replace(" ↑", "").replace(" ↓", "").split()
+    assert heads == ["model", "seeds", *shown, "parameters", "minutes", "train", "tokens/s"]
+    numbers = {"f1": "71.08 ± 0.71", "precision": "75.25 ± 0.00", "recall": "65.50 ± 0.00"}
+    row = " ".join(lines[2].split())
+    assert row.endswith(f"2 {' '.join(numbers[name] for name in shown)} 4,321 1.5 1,234")
+    text = " ".join(" ".join(lines).split())
+    assert {"cell.hidden_size=333", "optimizer.lr=0.0125"} <= set(text.split())
+    assert f"also there: {others}; --metric NAME shows a metric, --format csv all" in text
+
+
+@pytest.mark.usefixtures("tagged")
+def test_where_there_is_no_terminal_all_columns_are_there(compare) -> None:
+    head = compare("ner-1", "ner-3").stdout.splitlines()[1]
+    assert {"f1", "precision", "recall", "accuracy", "loss", "tokens/s"} < set(head.split())
+    assert "also there" not in compare("ner-1", "ner-3").stdout
 
 
 def test_every_format_is_whole(compare) -> None:

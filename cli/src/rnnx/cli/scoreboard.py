@@ -16,6 +16,8 @@ from rnnx.core.comparing.significance import CORRECTION, LEVEL, TEST, Difference
 if TYPE_CHECKING:
     from rnnx.core.comparing.comparison import Metric, Row, Table
 
+LEADING: Final = ("model", "seeds")
+COSTS: Final = ("parameters", "minutes", "train tokens/s")
 NONE: Final = "no result"
 CHOSEN: Final = (
     "the best was chosen by these scores, which makes p somewhat too small; --baseline NAME tests against a "
@@ -99,7 +101,19 @@ class Scoreboard:
     def headings(self) -> list[str]:
         """Of :meth:`cells`."""
         metrics = [column.title for column in self.columns]
-        return ["model", "seeds", *metrics, "parameters", "minutes", "train tokens/s"]
+        return [*LEADING, *metrics, *COSTS]
+
+    @property
+    def spare(self) -> dict[int, str]:
+        """What a narrow terminal may go without: places of :attr:`headings`, and what the user calls them.
+
+        The last may go first: the metrics from the last to the second, then the costs.
+        """
+        names = [column.metric.name.removeprefix("test/") for column in self.columns]
+        metrics = dict(enumerate(names, len(LEADING)))
+        costs = dict(enumerate(COSTS, len(LEADING) + len(names)))
+        metrics.pop(len(LEADING), None)
+        return costs | metrics
 
     def cells(self, row: Row, best: str = "{}", significant: str = "{} *") -> list[str]:
         """The texts of a row.
@@ -120,7 +134,7 @@ class Scoreboard:
         return [row.label, str(row.seeds), *scores, *self.costs(row)]
 
     def costs(self, row: Row) -> list[str]:
-        """What a row's model and training take, empty if unknown: parameters, minutes, tokens a second."""
+        """What a row's model and training take, as ``COSTS``; empty if unknown."""
         seconds, rate = row.measured("seconds", "fit"), row.measured("throughput", "train_tokens_per_second")
         return [
             "" if row.parameters is None else f"{row.parameters:,}",

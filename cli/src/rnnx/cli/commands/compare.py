@@ -9,7 +9,8 @@ import typer
 from rich.console import Group, RenderableType
 
 from rnnx.cli.arguments import Baseline, Compared, Out
-from rnnx.cli.screen import display, display_json, table
+from rnnx.cli.fitted import Fitted
+from rnnx.cli.screen import display, display_json
 from rnnx.core.errors import UsageError
 from rnnx.core.runs import OUT, find_run, names
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rnnx.cli.scoreboard import Scoreboard
     from rnnx.core.comparing.comparison import Table
 
+ADVICE = "--metric NAME shows a metric, --format csv all"
 ORDERS = ("model", "parameters", "seconds")  # besides metrics
 
 
@@ -83,4 +85,4 @@ def compare(
 
 def _shown(board: Scoreboard) -> list[RenderableType]:
     rows = [board.cells(row) for row in board.table.rows]
-    return [board.title, table(board.headings, rows), *board.notes, ""]
+    return [board.title, Fitted(board.headings, rows, board.spare, ADVICE), *board.notes, ""]
