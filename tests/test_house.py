@@ -226,7 +226,17 @@ def test_nobody_imports_against_the_star() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["core.errors", "core.registry", "core.options", "core.validation", "core.spec", "cli.app"]
+    "module",
+    [
+        *["core.errors", "core.registry", "core.options", "core.validation", "core.spec", "cli.app"],
+        *[
+            "core.aims",
+            "core.history",
+            "core.comparing.record",
+            "core.comparing.comparison",
+            "cli.scoreboard",
+        ],
+    ],
 )
 def test_it_is_imported_without_torch(module: str) -> None:
     loaded = python("-c", f"import sys, rnnx.{module}; print(*sys.modules)").split()

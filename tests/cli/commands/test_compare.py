@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,16 @@ def test_where_there_is_no_terminal_all_columns_are_there(compare) -> None:
     head = compare("ner-1", "ner-3").stdout.splitlines()[1]
     assert {"f1", "precision", "recall", "accuracy", "loss", "tokens/s"} < set(head.split())
     assert "also there" not in compare("ner-1", "ner-3").stdout
+
+
+def test_results_are_read_without_torch(compare) -> None:
+    program = (
+        "import sys; from rnnx.cli.app import app; "
+        "app(['compare'], standalone_mode=False); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("lm on toy")
+    assert not {"torch", "lightning"} & set(done.stdout.split())
 
 
 def test_every_format_is_whole(compare) -> None:

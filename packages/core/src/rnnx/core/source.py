@@ -233,6 +233,30 @@ class Source:
                     return [(self, owner, None), *source.method(parent, name)]
         raise Unreadable(f"{owner.name}.{name}")
 
+    def attribute(self, owner: ast.ClassDef, name: str) -> ast.expr | None:
+        """What the body of a class assigns to a name; None where the body does not bind it.
+
+        Args:
+            owner: A class of this module.
+            name: The attribute.
+
+        Raises:
+            Unreadable: it is bound twice, under a condition, or by anything but an assignment.
+
+        Example:
+            >>> source = Source.of("rnnx.core.errors")
+            >>> ast.unparse(source.attribute(source.binding("UsageError"), "exit_code"))
+            '2'
+        """
+        match [node for node in owner.body if name in _names(node)]:
+            case []:
+                return None
+            case [ast.Assign(targets=[ast.Name()], value=value)]:
+                return value
+            case [ast.AnnAssign(target=ast.Name(), value=value)]:
+                return value
+        raise Unreadable(f"{owner.name}.{name}")
+
     def _without_code(self, base: ast.expr) -> bool:
         """Whether a base is ``object``, ``ABC`` or one of ``typing``'s."""
         match base:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric, SumMetric
 
+from rnnx.core.aims import Aims
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
@@ -92,7 +93,7 @@ class Task(L.LightningModule, ABC):
     @classmethod
     def rises(cls, metric: str) -> bool:
         """Whether a metric of this task is better the higher it is."""
-        return cls.mode == "max" if metric == cls.monitor else metric not in cls.falling
+        return Aims(cls.monitor, cls.mode, cls.falling).rises(metric)
 
     @abstractmethod
     def forward(self, batch: Batch) -> Any:

@@ -25,7 +25,8 @@ from rnnx.core.checkpoints import BEST
 from rnnx.core.ending import Ending
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
-from rnnx.core.history import METRICS, History
+from rnnx.core.history import METRICS
+from rnnx.core.history_logger import History
 from rnnx.core.optimizers import trained
 from rnnx.core.runs import CONFIG, RESULT
 from rnnx.core.tracked import STEP, has_key, tracked

@@ -10,6 +10,7 @@ from functools import cached_property
 from statistics import mean
 from typing import Any, Final, final
 
+from rnnx.core.aims import aims_of
 from rnnx.core.comparing.record import Record
 from rnnx.core.comparing.significance import Difference, differences
 from rnnx.core.errors import UsageError
@@ -279,13 +280,13 @@ def _label(
 
 
 def _metrics(task: str, records: Sequence[Record]) -> list[Metric]:
-    kind = find("task", task).load()
+    aims = aims_of(find("task", task))
 
     def names(split: str) -> Iterator[str]:
         found = dict.fromkeys(name for record in records for name in (record.result or {}).get(split, ()))
-        yield from sorted(found, key=lambda name: name != kind.monitor)
+        yield from sorted(found, key=lambda name: name != aims.monitor)
 
-    return [Metric(f"{split}/{name}", kind.rises(name)) for split in SPLITS for name in names(split)]
+    return [Metric(f"{split}/{name}", aims.rises(name)) for split in SPLITS for name in names(split)]
 
 
 def _tested_against(tables: Sequence[Table], baseline: str) -> list[Table]:
