@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -78,11 +79,17 @@ def test_a_files_task_and_cell_stand_unless_others_are_said(tmp_path: Path) -> N
     [
         (["cell=gru,elmann"], "no such cell 'elmann'; did you mean 'elman'"),
         (["seed=1,two"], "seed: expected an integer"),
+        (
+            ["cell=gru", "task=lm", "optimizer.lr=1,2"],
+            "optimizer.lr: expected a number above 0, got '1,2' (a matrix takes several values of cell, task "
+            "and seed only; `rnnx sweep` searches options)",
+        ),
+        (["cell=gru", "task=lm", "optimizer=adam,sgd"], "(a matrix takes several values of"),
         (["name=mine"], "name: each run is named"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_runs(words: list[str], problem: str) -> None:
-    with pytest.raises(UsageError, match=problem):
+    with pytest.raises(UsageError, match=re.escape(problem)):
         configurations(words)
 
 

@@ -27,6 +27,7 @@ from rnnx.core.sweeps.once import essence, many_processes, once
 from rnnx.core.sweeps.study import Claim, Study, failure, reason
 
 SWEPT: Final = ("task=", "cell=", "seed=")
+ONLY: Final = "a matrix takes several values of cell, task and seed only; `rnnx sweep` searches options"
 
 
 @final
@@ -185,11 +186,22 @@ def configurations(words: Sequence[str]) -> list[Config]:
     configs = []
     for combination in product(*values):
         chosen = [f"{key}={value}" for key, value in zip(said, combination, strict=True)]
-        config = resolve([*others, *chosen])
+        config = _resolved(others, chosen)
         configs.append(replace(config, name=f"{config.task.name}-{config.cell.name}-{config.seed}"))
     if problems := [problem for config in configs for problem in many_processes(config)]:
         raise UsageError(*dict.fromkeys(problems))
     return configs
+
+
+def _resolved(others: Sequence[str], chosen: Sequence[str]) -> Config:
+    """A configuration; where several values are refused of what takes one, that is told."""
+    try:
+        return resolve([*others, *chosen])
+    except UsageError as error:
+        pairs = [word.partition("=") for word in others]
+        several = {key for key, _, text in pairs if len(between_commas(text)) > 1}
+        told = (f"{one} ({ONLY})" if one.partition(":")[0] in several else one for one in error.problems)
+        raise UsageError(*told) from None
 
 
 def _values(key: str, text: str) -> list[str]:
