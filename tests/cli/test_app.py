@@ -26,12 +26,12 @@ def test_the_console_script_is_the_command():
 
 
 def test_what_was_typed_wrong_is_told_all_at_once(rnnx):
-    words = "cell=gruu task=nmt net.layers=two data=toy data.sise=3 net.skip=resid trainer.max_epoch=2 sed=1"
+    words = "cell=gruu task=nmt net.layers=two data=toy data.trian=3 net.skip=resid trainer.max_epoch=2 sed=1"
     done = rnnx("run", *words.split())
     assert (done.returncode, done.stdout) == (2, "")
     assert sorted(done.stderr.splitlines()) == [
         f"rnnx: cell: no such cell 'gruu'; did you mean 'gru'? (cells: {CELLS})",
-        "rnnx: data.sise: no such option of data 'toy'",
+        "rnnx: data.trian: no such option of data 'toy'; did you mean 'train'?",
         "rnnx: net.layers: expected an integer of at least 1, got 'two'",
         "rnnx: net.skip: 'resid' is not one of none, residual, dense, highway; did you mean 'residual'?",
         "rnnx: no such key 'sed'; did you mean 'seed'?",

@@ -81,6 +81,8 @@ def test_an_unknown_name_is_told_with_the_closest_and_all_there_are(install: Ins
     with pytest.raises(UsageError) as unknown:
         find("cell", "gruu")
     assert str(unknown.value) == "cell: no such cell 'gruu'; did you mean 'gru'? (cells: elman, gru, lstm)"
+    with pytest.raises(UsageError, match=r"no such cell 'GRU'; did you mean 'gru'\?"):
+        find("cell", "GRU")
     with pytest.raises(UsageError) as unlike:
         find("cell", "transformer")
     assert str(unlike.value) == "cell: no such cell 'transformer' (cells: elman, gru, lstm)"

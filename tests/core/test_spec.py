@@ -279,10 +279,19 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
         ("seed=1.5", "seed: expected an integer from 0 to 4294967295, got 1.5"),
         ("seed=-1", "seed: expected an integer from 0 to 4294967295, got -1"),
         ("seed=4294967296", "seed: expected an integer from 0 to 4294967295, got 4294967296"),
-        ("gru", "'gru': expected KEY=VALUE or the path of a YAML file, and there is no such file"),
+        (
+            "gru",
+            "'gru': expected KEY=VALUE or the path of a YAML file, and there is no such file; "
+            "did you mean 'cell=gru'?",
+        ),
+        (
+            "GRU",
+            "'GRU': expected KEY=VALUE or the path of a YAML file, and there is no such file; "
+            "did you mean 'cell=gru'?",
+        ),
         (".", "'.': expected KEY=VALUE or the path of a YAML file, and that is a folder"),
         ("a/b=3", "'a/b=3': expected KEY=VALUE or the path of a YAML file, and there is no such file"),
-        ("schedule.rate=3", "schedule.rate: no such option of schedule 'constant'"),
+        ("schedule.rate=3", "schedule.rate: no such option of schedule 'constant' (options: none)"),
         ("out=\udcff", "'out=\\udcff': expected text in UTF-8"),
     ],
 )
@@ -371,7 +380,7 @@ def test_another_cell_takes_what_it_knows_of_a_saved_configuration_and_says_what
 
 def test_what_is_typed_with_or_after_the_name_is_never_left_out() -> None:
     resolve([]).dump(Path("config.yaml"))
-    wrong = ("cell.reset: no such option of cell 'lstm'",)
+    wrong = ("cell.reset: no such option of cell 'lstm' (options: hidden_size, peephole, activation)",)
     assert problems("config.yaml", "cell=lstm", "cell.reset=after") == wrong
     assert problems("config.yaml", "cell.reset=after", "cell=lstm") == wrong
     assert problems("cell.reset=after", "cell=lstm") == wrong

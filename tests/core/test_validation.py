@@ -144,7 +144,7 @@ def test_all_problems_come_at_once_each_by_its_option() -> None:
         {
             "hiden_size": "data.hiden_size: no such option of data 'files'; did you mean 'hidden_size'?",
             "reset": "data.reset: expected true or false, got 'maybe'",
-            "colour": "data.colour: no such option of data 'files'",
+            "colour": "data.colour: no such option of data 'files' (options: hidden_size, train, reset)",
             "train": "data.train: option of data 'files' is required",
         },
     )
@@ -205,3 +205,13 @@ def test_a_value_typed_as_yaml_writes_it_is_that_value(values: list[Any]) -> Non
 def test_any_text_can_be_typed_for_a_text_unless_it_is_in_quotes(text: str) -> None:
     if not text.startswith(("'", '"')):
         assert validate("", "it", options(Option("x", str)), {"x": Word(text)}) == ({"x": text}, {})
+
+
+def test_of_an_option_like_none_ten_of_those_there_are_are_named() -> None:
+    def told(count: int) -> str:
+        options = {f"size_{number}": Option(f"size_{number}", int, 1) for number in range(count)}
+        return validate("net", "net", options, {"colour": 1})[1]["colour"]
+
+    ten = ", ".join(f"size_{number}" for number in range(10))
+    assert told(10) == f"net.colour: no such option of net (options: {ten})"
+    assert told(12) == f"net.colour: no such option of net (options: {ten} and 2 more)"

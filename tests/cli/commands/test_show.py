@@ -73,6 +73,9 @@ def test_what_there_is_one_of_needs_no_name(kind):
     ("kind", "name", "problem"),
     [
         ("cel", "gru", "no such kind 'cel'; did you mean 'cell'?"),
+        ("lstm", None, "no such kind 'lstm'; did you mean `rnnx show cell lstm`?"),
+        ("ngram", None, "no such kind 'ngram'; did you mean `rnnx show baseline ngram`?"),
+        ("data", "nmt", "data: 'nmt' is a task; expected one of nmt.files, nmt.hub, nmt.toy"),
         ("cell", "gruu", "cell: no such cell 'gruu'; did you mean 'gru'?"),
         ("cell", None, f"cell: expected a name, one of {CELLS}"),
         ("data", "toyy", "data: no such data 'toyy'; did you mean 'toy'?"),

@@ -87,7 +87,8 @@ def test_the_upper_end_of_a_range_is_checked_too() -> None:
 
 def test_an_option_is_checked_with_each_component() -> None:
     assert problems("cell=lstm,gru", "cell.forget_bias=0,1") == (
-        "cell.forget_bias: no such option of cell 'gru'",
+        "cell.forget_bias: no such option of cell 'gru' "
+        "(options: hidden_size, reset, update_bias, layer_norm)",
     )
 
 

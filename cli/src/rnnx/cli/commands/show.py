@@ -86,7 +86,9 @@ def describe(kind: str, name: str | None) -> list[Description]:
         RunError: it cannot be read.
     """
     if kind not in KINDS:
-        raise UsageError(f"no such kind {kind!r}{suggestion(kind, KINDS)} (kinds: {', '.join(KINDS)})")
+        meant = [f"`rnnx show {one} {kind}`" for one in GROUPS if kind in {p.short for p in plugins(one)}]
+        hint = f"; did you mean {' or '.join(meant)}?" if meant else suggestion(kind, KINDS)
+        raise UsageError(f"no such kind {kind!r}{hint} (kinds: {', '.join(KINDS)})")
     if kind in UNNAMED:
         if name is not None:
             raise UsageError(f"{kind}: there is only one, so it takes no name; got {name!r}")
@@ -131,6 +133,8 @@ def _named(kind: str, name: str) -> list[Plugin]:
     if kind in PER_TASK and "." not in name:
         tasks = [plugin.task for plugin in plugins(kind) if plugin.short == name]
         if not tasks:
+            if own := [plugin.name for plugin in plugins(kind) if plugin.task == name]:
+                raise UsageError(f"{kind}: {name!r} is a task; expected one of {', '.join(own)}")
             hint = suggestion(name, {plugin.short for plugin in plugins(kind)})
             raise UsageError(f"{kind}: no such {kind} {name!r}{hint} (there are: {', '.join(choices(kind))})")
         return [find(kind, name, task) for task in tasks]

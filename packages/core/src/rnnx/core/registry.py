@@ -155,14 +155,19 @@ def trouble(plugin: Plugin) -> str | None:
 def suggestion(name: str, choices: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the closest choice, or nothing if none is close.
 
+    Capitals make no difference.
+
     Example:
         >>> suggestion("hiden_size", ["hidden_size", "reset"])
         "; did you mean 'hidden_size'?"
         >>> suggestion("xyz", ["hidden_size", "reset"])
         ''
+        >>> suggestion("LSTM", ["gru", "lstm"])
+        "; did you mean 'lstm'?"
     """
-    close = difflib.get_close_matches(name, list(choices), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    known = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    return f"; did you mean {known[close[0]]!r}?" if close else ""
 
 
 def split(kind: str, name: str) -> tuple[str | None, str]:

@@ -15,7 +15,7 @@ from rnnx.core.bounds import Seed
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.files import write_text
 from rnnx.core.options import Option, Options, options_of
-from rnnx.core.registry import PER_TASK, find, split, suggestion
+from rnnx.core.registry import PER_TASK, find, plugins, split, suggestion
 from rnnx.core.runs import OUT
 from rnnx.core.validation import Word, validate
 from rnnx.core.yaml import yaml
@@ -252,7 +252,13 @@ class _Resolution:
         """The keys and values of a YAML file."""
         if not os.path.isfile(word):  # noqa: PTH113 - False for what no file can be called
             what = "that is a folder" if os.path.isdir(word) else "there is no such file"  # noqa: PTH112
-            self.problems.append(f"{word!r}: expected KEY=VALUE or the path of a YAML file, and {what}")
+            meant = [
+                f"{kind}={word.lower()}"
+                for kind in ("cell", "task")
+                if word.lower() in {plugin.name for plugin in plugins(kind)}
+            ]
+            hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+            self.problems.append(f"{word!r}: expected KEY=VALUE or the path of a YAML file, and {what}{hint}")
             return
         path = Path(word)
         content, lines = _read(path)

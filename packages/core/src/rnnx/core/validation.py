@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from rnnx.core.kinds import shown
 from rnnx.core.options import Options
@@ -15,6 +15,8 @@ from rnnx.core.yaml import yaml
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+LISTED: Final = 10  # options in one sentence
 
 
 @final
@@ -131,10 +133,17 @@ def _key(section: str, name: str) -> str:
     return f"{section}.{name}" if section else name
 
 
+def _listed(options: Options) -> str:
+    """The options there are, as the end of a sentence."""
+    names = [*options][:LISTED]
+    more = f" and {len(options) - LISTED} more" if len(options) > LISTED else ""
+    return f" (options: {', '.join(names) or 'none'}{more})"
+
+
 def _problem(section: str, label: str, options: Options, name: str, given: Any) -> str:
     key, value = _key(section, name), _value(given)
     if name not in options:
-        return f"{key}: no such option of {label}{suggestion(name, options)}"
+        return f"{key}: no such option of {label}{suggestion(name, options) or _listed(options)}"
     option = options[name]
     if given == Word(""):
         return f"{key}: expected {option.expected}, got nothing"
