@@ -7,6 +7,7 @@ PYTHON ?= python3 python3.13 python3.12 python3.11
 
 DISTRIBUTIONS = packages/core packages/cells packages/tasks cli
 STAMP         = $(VENV)/.installed
+TOOLS         = $(VENV)/.tools
 
 # the first of PYTHON that is new enough and can make an environment
 SUITABLE = $(firstword $(foreach python,$(PYTHON),$(shell $(python) -c \
@@ -19,7 +20,7 @@ PIP      = $(VENV)/bin/python -m pip --disable-pip-version-check install -qq --c
 
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: install run bench test test-slow test-browser kernels fuzz docs lint format
+.PHONY: install tools run bench test test-slow test-browser kernels fuzz docs lint format
 
 install: $(STAMP)
 
@@ -27,10 +28,16 @@ $(STAMP): constraints.txt pyproject.toml $(DISTRIBUTIONS:=/pyproject.toml)
 	$(if $(SUITABLE),,$(error rnnx needs Python 3.11 or newer with its venv module, and none of "$(PYTHON)" is one; name yours: make PYTHON=/path/to/python))
 	@echo "install: environment $(VENV)"
 	@$(SUITABLE) -m venv $(VENV)
+	@$(PIP) $(call GROUP,build)
+	@echo "install: rnnx and its libraries (a minute or more)"
+	@$(PIP) --no-build-isolation $(DISTRIBUTIONS:%=--editable %) --editable 'packages/core[testing]'
+	@touch $@
+
+tools: $(TOOLS)
+
+$(TOOLS): $(STAMP)
 	@echo "install: development tools"
 	@$(PIP) $(call GROUP,dev)
-	@echo "install: rnnx and its libraries (a minute or more)"
-	@$(PIP) --no-build-isolation $(DISTRIBUTIONS:%=--editable %)
 	@touch $@
 
 run: install
@@ -45,27 +52,27 @@ test: kernels
 test-slow: kernels
 	@$(VENV)/bin/python -m pytest -m "slow and not browser" $(ARGS)
 
-test-browser: install
+test-browser: tools
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m browser $(ARGS)
 
 # what compiles for GPUs, which torch brings with it where there is one
-kernels: install
+kernels: tools
 	@$(PIP) $(call GROUP,kernels)
 
-fuzz: install
+fuzz: tools
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz $(ARGS)
 
-docs: install
+docs: tools
 	@$(PIP) $(call GROUP,docs)
 	@NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(VENV)/bin/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
 	@echo "docs: site/index.html"
 
-lint: install
+lint: tools
 	@$(VENV)/bin/ruff check --quiet
 	@$(VENV)/bin/ruff format --check --quiet
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports --no-cache --no-logo
 
-format: install
+format: tools
 	@$(VENV)/bin/ruff check --quiet --fix
 	@$(VENV)/bin/ruff format --quiet
