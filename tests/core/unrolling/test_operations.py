@@ -8,7 +8,16 @@ import pytest
 import torch
 from torch import Tensor, fx
 
-from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view, writing_into, written
+from rnnx.core.unrolling.operations import (
+    ATEN,
+    by_rows,
+    draws,
+    fused,
+    is_view,
+    overwritten,
+    without_writing,
+    writing_into,
+)
 
 ROW = {"by_rows": True, "shape": (3,), "dtype": torch.float64}
 
@@ -38,15 +47,15 @@ def graph_of(operation: Any, *args: Any, count: int = 1, **kwargs: Any) -> tuple
 )
 def test_what_an_operation_does(operation: Any, args: tuple[Any, ...], facts: tuple[bool, ...]) -> None:
     _, node = graph_of(operation, *args)
-    assert (is_view(node), bool(written(node)), draws(node)) == facts
+    assert (is_view(node), bool(overwritten(node)), draws(node)) == facts
 
 
 def test_what_is_written_over_may_be_any_argument() -> None:
     graph = fx.Graph()
     one, other, out = (graph.placeholder(name) for name in ("one", "other", "out"))
-    assert written(graph.call_function(ATEN.add.out, (one, other), {"out": out})) == [out]
-    assert written(graph.call_function(ATEN._foreach_mul_.Scalar, ([one, other], 2.0))) == [one, other]
-    assert written(graph.call_function(ATEN.copy_.default, (one, other))) == [one]
+    assert overwritten(graph.call_function(ATEN.add.out, (one, other), {"out": out})) == [out]
+    assert overwritten(graph.call_function(ATEN._foreach_mul_.Scalar, ([one, other], 2.0))) == [one, other]
+    assert overwritten(graph.call_function(ATEN.copy_.default, (one, other))) == [one]
 
 
 def test_a_part_of_a_view_is_a_view_and_a_part_of_a_result_is_none() -> None:
@@ -305,3 +314,44 @@ def with_a_factor(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:
 def test_other_sums_stay_as_they_are(build: Callable[[fx.Graph, list[fx.Node]], fx.Node]) -> None:
     before = targets(total(build, 3))
     assert targets(fused(total(build, 3))) == before
+
+
+@pytest.mark.parametrize(
+    ("operation", "pure"),
+    [
+        (ATEN.add_.Tensor, ATEN.add.Tensor),
+        (ATEN.masked_fill_.Scalar, ATEN.masked_fill.Scalar),
+        (ATEN.copy_.default, ATEN.copy.default),
+        (ATEN.add.Tensor, None),
+        (ATEN.bernoulli_.float, None),  # whose draws would be others
+        (torch.ops.prims.copy_to.default, None),
+    ],
+    ids=str,
+)
+def test_what_writes_over_its_first_argument_has_a_like_that_does_not(operation: Any, pure: Any) -> None:
+    assert without_writing(operation) is pure
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [(ATEN.t.default,), (ATEN.permute.default, [1, 0]), (ATEN.transpose.int, 0, 1)],
+    ids=["t", "permute", "transpose"],
+)
+def test_a_matrix_times_columns_is_rows_times_a_matrix(turn: tuple[Any, ...]) -> None:
+    def turned(graph: fx.Graph, node: fx.Node, rows: bool, shape: tuple[int, ...]) -> fx.Node:
+        made = graph.call_function(turn[0], (node, *turn[1:]))
+        made.meta = {"by_rows": rows, "shape": shape, "dtype": torch.double}
+        return made
+
+    graph = fx.Graph()
+    h, w = graph.placeholder("h"), graph.placeholder("w")
+    h.meta = {"by_rows": True, "shape": (3,), "dtype": torch.double}
+    w.meta = {"by_rows": False, "shape": (4, 3), "dtype": torch.double}
+    product = graph.call_function(ATEN.mm.default, (w, turned(graph, h, False, (3, 2))))
+    product.meta = {"by_rows": False, "shape": (4, 2), "dtype": torch.double}
+    graph.output([turned(graph, product, True, (4,))])
+    by_rows(graph)
+    assert targets(graph) == [ATEN.t.default, ATEN.mm.default]
+    rows, matrix = torch.randn(2, 3, dtype=torch.double), torch.randn(4, 3, dtype=torch.double)
+    (found,) = fx.GraphModule({}, graph)(rows, matrix)
+    torch.testing.assert_close(found, (matrix @ rows.T).T)

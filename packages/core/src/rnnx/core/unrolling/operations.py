@@ -50,7 +50,7 @@ FACTORS: Final[dict[Any, str]] = {
 }  # by which those take the product
 
 
-def written(node: fx.Node) -> list[fx.Node]:
+def overwritten(node: fx.Node) -> list[fx.Node]:
     """What an operation writes over, of what it is given."""
     if not isinstance(node.target, torch._ops.OpOverload) or not node.target._schema.is_mutable:
         return []

@@ -11,6 +11,10 @@ The operations of a step and of its gradients are sorted:
 * *backward*: what leads from the gradient at the state after a step to that before it, step by step;
 * *late*: every other gradient, of the parameters above all, once for many steps.
 
+So of Elman's step, ``h' = tanh(z + h U.T)``: constant is ``U.T``; forward are the product with ``h``, the sum
+and the tanh, which keep ``h'``; backward are ``d = g (1 - h' h')``, of the gradient ``g`` at ``h'``, which is
+handed on, and ``d U``, the gradient at ``h``; late is ``d.T h``, one product for all steps.
+
 So the gradient of a matrix is one product with the rows of many steps, as in cuDNN's kernels, for any cell
 that is a function of its row and its parameters; and of one whose gates need no past, the memory alone goes
 along time. No length or number of rows is met anew, and no compiler is needed; where there is one, what goes

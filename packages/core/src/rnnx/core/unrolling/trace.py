@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.operations import ATEN, by_rows, draws, is_view, without_writing, written
+from rnnx.core.unrolling.operations import ATEN, by_rows, draws, is_view, overwritten, without_writing
 from rnnx.core.unrolling.substitution import called_with, contents, copies_of, named_tensors
 
 ROWS = (2, 3)  # with which a step is recorded
@@ -302,7 +302,7 @@ def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:
 def _check(nodes: Iterable[fx.Node]) -> None:
     """Refuses an operation that writes over what another one reads, and draws that nobody reads."""
     for node in nodes:
-        for target in written(node):
+        for target in overwritten(node):
             while is_view(target) and len(target.users) == 1:
                 target = target.all_input_nodes[0]
             if len(target.users) > 1 or target.op == "placeholder":
