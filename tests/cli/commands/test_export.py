@@ -37,5 +37,5 @@ def test_onnx_may_be_said_instead_of_named(
     path = tmp_path / "encoder"
     done = rnnx("export", "it's small", str(path), "--format", "onnx")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{path}: equal to the model within ")
+    assert done.stdout.startswith(f"{path}: states of inputs and lengths, equal to the model's within ")
     assert done.stderr == ""

@@ -39,7 +39,8 @@ def export(
         from rnnx.core.exporting import onnx_file
 
         difference = onnx_file.write(model, path)
-        typer.echo(f"{path}: equal to the model within {difference:.1g}")
+        made = model.task.graph().output
+        typer.echo(f"{path}: {made} of inputs and lengths, equal to the model's within {difference:.1g}")
     else:
         from rnnx.core.exporting import exported
 
