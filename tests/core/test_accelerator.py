@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 
-from rnnx.core.accelerator import accelerator
+from rnnx.core.accelerator import accelerator, accelerators
 from rnnx.core.experiment import Experiment
 
 
@@ -15,6 +16,22 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch, there:
     assert accelerator("auto") == meant
     assert accelerator("cpu") == "cpu"
     assert accelerator("tpu") == "tpu"
+
+
+@pytest.mark.parametrize(
+    ("cuda", "apple", "there"),
+    [
+        (False, False, ["cpu"]),
+        (True, False, ["cpu", "gpu", "cuda"]),
+        (False, True, ["cpu", "gpu"]),
+    ],
+)
+def test_what_a_machine_has(
+    monkeypatch: pytest.MonkeyPatch, cuda: bool, apple: bool, there: list[str]
+) -> None:
+    monkeypatch.setattr(CUDAAccelerator, "is_available", lambda: cuda)
+    monkeypatch.setattr(MPSAccelerator, "is_available", lambda: apple)
+    assert accelerators() == there
 
 
 def test_a_run_where_apples_is_there_trains_on_the_cpu(

@@ -152,3 +152,78 @@ def test_what_a_cpu_cannot_do_is_refused() -> None:
 @pytest.mark.parametrize("precision", ["32-true", "64-true", "bf16-mixed"])
 def test_what_a_cpu_can_do_is_not(precision: str) -> None:
     Trainer(accelerator="cpu", precision=precision).check()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"max_epochs": 0}, "trainer.max_epochs: expected at least 1, or -1 for no limit, got 0, "),
+        ({"max_steps": 0}, "trainer.max_steps: expected at least 1, or -1 for no limit, got 0, "),
+        ({"limit_train_batches": 0}, "trainer.limit_train_batches: expected at least one batch, "),
+        ({"limit_train_batches": 0.0}, "trainer.limit_train_batches: expected at least one batch, "),
+        ({"max_time": "1h"}, "trainer.max_time: expected more than no time, as DD:HH:MM:SS, "),
+        ({"max_time": "01:30:00"}, "trainer.max_time: "),
+        ({"max_time": "00:00:00:00"}, "trainer.max_time: "),
+        ({"accelerator": "tpu"}, "trainer.accelerator: expected one that this machine has (cpu"),
+        ({"strategy": "dpp"}, "trainer.strategy: expected auto or a strategy of Lightning's, "),
+        ({"strategy": "fsdp"}, "trainer: The strategy `fsdp` requires a GPU accelerator"),
+    ],
+)
+def test_what_would_end_within_lightning_is_refused(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        Trainer(**{"accelerator": "cpu"} | options).check()
+    (sentence,) = refused.value.problems
+    assert sentence.startswith(problem)
+    assert "\n" not in sentence
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(UsageError) as refused:
+        Trainer(accelerator="tpu", max_epochs=0, max_time="soon").check()
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == [
+        "trainer.max_epochs",
+        "trainer.max_time",
+        "trainer.accelerator",
+    ]
+
+
+def test_looking_changes_nothing_for_others() -> None:
+    Trainer(accelerator="cpu", deterministic=True, detect_anomaly=True, max_time="00:00:00:01").check()
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"val_check_interval": 9}, "trainer.val_check_interval: expected at most the 8 batches "),
+        (
+            {"val_check_interval": 4, "limit_train_batches": 3},
+            "trainer.val_check_interval: .* 3 batches ",
+        ),
+        (
+            {"val_check_interval": 5, "limit_train_batches": 0.5},
+            "trainer.val_check_interval: .* 4 batches ",
+        ),
+        ({"limit_train_batches": 0.1}, "trainer.limit_train_batches: .* at least one of 8, got 0.1$"),
+        ({"limit_val_batches": 0.1}, "trainer.limit_val_batches: .* at least one of 4, got 0.1$"),
+        ({"limit_test_batches": 0.1}, "trainer.limit_test_batches: .* at least one of 2, got 0.1$"),
+    ],
+)
+def test_numbers_that_the_data_does_not_have_are_refused(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UsageError, match=f"^{problem}"):
+        Trainer(**options).check_batches(8, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "valid"),
+    [
+        ({"val_check_interval": 8}, 4),
+        ({"val_check_interval": 0.01}, 4),
+        ({"val_check_interval": 9, "limit_val_batches": 0}, 4),
+        ({"val_check_interval": 9}, 0),
+        ({"limit_train_batches": 0.125, "limit_val_batches": 0.25, "limit_test_batches": 0.5}, 4),
+        ({"limit_train_batches": 100, "limit_val_batches": 100, "limit_test_batches": 0}, 4),
+    ],
+)
+def test_numbers_that_the_data_has_are_not(options: dict[str, Any], valid: int) -> None:
+    Trainer(**options).check_batches(8, valid, 2)

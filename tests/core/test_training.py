@@ -66,6 +66,24 @@ def test_a_run_that_cannot_be_tracked_leaves_no_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "trainer.accelerator=tpu",
+        "trainer.max_time=1h",
+        "trainer.max_epochs=0",
+        "trainer.val_check_interval=5",
+        "trainer.limit_test_batches=0.5",
+        "trainer.strategy=foo",
+    ],
+)
+def test_a_run_that_cannot_be_trained_leaves_no_folder(tmp_path: Path, wrong: str) -> None:
+    """An epoch has four batches, a test has one."""
+    with pytest.raises(UsageError, match=f"^{wrong.partition('=')[0]}: "):
+        Experiment.from_words(*SMALL, "logger=none", "name=mine", f"out={tmp_path}", wrong).run()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_samples_are_from_all_over_the_test(tmp_path: Path) -> None:
     """Ten of a class, then ten of the other, in batches of three: of each four one."""
     lines = [f"{name}{number}\t{name}\n" for name in ("bad", "good") for number in range(10)]

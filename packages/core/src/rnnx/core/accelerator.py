@@ -20,3 +20,17 @@ def accelerator(said: str) -> str:
     if said != "auto":
         return said
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def accelerators() -> list[str]:
+    """The accelerators that this machine has, by Lightning's names; ``gpu`` is CUDA's or Apple's.
+
+    Example:
+        >>> "cpu" in accelerators()
+        True
+    """
+    from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator, XLAAccelerator
+
+    cuda, apple = CUDAAccelerator.is_available(), MPSAccelerator.is_available()
+    there = {"cpu": True, "gpu": cuda or apple, "cuda": cuda, "tpu": XLAAccelerator.is_available()}
+    return [name for name, is_there in there.items() if is_there]

@@ -19,6 +19,7 @@ from torch import Tensor, distributed, nn
 
 from rnnx.core.accelerator import accelerator
 from rnnx.core.errors import RunError, UsageError
+from rnnx.core.trainer import Trainer
 
 T = TypeVar("T")
 
@@ -58,12 +59,20 @@ def joined(trainer: Mapping[str, Any]) -> Iterator[None]:
     line and go on from here. They stay together until the program ends.
 
     Args:
-        trainer: The section ``trainer``; of it ``accelerator``, ``devices``, ``num_nodes`` and ``strategy``.
+        trainer: The section ``trainer``; of it ``accelerator``, ``devices``, ``num_nodes`` and ``strategy``,
+            and all is checked.
 
     Raises:
-        UsageError: such processes cannot be; or others have been started than the section asks for.
+        UsageError: as :meth:`~rnnx.core.trainer.Trainer.check`; such processes cannot be; or others have been
+            started than the section asks for.
         RunError: another process ended in the middle of the work.
     """
+    try:
+        Trainer(**trainer).check()
+    except UsageError as refused:
+        if leads():
+            raise
+        raise SystemExit(refused.exit_code) from None
     try:
         said = {name: trainer[name] for name in ("devices", "num_nodes", "strategy")}
         fabric = Fabric(accelerator=accelerator(trainer["accelerator"]), **said)
@@ -71,7 +80,7 @@ def joined(trainer: Mapping[str, Any]) -> Iterator[None]:
         with _following():
             fabric.launch()
     except (MisconfigurationException, ImportError, TypeError, ValueError) as error:
-        raise UsageError(f"trainer: {error}") from error
+        raise UsageError(f"trainer: {' '.join(str(error).split())}") from error
     for environment in (TorchElasticEnvironment, SLURMEnvironment):
         if environment.detect() and environment().world_size() != fabric.world_size:
             problem = UsageError(

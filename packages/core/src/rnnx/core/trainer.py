@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, Final, Literal, final
 
-from rnnx.core.accelerator import accelerator
+from rnnx.core.accelerator import accelerator, accelerators
 from rnnx.core.bounds import Count, Fraction, Limit, NonNegative, Positive, Share
 from rnnx.core.errors import UsageError
+from rnnx.core.quiet import quiet
+from rnnx.core.registry import suggestion
 
 if TYPE_CHECKING:
     import lightning as L
     from lightning.pytorch.loggers import Logger
+
+TIME: Final = r"\d+:\d\d:\d\d:\d\d"  # as Lightning reads it
 
 
 @final
@@ -69,11 +75,110 @@ class Trainer:
         self._arguments = {name: value for name, value in locals().items() if name != "self"}
 
     def check(self) -> None:
-        """Sees to it that the machine can do what is asked for; Lightning would do something else in silence.
+        """Sees to it that there is something to train, and that the machine can do what is asked for.
+
+        Lightning would end in the middle of the run, or do something else in silence. What it refuses by
+        itself is found by making its trainer, of which nothing is kept.
 
         Raises:
-            UsageError: it cannot.
+            UsageError: there is not, or it cannot.
         """
+        problems = [*self._lengths(), *self._places()]
+        if problems:
+            raise UsageError(*problems)
+        self._check_precision()
+        from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+        lasting = Trainer(**self._arguments | {"deterministic": False, "detect_anomaly": False})
+        try:
+            with quiet(), warnings.catch_warnings(action="ignore"):
+                lasting.build(Path(), [], [])
+        except (MisconfigurationException, ImportError, RuntimeError, TypeError, ValueError) as error:
+            raise UsageError(f"trainer: {' '.join(str(error).split())}") from error
+
+    def check_batches(self, train: int, valid: int, test: int) -> None:
+        """Sees to it that the options that count batches suit the data.
+
+        Args:
+            train: Batches of a training epoch.
+            valid: Batches of a validation.
+            test: Batches of a test.
+
+        Raises:
+            UsageError: a fraction of the batches is less than one; or a validation would come after more
+                batches than an epoch has.
+
+        Example:
+            >>> try:
+            ...     Trainer(val_check_interval=1000).check_batches(40, 5, 5)
+            ... except UsageError as error:
+            ...     print(str(error).partition(";")[0])
+            trainer.val_check_interval: expected at most the 40 batches of a training epoch, got 1000
+        """
+        problems = []
+        for split, batches in {"train": train, "val": valid, "test": test}.items():
+            name = f"limit_{split}_batches"
+            limit = self._arguments[name]
+            if isinstance(limit, float) and 0 < limit * batches < 1:
+                problems.append(
+                    f"trainer.{name}: expected a number of batches, or a fraction that leaves at least one "
+                    f"of {batches}, got {limit}"
+                )
+        limit, interval = self._arguments["limit_train_batches"], self._arguments["val_check_interval"]
+        epoch = min(limit, train) if isinstance(limit, int) else int(limit * train)
+        validated = valid and self._arguments["limit_val_batches"]
+        if validated and not problems and isinstance(interval, int) and interval > epoch:
+            problems.append(
+                f"trainer.val_check_interval: expected at most the {epoch} batches of a training epoch, got "
+                f"{interval}; 1.0 validates after each epoch"
+            )
+        if problems:
+            raise UsageError(*problems)
+
+    def _lengths(self) -> list[str]:
+        """What is wrong with how long it trains."""
+        how = {
+            "max_epochs": "expected at least 1, or -1 for no limit",
+            "max_steps": "expected at least 1, or -1 for no limit",
+            "limit_train_batches": "expected at least one batch, or a fraction above 0",
+        }
+        problems = [
+            f"trainer.{name}: {expected}, got {self._arguments[name]}, which trains nothing; rnnx run "
+            "--dry-run shows a model without training it"
+            for name, expected in how.items()
+            if self._arguments[name] == 0
+        ]
+        most = self._arguments["max_time"]
+        if most is not None and not (re.fullmatch(TIME, most.strip()) and re.search("[1-9]", most)):
+            problems.append(
+                "trainer.max_time: expected more than no time, as DD:HH:MM:SS, such as 00:01:30:00 for 90 "
+                f"minutes, got {most!r}"
+            )
+        return problems
+
+    def _places(self) -> list[str]:
+        """What is wrong with where it trains."""
+        from lightning.fabric.strategies import STRATEGY_REGISTRY
+        from lightning.pytorch.strategies import StrategyRegistry
+
+        problems = []
+        asked, there = accelerator(self._arguments["accelerator"]), accelerators()
+        if asked not in there:
+            problems.append(
+                f"trainer.accelerator: expected one that this machine has ({', '.join(there)}), got {asked}; "
+                "auto takes the best of them"
+            )
+        strategy = self._arguments["strategy"]
+        known = {"auto", *StrategyRegistry.available_strategies()}
+        known &= {"auto", *STRATEGY_REGISTRY.available_strategies()}
+        if strategy not in known:
+            problems.append(
+                "trainer.strategy: expected auto or a strategy of Lightning's, such as ddp or fsdp, got "
+                f"{strategy!r}{suggestion(strategy, sorted(known))}"
+            )
+        return problems
+
+    def _check_precision(self) -> None:
         import torch
 
         precision, chosen = self._arguments["precision"], accelerator(self._arguments["accelerator"])

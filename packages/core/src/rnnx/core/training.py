@@ -75,7 +75,8 @@ class Training:
             checkpoint: From which the training goes on; None for one that begins.
 
         Raises:
-            UsageError: the run cannot be tracked, or shared by the processes; its folder is removed if new.
+            UsageError: the run cannot be tracked, or shared by the processes, or the trainer's options do not
+                suit the number of batches; its folder is removed if new.
             Interrupted: a signal came.
         """
         with _going_on_later(self.folder):
@@ -92,6 +93,7 @@ class Training:
                     data.loader("valid"),
                     data.loader("test"),
                 )
+                plan.check_batches(len(place), len(valid_loader), len(test_loader))
                 loggers = tracker.begin(self.folder, config, metric, task.mode) if processes.leads() else []
             except UsageError:
                 if checkpoint is None and processes.leads():
