@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -130,6 +131,10 @@ def test_there_is_one_run_and_all_is_said_once(tmp_path: Path, alone: dict[str, 
     assert out.count("use it") == 1
     (run,) = tmp_path.iterdir()
     assert (run / "metrics.csv").read_text().count("\n") == 1 + 8 + 1 + 1  # a header, steps, validation, test
+    with (run / "metrics.csv").open(newline="") as file:
+        losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
+    said = float(err.partition("train loss ")[2].partition(",")[0])
+    assert said == pytest.approx(sum(losses) / 8, rel=1e-3)  # each of eight examples
     found = values(run)
     assert found["test"] == pytest.approx(alone["test"], rel=1e-6)
     assert found["valid"] == pytest.approx(alone["valid"], rel=1e-6)

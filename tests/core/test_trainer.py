@@ -188,8 +188,11 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 
 def test_looking_changes_nothing_for_others() -> None:
-    Trainer(accelerator="cpu", deterministic=True, detect_anomaly=True, max_time="00:00:00:01").check()
-    assert not torch.are_deterministic_algorithms_enabled()
+    for before in (False, True):
+        torch.use_deterministic_algorithms(before)
+        Trainer(accelerator="cpu", deterministic=not before, detect_anomaly=True).check()
+        assert torch.are_deterministic_algorithms_enabled() == before
+        assert not torch.is_anomaly_enabled()
 
 
 @pytest.mark.parametrize(

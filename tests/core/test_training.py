@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import lightning as L
 import pytest
+from lightning.pytorch.callbacks import LambdaCallback
 from torch import nn
 
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import Interrupted, UsageError
 from rnnx.core.experiment import Experiment
-from rnnx.core.training import count_parameters, metrics_of
+from rnnx.core.optimizers import SGD
+from rnnx.core.training import _Lines, count_parameters, metrics_of
+from tests.core.test_task import NET, Mean, fit
 
 SMALL = (
     "task=memory",
@@ -25,7 +31,9 @@ SMALL = (
     "cell.hidden_size=4",
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*LeafSpec.*:FutureWarning", "ignore:.*does not have many workers", "ignore:.*logging interval"
+)
 
 
 def test_shared_parameters_count_once() -> None:
@@ -44,6 +52,46 @@ def test_it_says_a_line_an_epoch(tmp_path: Path) -> None:
     Experiment.from_words(*words).run(say=said.append)
     assert [line.partition(" (")[0] for line in said] == ["epoch 1", "epoch 2", "epoch 3"]
     assert all(" train loss " in line and " valid loss " in line for line in said)
+
+
+def test_the_training_loss_of_a_line_is_that_of_the_epoch(tmp_path: Path) -> None:
+    """The guess is 1, 3, 4: losses 2, 8, 18 and 0, of which the last batch has one; then 0, 2, 8 and 1/2."""
+    task, said = Mean(NET, {}, first=1.0), list[str]()
+    task.optimizer = SGD(lr=0.5)
+    fit(task, tmp_path, [3.0, 5.0, 7.0], [3.0], max_epochs=2, callbacks=[_Lines(said.append, "valid/loss")])
+    losses = [line.partition("train loss ")[2].partition(",")[0] for line in said]
+    assert losses == ["7", "2.625"]  # 28 / 4 and 10.5 / 4
+
+
+def test_within_an_epoch_it_is_that_of_what_was_predicted_so_far(tmp_path: Path) -> None:
+    """The gradients are 1 and 0, so the guess is 1, 0, 0: losses 1/2, 0 and 2."""
+    task, said = Mean(NET, {}, first=1.0), list[str]()
+    task.optimizer = SGD(lr=1.0)
+    often = {"val_check_interval": 1, "callbacks": [_Lines(said.append, "valid/loss")]}
+    fit(task, tmp_path, [0.0], [0.0], [2.0], **often)
+    losses = [line.partition("train loss ")[2].partition(",")[0] for line in said]
+    assert losses == ["0.5", "0.25", "0.8333"]
+
+
+def test_the_training_loss_of_a_resumed_run_is_that_of_the_whole_epoch(tmp_path: Path) -> None:
+    """An epoch has four steps of eight examples each."""
+    said: list[str] = []
+    words = (*SMALL, "logger=csv", "trainer.max_epochs=2", "trainer.log_every_n_steps=1", "name=cut")
+
+    def stop(trainer: L.Trainer, *_: Any) -> None:
+        if trainer.global_step == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    experiment = Experiment.from_words(*words, f"out={tmp_path}")
+    with pytest.raises(Interrupted):
+        experiment.run(callbacks=[LambdaCallback(on_train_batch_end=stop)])
+    Experiment.resume(tmp_path / "cut", say=said.append)
+    with (tmp_path / "cut" / "metrics.csv").open(newline="") as file:
+        losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
+    (line,) = said
+    assert len(losses) == 8
+    loss = float(line.partition("train loss ")[2].partition(",")[0])
+    assert loss == pytest.approx(sum(losses[4:]) / 4, rel=1e-3)
 
 
 def test_a_line_has_the_loss_the_watched_metric_and_two_more(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ class Task(L.LightningModule, ABC):
 
     @final
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Lightning's hook: the mean loss of a batch, and how many things all processes predicted.
+        """Lightning's hook: the mean loss of a batch; its sum, and of how many things, of all processes.
 
         The loss is logged where the trainer hands it on, every so many steps, and after an epoch's last.
         """
@@ -160,7 +160,7 @@ class Task(L.LightningModule, ABC):
             self.log("train/loss", total / count, prog_bar=True, batch_size=len(batch))
         _, ranks = place()  # whose gradients are averaged, each of its own share of the sum
         mine = loss.total if ranks == 1 else using(loss.total, self.parameters())
-        return {"loss": mine / (self._together(count, batch_index) / ranks), "count": count}
+        return {"loss": mine / (self._together(count, batch_index) / ranks), "total": total, "count": count}
 
     def _together(self, count: Tensor, batch_index: int) -> Tensor:
         """What the loss of a batch is divided by, as the gradients of a step's batches are added up.

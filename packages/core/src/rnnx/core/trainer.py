@@ -89,10 +89,10 @@ class Trainer:
         self._check_precision()
         from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-        lasting = Trainer(**self._arguments | {"deterministic": False, "detect_anomaly": False})
+        tried = Trainer(**self._arguments | {"deterministic": None})  # which it sets for the whole process
         try:
             with quiet(), warnings.catch_warnings(action="ignore"):
-                lasting.build(Path(), [], [])
+                tried.build(Path(), [], [])
         except (MisconfigurationException, ImportError, RuntimeError, TypeError, ValueError) as error:
             raise UsageError(f"trainer: {' '.join(str(error).split())}") from error
 

@@ -185,17 +185,43 @@ def metrics_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 @final
 class _Lines(L.Callback):
-    """Says a line after each validation: the loss, the metric that is watched, and a few others."""
+    """Says a line after each validation: the losses, the metric that is watched, and a few others.
+
+    The loss of the training is the mean over what has been predicted in the epoch so far.
+    """
 
     def __init__(self, say: Callable[[str], None], metric: str) -> None:
         self.say, self.metric = say, metric
         self.start = time.perf_counter()
+        self._total = self._count = torch.zeros((), dtype=torch.float64)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"total": float(self._total), "count": float(self._count)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._total, self._count = (
+            torch.tensor(state_dict[name], dtype=torch.float64) for name in ("total", "count")
+        )
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        if batch_idx == 0:
+            self._total = self._count = torch.zeros((), dtype=torch.float64)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        total, count = outputs["total"], outputs["count"]
+        self._total = self._total.to(total.device, non_blocking=True) + total
+        self._count = self._count.to(count.device, non_blocking=True) + count
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.state.fn != "fit":
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        shown = [f"train loss {metrics['train/loss']:.4g}"] if "train/loss" in metrics else []
+        count = float(self._count)
+        shown = [f"train loss {float(self._total) / count:.4g}"] if count else []
         valid = [name for name in metrics if name.startswith("valid/")]
         said = sorted(valid, key=lambda name: name not in ("valid/loss", self.metric))[:SAID]
         shown += [f"{name.replace('/', ' ')} {metrics[name]:.4g}" for name in valid if name in said]
