@@ -57,6 +57,31 @@ def test_training_leaves_out_the_empty_and_the_long_and_says_how_many() -> None:
     }
 
 
+def test_it_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    data = Given(max_length=4)
+    data.prepare()
+    data.loader("train")
+    assert caplog.messages == [
+        "left out 2 of 4 training pairs: 1 with an empty side, 1 with more than 4 tokens on a side "
+        "(data.max_length)"
+    ]
+
+
+def test_where_none_is_left_out_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    @final
+    @dataclass(kw_only=True, eq=False)
+    class Whole(Parallel):
+        @property
+        def languages(self) -> tuple[str, str]:
+            return "es", "en"
+
+        def pairs(self) -> dict[Split, Pairs]:
+            return {"train": TRAIN[:2], "valid": VALID, "test": VALID}
+
+    Whole(max_length=3).prepare()
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize(("longest", "kept"), [(5, 3), (4, 2), (3, 2), (2, 1)])
 def test_the_longest_length_itself_is_kept(longest: int, kept: int) -> None:
     assert Given(max_length=longest).meta["examples"]["train"] == kept

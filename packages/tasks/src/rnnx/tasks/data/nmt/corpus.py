@@ -2,6 +2,7 @@
 
 # Annotations are not deferred here: subclasses inherit these options, and would look their types up in vain.
 
+import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from rnnx.tasks.data.nmt.example import Example
 from rnnx.tasks.parts.vocabulary import Vocabulary
 
 Pairs: TypeAlias = list[tuple[str, str]]
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -27,8 +29,8 @@ class Parallel(Data, ABC):
     reference. Training batches hold pairs of like length in a new order each epoch; those of the other splits
     are sorted by length, and ``index`` tells each pair's place.
 
-    Training pairs with an empty side or one above ``max_length`` are left out and counted; validation and
-    test pairs never are.
+    Training pairs with an empty side or one above ``max_length`` are left out, which is told and
+    counted; validation and test pairs never are.
 
     Args:
         level: What a token is: a word (what blanks separate) or a sub-word (byte-pair encoding).
@@ -124,12 +126,7 @@ class Parallel(Data, ABC):
     @cached_property
     def _examples(self) -> dict[Split, list[Example]]:
         examples = {split: self._encode(pairs) for split, pairs in self._texts.items()}
-        examples["train"] = [example for example in examples["train"] if self._fits(example)]
-        if not examples["train"]:
-            raise UsageError(
-                f"data.max_length: none of the {len(self._texts['train'])} training pairs has between 1 and "
-                f"{self.max_length} tokens on both sides; raise it"
-            )
+        examples["train"] = self._fitting(examples["train"])
         return examples
 
     def _vocabulary(self, lines: list[str]) -> Vocabulary:
@@ -147,9 +144,31 @@ class Parallel(Data, ABC):
             )
         ]
 
-    def _fits(self, example: Example) -> bool:
-        with_eos = self.max_length + 1
-        return all(1 < len(side) <= with_eos for side in (example.source, example.target))
+    def _fitting(self, examples: list[Example]) -> list[Example]:
+        """The examples to train on; it is said how many others there are."""
+        lengths = [(len(pair.source) - 1, len(pair.target) - 1) for pair in examples]  # without <eos>
+        fitting = [
+            pair
+            for pair, sides in zip(examples, lengths, strict=True)
+            if min(sides) > 0 and max(sides) <= self.max_length
+        ]
+        if not fitting:
+            raise UsageError(
+                f"data.max_length: none of the {len(examples)} training pairs has between 1 and "
+                f"{self.max_length} tokens on both sides; raise it"
+            )
+        if len(fitting) < len(examples):
+            left_out, empty = len(examples) - len(fitting), sum(min(sides) == 0 for sides in lengths)
+            log.warning(
+                "left out %d of %d training pairs: %d with an empty side, %d with more than %d tokens on a "
+                "side (data.max_length)",
+                left_out,
+                len(examples),
+                empty,
+                left_out - empty,
+                self.max_length,
+            )
+        return fitting
 
 
 def _sides(pairs: Pairs) -> tuple[list[str], list[str]]:
