@@ -222,11 +222,11 @@ class _Parts:
         constants = self._ordered(
             n for n in self.constant if any(user not in self.constant for user in n.users)
         )
-        chain = (self._above(self.to_state) & self.tangent) - set(self.at)
+        leading = (self._above(self.to_state) & self.tangent) - set(self.at)
         late = self._readable(
-            (self._above([self.to_z, *self.to_tensors]) & self.tangent) - chain - set(self.at)
+            (self._above([self.to_z, *self.to_tensors]) & self.tangent) - leading - set(self.at)
         )
-        chain -= self.loose
+        chain = leading - self.loose
         found = chain | set(self.at[1:])  # in the steps back
         gradients = {*self._reads(late), *({self.to_z, *self.to_tensors} & self.tangent)} - late
         passed = self._ordered(gradients & found)
