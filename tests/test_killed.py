@@ -78,6 +78,7 @@ print(json.dumps([kill(Path(out), words, kills) for out, words, kills in json.lo
 """
 SMALL = (
     "cell.hidden_size=8",
+    "net.layers=2",
     "net.dropout=0.2",
     "optimizer.lr=1e-2",
     "trainer.max_epochs=3",

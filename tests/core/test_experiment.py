@@ -454,3 +454,15 @@ def test_a_budget_that_is_too_small_leaves_nothing_behind(text: Path, tmp_path: 
     with pytest.raises(UsageError, match=r"net\.match: with cell\.hidden_size=1, .* more than 100;"):
         run(tmp_path / "runs", *LM, f"data.text={text}", "net.match=100")
     assert not (tmp_path / "runs").exists()
+
+
+def test_dropout_between_layers_that_are_not_there_is_told_once(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="dropout") as told:
+        run(tmp_path, *NMT, "net.dropout=0.5", "trainer.max_epochs=1")
+    (message,) = [str(warning.message) for warning in told]
+    assert message.startswith("net.dropout: 0.5 drops nothing, as it is between layers and there is one; ")
+
+
+@pytest.mark.parametrize("words", [("net.dropout=0.5", "net.layers=2"), ("net.layers=1",)])
+def test_dropout_that_is_there_or_not_asked_for_is_not(tmp_path: Path, words: tuple[str, ...]) -> None:
+    Experiment.from_words(*NMT, *words, f"out={tmp_path}").prepare()

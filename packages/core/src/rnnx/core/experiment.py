@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -70,6 +71,13 @@ class Experiment:
         data.prepare()
         if self.config.baseline is not None:
             return data, self.config.baseline.build(data.meta)
+        rate = self.config.net["dropout"]
+        if rate and self.config.net["layers"] == 1 and processes.leads():
+            warnings.warn(
+                f"net.dropout: {rate:g} drops nothing, as it is between layers and there is one; add layers "
+                "(net.layers=2), or drop what a layer gives (net.variational_output)",
+                stacklevel=2,
+            )
         if self.config.net["match"]:
             self._match(data.meta)
         return data, self.task(data.meta)

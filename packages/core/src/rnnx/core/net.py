@@ -33,7 +33,7 @@ class Net:
         transitions: Cells that take turns within a step, the first reading the input, each other one the
             output of the one before (deep transitions, Pascanu et al. 2014).
         skip: The way round each layer: none, residual, dense (side by side) or highway (gated).
-        dropout: Rate of the dropout between layers.
+        dropout: Rate of the dropout between layers; of one layer there is none.
         variational_input: Rate of the dropout on what each layer reads, one mask a sequence (Gal & Ghahramani
             2016).
         variational_state: Rate of the dropout on what the recurrent matrices read of the state, one mask for
