@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.experiment import Experiment
@@ -53,6 +56,55 @@ def test_predictions_come_while_lines_are_read(done: Result) -> None:
             yield "una casa"
 
     assert len(list(islice(Run.load(done.folder).predict(endless(), batch_size=2), 3))) == 3
+
+
+@pytest.mark.parametrize("text", ["una casa", b"una casa"])
+def test_one_text_is_not_read_letter_by_letter(done: Result, text: Any) -> None:
+    with pytest.raises(UsageError, match=r"^lines: expected a list of texts, .*una casa.*; put it"):
+        Run.load(done.folder).predict(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "problems"),
+    [
+        ({"beam_size": 0}, ["beam_size: expected an integer of at least 1 or null, got 0"]),
+        ({"beam_size": 2.5}, ["beam_size: expected an integer of at least 1 or null, got 2.5"]),
+        ({"n_best": "two"}, ["n_best: expected an integer of at least 1, got 'two'"]),
+        (
+            {"width": 3, "batch_size": 0},
+            [
+                "width: no such option of Run.predict with task 'nmt'",
+                "batch_size: expected an integer of at least 1, got 0",
+            ],
+        ),
+        (
+            {"beam_sise": 3},
+            ["beam_sise: no such option of Run.predict with task 'nmt'; did you mean 'beam_size'?"],
+        ),
+    ],
+)
+def test_options_are_checked_before_anything_is_read(
+    done: Result, options: dict[str, Any], problems: list[str]
+) -> None:
+    def unread() -> Iterator[str]:
+        raise AssertionError
+        yield ""
+
+    with pytest.raises(UsageError) as refused:
+        Run.load(done.folder).predict(unread(), **options)
+    assert list(refused.value.problems) == problems
+
+
+def test_an_option_that_is_no_plain_data_is_refused(done: Result) -> None:
+    with pytest.raises(UsageError, match=r"^Run\.predict with task 'nmt': expected Python's own .* Tensor"):
+        Run.load(done.folder).predict(["la casa"], beam_size=torch.tensor(3))
+
+
+def test_options_reach_the_task(done: Result, tmp_path: Path) -> None:
+    options = {"beam_size": 3, "n_best": 2, "max_length": 4, "attention": tmp_path / "seen.png"}
+    answers = list(Run.load(done.folder).predict(["la casa"], **options))
+    assert len(answers) == 2
+    assert (tmp_path / "seen.png").exists()
 
 
 def test_a_run_with_a_damaged_checkpoint_is_not_loaded(done: Result, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from os import PathLike, fspath
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, final
@@ -14,12 +15,14 @@ from rnnx.core.checkpoints import BEST, read_checkpoint
 from rnnx.core.data import Data
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.exporting import exported
+from rnnx.core.options import options_of
 from rnnx.core.quiet import quiet
 from rnnx.core.runs import CONFIG, OUT, find_run
 from rnnx.core.spec import Config, resolve
 from rnnx.core.task import Task
 from rnnx.core.trainer import Trainer
 from rnnx.core.training import metrics_of
+from rnnx.core.validation import validate
 
 
 @final
@@ -71,8 +74,29 @@ class Run:
         return cls(folder, config, task.eval())
 
     def predict(self, lines: Iterable[str], **options: Any) -> Iterator[str]:
-        """The task's answers, lazily; the options are those of the task's ``predict``."""
-        return self.task.predict(lines, **options)
+        """The task's answers, lazily.
+
+        Args:
+            lines: What is to be answered, each a text.
+            **options: Those of the task's ``predict``, checked as on the command line.
+
+        Raises:
+            UsageError: an option is none of the task's, or has a wrong value; or the lines are one text.
+        """
+        if isinstance(lines, str | bytes):
+            raise UsageError(
+                f"lines: expected a list of texts, or another iterable, got {shorten(repr(lines), 40)} by "
+                "itself; put it in a list"
+            )
+        given = {name: fspath(one) if isinstance(one, PathLike) else one for name, one in options.items()}
+        label = f"Run.predict with task {self.config.task.name!r}"
+        try:
+            checked, problems = validate("", label, options_of(type(self.task).predict), given)
+        except TypeError as error:  # of JSON
+            raise UsageError(f"{label}: expected Python's own numbers and texts; {error}") from error
+        if problems:
+            raise UsageError(*problems.values())
+        return self.task.predict(lines, **checked)
 
     def test(self) -> dict[str, float]:
         """The metrics on the test split, measured anew, in one process."""
