@@ -222,6 +222,13 @@ def one_more(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
     return z * float(len(z) + 1), (h,)
 
 
+def over_several(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
+    """Writes over two of its own in one operation, which has no like that writes over none."""
+    made = [cell.input(z).detach() * 2, cell.recurrent(h).detach() + 1]
+    torch._foreach_mul_(made, 3.0)
+    return made[0] + cell.input(z), (h * made[1],)
+
+
 def written_before(h: Tensor) -> tuple[Tensor, Tensor]:
     whole = h.detach() * 2
     return whole, whole[:, :2]
@@ -251,6 +258,7 @@ REFUSED: dict[str, tuple[Callable[..., tuple[Tensor, State]], str]] = {
         lambda cell, z, h: (lambda a, b: (z, (a.add_(1) + b.sum(1, True),)))(*written_before(h)),
         "writes over",
     ),
+    "over several": (over_several, "writes over"),
     "over the state, by a view": (
         lambda cell, z, h: (z, (h.detach()[:, :2].mul_(2) @ h[:2],)),
         "writes over",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
@@ -55,7 +56,8 @@ def _renew() -> None:
     _lock = RLock()
 
 
-os.register_at_fork(after_in_child=_renew)
+if sys.platform != "win32":  # which has no fork
+    os.register_at_fork(after_in_child=_renew)
 
 
 @final

@@ -189,7 +189,8 @@ class _Recorder(TorchDispatchMode):
         pure = without_writing(func)
         if pure is not None:
             made = pure(*args, **kwargs)
-            if (made.shape, made.dtype) == (args[0].shape, args[0].dtype):
+            same = isinstance(made, Tensor) and (made.shape, made.dtype) == (args[0].shape, args[0].dtype)
+            if same:
                 return self._write_over(pure, func, args, kwargs)
         result = func(*args, **kwargs)
         if func in (ATEN.detach.default, ATEN.alias.default):
