@@ -18,7 +18,8 @@ handed on, and ``d U``, the gradient at ``h``; late is ``d.T h``, one product fo
 So the gradient of a matrix is one product with the rows of many steps, as in cuDNN's kernels, for any cell
 that is a function of its row and its parameters; and of one whose gates need no past, the memory alone goes
 along time. No length or number of rows is met anew, and no compiler is needed; where there is one, what goes
-along time can be made with it, see :class:`Kernels`.
+along time can be made with it, see :class:`Kernels`. Where that is so in C, it makes *inside* of the steps all that is
+made by elements, as their numbers are at hand there; products alone are made ahead, after and in turn.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from torch import Tensor, fx
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling.functions import function_of
+from rnnx.core.unrolling.kernels.columns import PRODUCTS
 from rnnx.core.unrolling.kernels.groups import Group, grouped
 from rnnx.core.unrolling.kernels.kernel import Kernel
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
@@ -149,6 +151,17 @@ def taken_apart(
     Raises:
         UntraceableError: the step does what a plan cannot hold, or fails.
     """
+    if kernels is Kernels.C:
+        try:
+            return _taken_apart(cell, z, state, kernels, fuse, inside=True)
+        except UnwritableError:
+            pass
+    return _taken_apart(cell, z, state, kernels, fuse, inside=False)
+
+
+def _taken_apart(
+    cell: Cell, z: Tensor, state: State, kernels: Kernels | None, fuse: bool, inside: bool
+) -> Plan:
     try:
         dtypes = settled(cell, z, state)
         graph = traced(cell, z, state, dtypes)
@@ -156,9 +169,9 @@ def taken_apart(
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
-    parts = _Parts(graph, len(state), kernels)
+    parts = _Parts(graph, len(state), kernels, inside)
     if fuse:
-        parts = _Parts(fused(graph, parts.ahead | parts.loose), len(state), kernels)
+        parts = _Parts(fused(graph, parts.ahead | parts.loose), len(state), kernels, inside)
     return parts.plan(dtypes)
 
 
@@ -170,10 +183,12 @@ class _Parts:
         graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it.
         states: How many tensors the state has.
         kernels: Which are wanted.
+        inside: Whether the steps make what is made by elements, wherever else that could be; then they are to be one
+            kernel each way.
     """
 
-    def __init__(self, graph: fx.Graph, states: int, kernels: Kernels | None) -> None:
-        self.kernels = kernels
+    def __init__(self, graph: fx.Graph, states: int, kernels: Kernels | None, inside: bool) -> None:
+        self.kernels, self.inside = kernels, inside
         self.nodes = list(graph.nodes)
         self.places = {node: place for place, node in enumerate(self.nodes)}
         given = [node for node in self.nodes if node.op == "placeholder"]
@@ -196,6 +211,10 @@ class _Parts:
         for node in self.nodes:
             if node.op == "call_function" and node not in self.rows:
                 self._sort(node)
+        self.products = {node for node in self.nodes if node.target in PRODUCTS}
+        if inside:
+            self.ahead &= self._above(self.ahead & self.products)
+            self.loose &= {*self.at[:1], *self._above(self.loose & self.products)}
 
     def _sort(self, node: fx.Node) -> None:
         reads, alone = set(node.all_input_nodes), self._alone(node)
@@ -222,7 +241,9 @@ class _Parts:
         constants = self._ordered(
             n for n in self.constant if any(user not in self.constant for user in n.users)
         )
-        leading = (self._above(self.to_state) & self.tangent) - set(self.at)
+        leading = self._leading(self.to_state)
+        if self.inside and not (self._leading([self.to_z]) - leading - self.loose) & self.products:
+            leading |= self._leading([self.to_z])
         late = self._readable(
             (self._above([self.to_z, *self.to_tensors]) & self.tangent) - leading - set(self.at)
         )
@@ -232,10 +253,12 @@ class _Parts:
         passed = self._ordered(gradients & found)
         late_reads = self._ordered(gradients - found)
         read_back = {*self._reads(self._readable(chain)), *(self.loose & {*self.to_state})} - found
-        backward_reads = self._ordered(read_back)
 
         steps = self._steps()
         at_once = _whole((self._above([self.y]) & self.primal) - steps - self.ahead)
+        if self.inside:
+            read_back = self._sources(read_back, steps | self.ahead | at_once | self.loose)
+        backward_reads = self._ordered(read_back)
         for_turn = self._sources([*backward_reads, *late_reads], steps | self.ahead | at_once)
         held_after = self._ordered(for_turn & at_once)
         for_after = self._sources([self.y, *held_after], steps | self.ahead)
@@ -297,7 +320,8 @@ class _Parts:
                 constants = [node for node in roles.constants if node in read]
                 return Native(roles._replace(constants=constants), roles.constants, way is Back)
         except UnwritableError:
-            pass
+            if self.inside:
+                raise
         if self.kernels is Kernels.C:
             work = grouped(operations, given, wanted, TYPES, measured())
             met = {matrix for some in work if isinstance(some, Group) for matrix in some.matrices}
@@ -315,7 +339,23 @@ class _Parts:
         last = [*self.after, *self.drawn, *(node for node in to_y if not self._alone(node))]
         if is_view(self.y):  # of what may be the user's
             last.append(self.y)
-        return _whole((self._above(last) & self.primal) - self.ahead)
+        steps = (self._above(last) & self.primal) - self.ahead
+        if self.inside:
+            others = to_y - steps - self.ahead
+            steps |= others - self._below(others & self.products)
+        return _whole(steps)
+
+    def _leading(self, results: Iterable[Any]) -> set[fx.Node]:
+        """What leads from the given gradients to others."""
+        return (self._above(results) & self.tangent) - set(self.at)
+
+    def _below(self, roots: Iterable[fx.Node]) -> set[fx.Node]:
+        """The nodes that come from these, themselves included."""
+        found = set(roots)
+        for node in self.nodes:
+            if not found.isdisjoint(node.all_input_nodes):
+                found.add(node)
+        return found
 
     def _sources(self, results: Iterable[fx.Node], done: set[fx.Node]) -> set[fx.Node]:
         """What results are made of: of what is done already, and of the states; views of it left out."""
