@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import final
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnx.core.cell import Cell
 from rnnx.core.engine import loop, scan
@@ -215,6 +216,43 @@ def test_steps_drawn_at_random_are_as_exact_as_torchs(seed: int) -> None:
     for one, other, wanted in zip(found, steps, exact, strict=True):
         off, torchs = ((some - wanted).abs().max().item() for some in (one, other))
         assert off <= 3 * torchs + 1e-5 * max(1, wanted.abs().max().item())
+
+
+@final
+class ByItsInput(Cell):
+    """Gates that see the input alone, one made of a product of another; an output that is a product."""
+
+    input_size, output_size, state_sizes = 4, 4, (4,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input, self.gate, self.output = (nn.Linear(4, 4) for _ in range(3))
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        candidate = torch.tanh(self.input(z))
+        f = torch.sigmoid(self.gate(candidate))
+        c = candidate + f * (state[0] - candidate)
+        return self.output(torch.tanh(c)), (c,)
+
+
+def test_what_is_by_elements_is_done_in_the_steps_and_products_of_all_rows_at_once() -> None:
+    """Torch makes what leads to the gate's product, what comes from its gradient, and no more."""
+    torch.manual_seed(0)
+    cell = ByItsInput()
+    plan = plan_of(cell)
+    for steps in (3, 9):
+        z, state = given_to(cell, [4] * steps, 0)
+        with Operations() as forth:
+            y, last = unrolled(plan, cell, z, [4] * steps, state)
+        ends = [y, *last]
+        with Operations() as back:
+            torch.autograd.grad(ends, [z, *state, *cell.parameters()], [torch.ones_like(end) for end in ends])
+        assert (forth.products(), back.products()) == (3, 6)
+        done = {
+            operation for operation in forth.counts | back.counts if torch.Tag.pointwise in operation.tags
+        }
+        assert done == {ATEN.tanh.default, ATEN.tanh_backward.default}
+    as_the_steps(plan, cell, [4, 4, 3, 1])
 
 
 @pytest.mark.parametrize("name", DRAWING)

@@ -87,14 +87,16 @@ class SRU(Cell):
 
     def project(self, x: Tensor) -> Tensor:
         shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
-        size = self.output_size
-        weight, weight_gates = self.weight_ih.split((size, 2 * size))
-        gates = self.norm_ih.linear(x, weight_gates, self.bias_ih)
-        return torch.cat((F.linear(x, weight), gates, self.alpha * shortcut), -1)
+        if self.alpha != 1:
+            shortcut = self.alpha * shortcut
+        bias = F.pad(self.norm_ih.before(self.bias_ih), (self.output_size, 0))
+        return torch.cat((F.linear(x, self.weight_ih, bias), shortcut), -1)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (c,) = state
-        candidate, f, r, shortcut = z.chunk(4, -1)
+        size = self.output_size
+        candidate, gates, shortcut = z.split((size, 2 * size, size), -1)
+        f, r = self.norm_ih(gates, self.bias_ih).chunk(2, -1)
         f, r = self._gate(f, 0, c), self._gate(r, 1, c)
         candidate = self.drop_candidate(candidate)
         c = candidate + f * (c - candidate)

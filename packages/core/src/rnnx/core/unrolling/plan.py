@@ -18,8 +18,9 @@ handed on, and ``d U``, the gradient at ``h``; late is ``d.T h``, one product fo
 So the gradient of a matrix is one product with the rows of many steps, as in cuDNN's kernels, for any cell
 that is a function of its row and its parameters; and of one whose gates need no past, the memory alone goes
 along time. No length or number of rows is met anew, and no compiler is needed; where there is one, what goes
-along time can be made with it, see :class:`Kernels`. Where that is so in C, it makes *inside* of the steps all that is
-made by elements, as their numbers are at hand there; products alone are made ahead, after and in turn.
+along time can be made with it, see :class:`Kernels`. Where all of that is in C, what is made by elements beside
+it is too, *inside* the steps, where its numbers are at hand. Ahead, after, in turn and late are then products,
+sums over rows, and what stands between two of these.
 """
 
 from __future__ import annotations
@@ -183,8 +184,8 @@ class _Parts:
         graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it.
         states: How many tensors the state has.
         kernels: Which are wanted.
-        inside: Whether the steps make what is made by elements, wherever else that could be; then they are to be one
-            kernel each way.
+        inside: Whether what is made by elements is made in the steps, wherever else it could be; these are
+            then to be one kernel each way.
     """
 
     def __init__(self, graph: fx.Graph, states: int, kernels: Kernels | None, inside: bool) -> None:
@@ -242,8 +243,9 @@ class _Parts:
             n for n in self.constant if any(user not in self.constant for user in n.users)
         )
         leading = self._leading(self.to_state)
-        if self.inside and not (self._leading([self.to_z]) - leading - self.loose) & self.products:
-            leading |= self._leading([self.to_z])
+        if self.inside:
+            others = self._leading([self.to_z, *self.to_tensors]) - self.loose
+            leading |= others - self._below(n for n in others if n in self.products or not self._alone(n))
         late = self._readable(
             (self._above([self.to_z, *self.to_tensors]) & self.tangent) - leading - set(self.at)
         )
