@@ -110,6 +110,18 @@ def test_an_unforeseen_error_is_one_sentence_and_a_traceback_on_request(monkeypa
         assert done.stderr.startswith("Traceback (most recent call last):\n")
 
 
+def test_a_warning_for_the_user_is_a_sentence_and_anothers_is_as_python_shows_it():
+    program = (
+        "import warnings; warnings.warn('of a library', stacklevel=2); from rnnx.cli.app import main; main()"
+    )
+    words = ["run", "--dry-run", "cell=elman", "task=memory", "net.dropout=0.3"]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    others, told = done.stderr.splitlines()
+    assert others.endswith("UserWarning: of a library")
+    assert told.startswith("rnnx: net.dropout: 0.3 drops nothing, as it is between layers and there is one; ")
+
+
 @pytest.mark.parametrize("words", ["--help", "list", "show cell gru", "run --help", "run cell=gruu"])
 def test_an_answer_that_needs_no_model_imports_no_torch(words):
     program = (

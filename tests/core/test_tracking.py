@@ -304,7 +304,7 @@ def test_where_wandb_fails_it_is_offline_with_a_warning(
 ) -> None:
     done = run({**environment, **settings}, *words)
     assert done.returncode == 0, done.stderr
-    (warning,) = (line for line in done.stderr.splitlines() if "UserWarning" in line)
+    (warning,) = (line for line in done.stderr.splitlines() if "RunWarning" in line)
     assert "the run is tracked offline" in warning
     assert reason in warning
     assert json.loads(inspect(tmp_path / "runs" / "lm-elman", "--summary"))["state"] == "finished"

@@ -6,7 +6,9 @@ import io
 import shlex
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any, final
 
@@ -33,7 +35,7 @@ from rnnx.cli.commands.resume import resume
 from rnnx.cli.commands.run import run
 from rnnx.cli.commands.show import show
 from rnnx.cli.commands.sweep import sweep
-from rnnx.core.errors import Interrupted, RnnxError
+from rnnx.core.errors import Interrupted, RnnxError, RnnxWarning
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
@@ -122,7 +124,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    warnings.showwarning = partial(_warn, warnings.showwarning)
     app(prog_name="rnnx")
+
+
+def _warn(others: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Says what is meant for the user; what others warn of is shown as Python shows it."""
+    if issubclass(category, RnnxWarning):
+        typer.echo(f"rnnx: {message}", err=True)
+    else:
+        others(message, category, *place)
 
 
 def _complain(error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""What is told to the user without a traceback, and the exit code that goes with it."""
+"""What is told to the user without a traceback: warnings, and errors with their exit codes."""
 
 from __future__ import annotations
 
@@ -57,6 +57,15 @@ class InputError(RnnxError):
 @final
 class RunError(RnnxError):
     """Anything else that failed while running, said in one sentence; exit code 1."""
+
+
+class RnnxWarning(UserWarning):
+    """The base of every warning whose text is meant for the user; the command line shows it as a sentence."""
+
+
+@final
+class RunWarning(RnnxWarning):
+    """Something about a run is not as it may seem, or of no use; the run goes on."""
 
 
 @final

@@ -18,7 +18,7 @@ from rnnx.core import history, processes
 from rnnx.core.baseline import Baseline
 from rnnx.core.checkpoints import latest, read_checkpoint
 from rnnx.core.data import Data, Meta
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import RunWarning, UsageError
 from rnnx.core.files import make_folder
 from rnnx.core.interruption import Interruption, is_requeued, job
 from rnnx.core.matching import matching_size
@@ -76,6 +76,7 @@ class Experiment:
             warnings.warn(
                 f"net.dropout: {rate:g} drops nothing, as it is between layers and there is one; add layers "
                 "(net.layers=2), or drop what a layer gives (net.variational_output)",
+                RunWarning,
                 stacklevel=2,
             )
         if self.config.net["match"]:

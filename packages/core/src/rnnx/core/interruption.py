@@ -13,7 +13,7 @@ from typing import Any, final
 
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
-from rnnx.core.errors import Interrupted
+from rnnx.core.errors import Interrupted, RunWarning
 
 
 @final
@@ -80,12 +80,13 @@ def requeue() -> None:
     if "SLURM_ARRAY_JOB_ID" in os.environ:
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     if not re.fullmatch("[0-9_-]+", job):
-        warnings.warn(f"SLURM_JOB_ID: expected a number, got {job!r}; the job is not requeued", stacklevel=2)
+        problem = f"SLURM_JOB_ID: expected a number, got {job!r}; the job is not requeued"
+        warnings.warn(problem, RunWarning, stacklevel=2)
         return
     try:
         subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        warnings.warn(f"the job could not be requeued: {error}", stacklevel=2)
+        warnings.warn(f"the job could not be requeued: {error}", RunWarning, stacklevel=2)
 
 
 def _signals() -> list[int]:

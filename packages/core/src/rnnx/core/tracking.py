@@ -23,7 +23,7 @@ from rnnx.core.analysis import Flow
 from rnnx.core.batch import Batch
 from rnnx.core.checkpoints import BEST
 from rnnx.core.ending import Ending
-from rnnx.core.errors import RunError, UsageError
+from rnnx.core.errors import RunError, RunWarning, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.history import METRICS
 from rnnx.core.history_logger import History
@@ -120,7 +120,9 @@ class WeightsAndBiases(Tracker):
             raise UsageError(*problems) from error
         except Exception as error:  # whatever a server or its client may do
             warnings.warn(
-                f"the run is tracked offline, as Weights & Biases says: {_reason(error)}", stacklevel=2
+                f"the run is tracked offline, as Weights & Biases says: {_reason(error)}",
+                RunWarning,
+                stacklevel=2,
             )
             _let_go(None)
             self._logger = self._start(config, "offline", mode, known)
@@ -193,7 +195,9 @@ class _Follower(WandbLogger):
             self.lost = True
             _let_go(self.experiment)
             warnings.warn(
-                f"the run is no longer tracked, as Weights & Biases says: {_reason(error)}", stacklevel=2
+                f"the run is no longer tracked, as Weights & Biases says: {_reason(error)}",
+                RunWarning,
+                stacklevel=2,
             )
 
     def finalize(self, status: str) -> None:

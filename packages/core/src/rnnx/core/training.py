@@ -23,7 +23,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.checkpoints import BEST, Best, Checkpoint, Last, read_checkpoint
 from rnnx.core.data import Data, Split
 from rnnx.core.ending import Ending
-from rnnx.core.errors import Interrupted, UsageError
+from rnnx.core.errors import Interrupted, RunWarning, UsageError
 from rnnx.core.history import METRICS
 from rnnx.core.interruption import Interruption, requeue
 from rnnx.core.place import Place
@@ -259,5 +259,5 @@ def _flows(data: Data, task: Task) -> list[Flow]:
     try:
         return analysis.gradient_flow(task, analysis.longest(data.loader("test")))
     except Exception as error:
-        warnings.warn(f"there is no picture of the run's gradient flow: {error}", stacklevel=2)
+        warnings.warn(f"there is no picture of the run's gradient flow: {error}", RunWarning, stacklevel=2)
         return []

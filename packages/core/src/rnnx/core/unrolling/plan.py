@@ -18,9 +18,9 @@ handed on, and ``d U``, the gradient at ``h``; late is ``d.T h``, one product fo
 So the gradient of a matrix is one product with the rows of many steps, as in cuDNN's kernels, for any cell
 that is a function of its row and its parameters; and of one whose gates need no past, the memory alone goes
 along time. No length or number of rows is met anew, and no compiler is needed; where there is one, what goes
-along time can be made with it, see :class:`Kernels`. Where all of that is in C, what is made by elements beside
-it is too, *inside* the steps, where its numbers are at hand. Ahead, after, in turn and late are then products,
-sums over rows, and what stands between two of these.
+along time can be made with it, see :class:`Kernels`. Where all of that is in C, what is made by elements
+beside it is too, *inside* the steps, where its numbers are at hand. Ahead, after, in turn and late are then
+products, sums over rows, and what stands between two of these.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from rnnx.core.cell import Cell
+from rnnx.core.errors import RnnxWarning
 from rnnx.core.state import State
 from rnnx.core.unrolling.circumstances import exact, seed, watched
 from rnnx.core.unrolling.frozen import frozen
@@ -82,12 +83,12 @@ _lasts: WeakKeyDictionary[Cell, _Last] = WeakKeyDictionary()
 
 
 @final
-class StepByStepWarning(UserWarning):
+class StepByStepWarning(RnnxWarning):
     """A cell is read more slowly than it might be."""
 
 
 @final
-class NoKernelWarning(UserWarning):
+class NoKernelWarning(RnnxWarning):
     """A cell is read without kernels, more slowly than it might be."""
 
 

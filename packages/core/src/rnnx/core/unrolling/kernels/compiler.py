@@ -15,6 +15,8 @@ from typing import Any, Final, final
 
 import torch
 
+from rnnx.core.errors import RnnxWarning
+
 OPTIONS: Final = (
     *("-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fno-builtin", "-w"),
     "-ffp-contract=off",  # so that a value is the same wherever it is made again
@@ -36,6 +38,11 @@ class CompilerError(Exception):
     """A function cannot be compiled, or not be loaded; the text says why."""
 
 
+@final
+class NoCompilerWarning(RnnxWarning):
+    """Cells are read without functions in C, more slowly than they might be."""
+
+
 @cache
 def compiler() -> tuple[str, ...] | None:
     """The program that the variable ``CC`` names, or ``cc``, and its options there, as ``ccache gcc``.
@@ -49,6 +56,7 @@ def compiler() -> tuple[str, ...] | None:
         warnings.warn(
             f"CC={named} is no program, so cells run without functions in C, which is slower; "
             "set it to a C compiler, or to nothing",
+            NoCompilerWarning,
             stacklevel=2,
         )
     return None if program is None else (program, *options)
