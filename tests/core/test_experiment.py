@@ -278,7 +278,7 @@ def test_the_result_is_safe_when_the_tracking_fails_at_the_end(
     Experiment.from_words(*words).run(say=said.append)
     assert said[-1].endswith("the cable was pulled")
     assert "test" in json.loads((tmp_path / "lm-elman" / "result.json").read_text())
-    assert Run.load("lm-elman", tmp_path).test()
+    assert Run.load("lm-elman", out=tmp_path).test()
 
 
 def test_a_run_whose_gradient_flow_cannot_be_measured_stands(

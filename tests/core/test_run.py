@@ -24,7 +24,7 @@ def test_a_loaded_run_tests_as_it_did(done: Result) -> None:
 
 
 def test_a_run_is_loaded_by_its_name(done: Result) -> None:
-    loaded = Experiment.load("nmt-gru", done.folder.parent)
+    loaded = Experiment.load("nmt-gru", out=done.folder.parent)
     assert loaded.folder == done.folder
     assert loaded.config.cell.options["hidden_size"] == 16
     assert not loaded.task.training
@@ -32,7 +32,43 @@ def test_a_run_is_loaded_by_its_name(done: Result) -> None:
 
 def test_an_unknown_run_is_told_with_those_there_are(done: Result) -> None:
     with pytest.raises(UsageError, match=r"no run 'nmt-gro': .*\(nmt-gru\)"):
-        Run.load("nmt-gro", done.folder.parent)
+        Run.load("nmt-gro", out=done.folder.parent)
+
+
+@pytest.fixture
+def of_files(prefix: Path, tmp_path: Path) -> tuple[Result, str]:
+    """A run whose validation data are the first lines of the rest, and where these are."""
+    others = prefix.with_name("first")
+    for language in (".es", ".en"):
+        lines = Path(f"{prefix}{language}").read_text(encoding="utf-8").splitlines(keepends=True)
+        Path(f"{others}{language}").write_text("".join(lines[: len(lines) // 2]), encoding="utf-8")
+    files = [f"data.train={prefix}", f"data.valid={others}", f"data.test={prefix}"]
+    words = [*NMT[:3], *NMT[6:], "data=files", "data.source=es", "data.target=en", *files]
+    return run(tmp_path / "runs", *words), str(others)
+
+
+def test_a_model_is_measured_on_other_data_and_with_other_options(of_files: tuple[Result, str]) -> None:
+    """On the validation data, and with greedy search, as the validation has it, it measures what that did."""
+    done, others = of_files
+    loaded = Run.load(done.folder, f"data.test={others}", "task.beam_size=1")
+    assert loaded.test() == pytest.approx(done.values["valid"])
+    assert Run.load(done.folder, f"data.test={others}").test()["loss"] != done.values["test"]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        ("cell.hidden_size=8", "'cell.hidden_size=8': expected an option of task, data or trainer"),
+        ("task.embedding_size=8", "task.embedding_size=8: .* holds a trained model, which is none of such"),
+        ("data.train=OTHERS", "expected the source and target that the model of .* was trained with"),
+    ],
+)
+def test_what_would_be_another_model_is_refused(
+    of_files: tuple[Result, str], word: str, problem: str
+) -> None:
+    done, others = of_files
+    with pytest.raises(UsageError, match=problem):
+        Run.load(done.folder, word.replace("OTHERS", others)).test()
 
 
 def test_predicting_needs_no_data(prefix: Path, tmp_path: Path) -> None:

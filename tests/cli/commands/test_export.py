@@ -20,7 +20,7 @@ def test_an_exported_folder_is_used_as_the_run_is(
     done = rnnx("export", "it's small", folder)
     assert (done.returncode, done.stdout) == (0, f"{folder}: rnnx predict '{folder}'\n"), done.stderr
     asked = rnnx("predict", folder, "scores=true", stdin=LINES).stdout.splitlines()
-    model = Run.load("it's small", rnnx.folder / "runs")
+    model = Run.load("it's small", out=rnnx.folder / "runs")
     assert asked == list(model.predict(LINES.splitlines(), scores=True))
 
     files = {path: path.read_bytes() for path in Path(folder).iterdir()}

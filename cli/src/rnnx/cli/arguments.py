@@ -57,6 +57,14 @@ ResumeWords = Annotated[
         autocompletion=completion.run_words,
     ),
 ]
+TestWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OPTION=VALUE...",
+        help="What is to be different from the training, such as task.beam_size=10 or data.test=FILE.",
+        autocompletion=completion.run_words,
+    ),
+]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's folder, or its name.", autocompletion=completion.runs)
 ]

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from rnnx.cli.arguments import Json, Out, RunName
+from rnnx.cli.arguments import Json, Out, RunName, TestWords
 from rnnx.cli.outcome import metrics
 from rnnx.cli.screen import display, display_json
 from rnnx.core.runs import OUT, find_run
 
 
-def measure(run: RunName, out: Out = OUT, as_json: Json = False) -> None:
-    """Measure a run's model anew on its test data.
+def measure(run: RunName, words: TestWords = None, out: Out = OUT, as_json: Json = False) -> None:
+    """Measure a run's model anew, on its test data or on others.
 
     rnnx test nmt-gru
+    rnnx test nmt-gru task.beam_size=10 data.test=test_2017_flickr
     """
     folder = find_run(run, out)
 
     from rnnx.core.run import Run
 
-    measured = Run.load(folder).test()
+    measured = Run.load(folder, *(words or ())).test()
     if as_json:
         display_json(measured)
     else:

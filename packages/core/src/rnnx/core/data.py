@@ -47,7 +47,9 @@ class Data(ABC):
     def meta(self) -> Meta:
         """What the data is (vocabulary, classes, ...), as plain JSON types.
 
-        Enough to predict without the data.
+        Enough to predict without the data. What it says of one split stands under the split's name, as in
+        ``{"examples": {"train": 8, "valid": 2, "test": 2}}``, and where the test data lie under ``places``;
+        all else is what a model is made for, and the same whatever it is tested on.
         """
 
     @abstractmethod

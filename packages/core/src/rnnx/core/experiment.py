@@ -55,9 +55,9 @@ class Experiment:
         return cls(resolve(words))
 
     @staticmethod
-    def load(run: str | Path, out: str | Path = OUT) -> Run:
+    def load(run: str | Path, *words: str, out: str | Path = OUT) -> Run:
         """A finished run, as :meth:`Run.load`."""
-        return Run.load(run, out)
+        return Run.load(run, *words, out=out)
 
     def prepare(self) -> tuple[Data, Task | Baseline]:
         """The data, read, and the model that suits it, before any training; seeded.

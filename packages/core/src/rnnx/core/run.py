@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike, fspath
 from pathlib import Path
 from textwrap import shorten
@@ -24,6 +24,8 @@ from rnnx.core.trainer import Trainer
 from rnnx.core.training import metrics_of
 from rnnx.core.validation import validate
 
+CHANGEABLE = ("task.", "data=", "data.", "trainer.")  # of a model that is trained
+
 
 @final
 class Run:
@@ -39,19 +41,28 @@ class Run:
         self.folder, self.config, self.task = folder, config, task
 
     @classmethod
-    def load(cls, run: str | Path, out: str | Path = OUT) -> Run:
+    def load(cls, run: str | Path, *words: str, out: str | Path = OUT) -> Run:
         """Opens a run.
 
         Args:
             run: A run's folder, or its name; or a folder that was exported.
+            *words: What is to be different from the training, such as ``task.beam_size=10`` or
+                ``data.test=FILE``: options of the sections task, data and trainer.
             out: The folder that holds runs.
 
         Raises:
-            UsageError: there is no such run.
+            UsageError: there is no such run, or a word would make another model of it.
             InputError, RunError: its checkpoint is damaged, or is none.
         """
         folder = find_run(run, out)
-        config = resolve([str(folder / CONFIG)])
+        strange = [word for word in words if not word.startswith(CHANGEABLE)]
+        if strange:
+            rule = (
+                "expected an option of task, data or trainer, as the model is trained; "
+                "train another with rnnx run"
+            )
+            raise UsageError(*(f"{word!r}: {rule}" for word in strange))
+        config = resolve([str(folder / CONFIG), *words])
         if config.baseline is not None:
             name = config.baseline.short
             raise UsageError(f"{folder}: expected a run of a net, but its model is the baseline {name!r}")
@@ -66,6 +77,11 @@ class Run:
         except RnnxError:
             raise
         except Exception as error:  # whatever a model says to what is not its own
+            if words:
+                raise UsageError(
+                    f"{', '.join(words)}: {folder} holds a trained model, which is none of such options "
+                    f"({shorten(str(error), 200)}); leave out those that make another model"
+                ) from error
             reason = shorten(f"{type(error).__name__}: {error}", 200)
             raise RunError(
                 f"{path}: expected the model of the run's configuration, and it cannot be made ({reason}); "
@@ -119,4 +135,22 @@ class Run:
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         data: Data = self.config.data.build()
         data.prepare()
+        kept = self.task.hparams["meta"]
+        others = [name for name, value in kept.items() if _differs(name, value, data.meta.get(name))]
+        if others:
+            raise UsageError(
+                f"data: expected the {' and '.join(others)} that the model of {self.folder} was trained "
+                "with, and these data have another; leave the training data as they were, and change "
+                "data.test alone"
+            )
         return data
+
+
+def _differs(name: str, kept: Any, found: Any) -> bool:
+    """Whether data say something else of what a model is made for (see :attr:`Data.meta`) than a checkpoint.
+
+    There None stands for what is not kept.
+    """
+    if isinstance(kept, Mapping) and isinstance(found, Mapping):
+        return "test" not in kept and any(_differs(key, kept[key], found.get(key)) for key in kept)
+    return kept is not None and name != "places" and kept != found
