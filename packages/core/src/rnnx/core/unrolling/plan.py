@@ -25,10 +25,9 @@ products, sums over rows, and what stands between two of these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from operator import getitem, mul
 from typing import Any, NamedTuple, final
 
 import torch
@@ -37,7 +36,6 @@ from torch import Tensor, fx
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling.functions import function_of
-from rnnx.core.unrolling.kernels.columns import PRODUCTS
 from rnnx.core.unrolling.kernels.groups import Group, grouped
 from rnnx.core.unrolling.kernels.kernel import Kernel
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
@@ -45,7 +43,8 @@ from rnnx.core.unrolling.kernels.loops import TYPES
 from rnnx.core.unrolling.kernels.native import Native
 from rnnx.core.unrolling.kernels.products import measured
 from rnnx.core.unrolling.kernels.source import written
-from rnnx.core.unrolling.operations import ATEN, draws, fused, is_view
+from rnnx.core.unrolling.operations import fused, is_view
+from rnnx.core.unrolling.origins import Origins, whole
 from rnnx.core.unrolling.trace import UntraceableError, settled, traced
 from rnnx.core.unrolling.walks import Back, Forth, Part, Walk
 
@@ -170,150 +169,122 @@ def _taken_apart(
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
-    parts = _Parts(graph, len(state), kernels, inside)
+    origins = Origins(graph, len(state), inside)
     if fuse:
-        parts = _Parts(fused(graph, parts.ahead | parts.loose), len(state), kernels, inside)
-    return parts.plan(dtypes)
+        origins = Origins(fused(graph, origins.ahead | origins.loose), len(state), inside)
+    return _Parts(origins, kernels, inside).plan(dtypes)
 
 
 @final
 class _Parts:
-    """The operations of a traced step, sorted.
+    """What is done when, of the operations of a traced step.
 
     Args:
-        graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it.
-        states: How many tensors the state has.
+        origins: The operations.
         kernels: Which are wanted.
         inside: Whether what is made by elements is made in the steps, wherever else it could be; these are
             then to be one kernel each way.
     """
 
-    def __init__(self, graph: fx.Graph, states: int, kernels: Kernels | None, inside: bool) -> None:
-        self.kernels, self.inside = kernels, inside
-        self.nodes = list(graph.nodes)
-        self.places = {node: place for place, node in enumerate(self.nodes)}
-        given = [node for node in self.nodes if node.op == "placeholder"]
-        (results,) = self.nodes[-1].args
-        assert isinstance(results, list)
-        first = 1 + states
-        self.step, self.at = given[:first], given[-first:]
-        tensors = [(place, node) for place, node in enumerate(given[first:-first]) if node.users]
-        self.read, self.tensors = [place for place, _ in tensors], [node for _, node in tensors]
-        self.y, self.after = results[0], results[1:first]
-        self.to_z, self.to_state = results[first], results[first + 1 : 2 * first]
-        self.to_tensors = [results[2 * first + place] for place in self.read]
-        self.rows = {node for node in self.nodes if node.target in (ATEN.sym_size.int, mul)}
-        self.random = {node for node in self.nodes if draws(node)}
-        self.constant, self.tangent = set(self.tensors), set(self.at)
-        self.ahead: set[fx.Node] = set()  # depends on no state
-        self.primal: set[fx.Node] = set()  # all of the step that is not constant
-        self.loose: set[fx.Node] = set(self.at[:1])  # depends on the gradient at no state
-        self.drawn: set[fx.Node] = set()  # depends on random numbers
-        for node in self.nodes:
-            if node.op == "call_function" and node not in self.rows:
-                self._sort(node)
-        self.products = {node for node in self.nodes if node.target in PRODUCTS}
-        if inside:
-            self.ahead &= self._above(self.ahead & self.products)
-            self.loose &= {*self.at[:1], *self._above(self.loose & self.products)}
+    def __init__(self, origins: Origins, kernels: Kernels | None, inside: bool) -> None:
+        self.of, self.kernels, self.inside = origins, kernels, inside
+        self.steps = self._steps()
+        self.at_once = whole((origins.above([origins.y]) & origins.primal) - self.steps - origins.ahead)
 
-    def _sort(self, node: fx.Node) -> None:
-        reads, alone = set(node.all_input_nodes), self._alone(node)
-        if reads & self.tangent:
-            self.tangent.add(node)
-            if alone and reads & self.tangent <= self.loose:
-                self.loose.add(node)
-        elif node not in self.random and reads <= self.constant:
-            self.constant.add(node)
-        else:
-            self.primal.add(node)
-            if node in self.random or reads & self.drawn:
-                self.drawn.add(node)
-            elif alone and reads <= {self.step[0], *self.constant, *self.rows, *self.ahead}:
-                self.ahead.add(node)
+    def _steps(self) -> set[fx.Node]:
+        """What of the way forth is done step by step."""
+        of = self.of
+        to_y = of.above([of.y]) & of.primal
+        last = [*of.after, *of.drawn, *(node for node in to_y if not of.is_alone(node))]
+        if is_view(of.y):  # of what may be the user's
+            last.append(of.y)
+        steps = (of.above(last) & of.primal) - of.ahead
+        if self.inside:
+            others = to_y - steps - of.ahead
+            steps |= others - of.below(others & of.products)
+        return whole(steps)
 
-    def _alone(self, node: fx.Node) -> bool:
-        """Whether each row of a value is made of one row."""
-        return all(map(_by_rows, {node, *node.all_input_nodes} - self.constant - self.rows))
+    def _back(self) -> tuple[list[fx.Node], list[fx.Node], list[fx.Node]]:
+        """Of the way back, what late is passed, what late reads besides, and what the steps read."""
+        of = self.of
+        leading = of.leading(of.to_state)
+        if self.inside:
+            others = of.leading([of.to_z, *of.to_tensors]) - of.loose
+            leading |= others - of.below(n for n in others if n in of.products or not of.is_alone(n))
+        late = of.readable(of.leading([of.to_z, *of.to_tensors]) - leading)
+        steps = leading - of.loose
+        there = steps | set(of.at[1:])
+        gradients = (of.reads(late) | ({of.to_z, *of.to_tensors} & of.tangent)) - late
+        read = (of.reads(of.readable(steps)) | (of.loose & {*of.to_state})) - there
+        if self.inside:
+            read = of.sources(read, self.steps | of.ahead | self.at_once | of.loose)
+        return of.ordered(gradients & there), of.ordered(gradients - there), of.ordered(read)
+
+    def _kept(self, stored: set[fx.Node]) -> list[fx.Node]:
+        """What the way forth writes down of what later parts read, and the output, if it is made there."""
+        of = self.of
+        follows = dict(zip(of.step[1:], of.after, strict=True))
+        kept = (stored & self.steps) | {follows[node] for node in stored & follows.keys()}
+        made_at_once = of.y in of.ahead | self.at_once and not is_view(of.y)
+        return of.ordered(kept if made_at_once else kept | {of.y})
 
     def plan(self, dtypes: Sequence[torch.dtype]) -> Plan:
-        """The parts."""
-        z, *before = self.step
-        constants = self._ordered(
-            n for n in self.constant if any(user not in self.constant for user in n.users)
-        )
-        leading = self._leading(self.to_state)
-        if self.inside:
-            others = self._leading([self.to_z, *self.to_tensors]) - self.loose
-            leading |= others - self._below(n for n in others if n in self.products or not self._alone(n))
-        late = self._readable(
-            (self._above([self.to_z, *self.to_tensors]) & self.tangent) - leading - set(self.at)
-        )
-        chain = leading - self.loose
-        found = chain | set(self.at[1:])  # in the steps back
-        gradients = {*self._reads(late), *({self.to_z, *self.to_tensors} & self.tangent)} - late
-        passed = self._ordered(gradients & found)
-        late_reads = self._ordered(gradients - found)
-        read_back = {*self._reads(self._readable(chain)), *(self.loose & {*self.to_state})} - found
+        """The parts, as functions."""
+        of = self.of
+        z, *before = of.step
+        constants = of.ordered(n for n in of.constant if any(user not in of.constant for user in n.users))
+        passed, late_reads, backward_reads = self._back()
 
-        steps = self._steps()
-        at_once = _whole((self._above([self.y]) & self.primal) - steps - self.ahead)
-        if self.inside:
-            read_back = self._sources(read_back, steps | self.ahead | at_once | self.loose)
-        backward_reads = self._ordered(read_back)
-        for_turn = self._sources([*backward_reads, *late_reads], steps | self.ahead | at_once)
-        held_after = self._ordered(for_turn & at_once)
-        for_after = self._sources([self.y, *held_after], steps | self.ahead)
-        stored = for_after | for_turn
-        follows = dict(zip(before, self.after, strict=True))
-        wanted = (stored & steps) | {follows[node] for node in stored & follows.keys()}
-        made_at_once = self.y in self.ahead | at_once and not is_view(self.y)
-        kept = self._ordered(wanted if made_at_once else wanted | {self.y})
-        held = self._ordered(stored & self.ahead)
-        forward_reads = self._ordered({*self._reads(steps), *self.after, *kept} & self.ahead)
+        made = self.steps | of.ahead
+        for_turn = of.sources([*backward_reads, *late_reads], made | self.at_once)
+        held_after = of.ordered(for_turn & self.at_once)
+        for_after = of.sources([of.y, *held_after], made)
+        kept = self._kept(for_after | for_turn)
+        held = of.ordered((for_after | for_turn) & of.ahead)
+        forward_reads = of.ordered((of.reads(self.steps) | {*of.after, *kept}) & of.ahead)
         after_befores, turn_befores = (
-            [(place, kept.index(self.after[place])) for place, node in enumerate(before) if node in read]
+            [(place, kept.index(of.after[place])) for place, node in enumerate(before) if node in read]
             for read in (for_after, for_turn)
         )
-        forward = self._walk(Forth, Roles([z, *forward_reads], before, constants, self.after, kept))
-        backward = self._walk(Back, Roles(backward_reads, self.at[1:], constants, self.to_state, passed))
-        to_z_passed = passed.index(self.to_z) if self.to_z in passed else None
-        made_late = [self.to_z] if isinstance(self.to_z, fx.Node) and to_z_passed is None else []
+        forward = self._walk(Forth, Roles([z, *forward_reads], before, constants, of.after, kept))
+        backward = self._walk(Back, Roles(backward_reads, of.at[1:], constants, of.to_state, passed))
+        to_z_passed = passed.index(of.to_z) if of.to_z in passed else None
+        made_late = [of.to_z] if isinstance(of.to_z, fx.Node) and to_z_passed is None else []
         return Plan(
-            constant=self._function(self.tensors, constants),
+            constant=self._function(of.tensors, constants),
             ahead=self._function([z, *constants], [*forward_reads, *held]),
             forward=forward,
             after=self._function(
                 [z, *(before[place] for place, _ in after_befores), *kept, *held, *constants],
-                [self.y, *held_after],
+                [of.y, *held_after],
             ),
             turn=self._function(
                 [
-                    *(self.at[0], z, *(before[place] for place, _ in turn_befores)),
+                    *(of.at[0], z, *(before[place] for place, _ in turn_befores)),
                     *(*kept, *held, *held_after, *constants),
                 ],
                 [*backward_reads, *late_reads],
             ),
             backward=backward,
-            late=self._function([*passed, *late_reads, *constants], self.to_tensors, made_late),
-            read=self.read,
+            late=self._function([*passed, *late_reads, *constants], of.to_tensors, made_late),
+            read=of.read,
             dtypes=dtypes,
             kept=[Form(node.meta["shape"], node.meta["dtype"]) for node in kept],
             passed=[Form(node.meta["shape"], node.meta["dtype"]) for node in passed],
-            to_z=isinstance(self.to_z, fx.Node),
+            to_z=isinstance(of.to_z, fx.Node),
             to_z_passed=to_z_passed,
             after_befores=after_befores,
             turn_befores=turn_befores,
             forward_reads=len(forward_reads),
             backward_reads=len(backward_reads),
-            learns=any(isinstance(node, fx.Node) for node in (self.to_z, *self.to_state, *self.to_tensors)),
-            draws=bool(self.random),
+            learns=any(isinstance(node, fx.Node) for node in (of.to_z, *of.to_state, *of.to_tensors)),
+            draws=bool(of.random),
         )
 
     def _walk(self, way: type[Forth | Back], roles: Roles) -> Walk:
         """What is done step by step, as one kernel where it can be had."""
         given, wanted = [*roles.rows, *roles.state, *roles.constants], [*roles.results, *roles.room]
-        operations = self._ordered(self._above(wanted, given))
+        operations = self.of.ordered(self.of.above(wanted, given))
         try:
             if self.kernels is Kernels.TRITON:
                 return Kernel(written(roles, way is Back), way is Back)
@@ -335,105 +306,9 @@ class _Parts:
                 pass
         return way(function_of(operations, given, roles.results, roles.room), [])
 
-    def _steps(self) -> set[fx.Node]:
-        """What of the step is done step by step."""
-        to_y = self._above([self.y]) & self.primal
-        last = [*self.after, *self.drawn, *(node for node in to_y if not self._alone(node))]
-        if is_view(self.y):  # of what may be the user's
-            last.append(self.y)
-        steps = (self._above(last) & self.primal) - self.ahead
-        if self.inside:
-            others = to_y - steps - self.ahead
-            steps |= others - self._below(others & self.products)
-        return _whole(steps)
-
-    def _leading(self, results: Iterable[Any]) -> set[fx.Node]:
-        """What leads from the given gradients to others."""
-        return (self._above(results) & self.tangent) - set(self.at)
-
-    def _below(self, roots: Iterable[fx.Node]) -> set[fx.Node]:
-        """The nodes that come from these, themselves included."""
-        found = set(roots)
-        for node in self.nodes:
-            if not found.isdisjoint(node.all_input_nodes):
-                found.add(node)
-        return found
-
-    def _sources(self, results: Iterable[fx.Node], done: set[fx.Node]) -> set[fx.Node]:
-        """What results are made of: of what is done already, and of the states; views of it left out."""
-        found: set[fx.Node] = set()
-        seen: set[fx.Node] = set()
-        waiting = list(results)
-        while waiting:
-            node = waiting.pop()
-            if node in done or node.op == "placeholder":
-                found |= self._roots(node)
-            elif node not in seen | self.constant | self.rows:
-                seen.add(node)
-                waiting += node.all_input_nodes
-        return found
-
-    def _readable(self, part: set[fx.Node]) -> set[fx.Node]:
-        """With what it makes again.
-
-        That is what has no row for each of the batch, as a matrix turned round; and what is left of one,
-        which is quicker made than read.
-        """
-        part = set(part)
-        while again := {node for node in self._reads(part) if _is_made_again(node)}:
-            if again & self.random:
-                raise UntraceableError("draws random numbers that are not a row's")
-            part |= again
-        return part
-
-    def _roots(self, node: fx.Node) -> set[fx.Node]:
-        """What a node is a view of: itself, if it is no view."""
-        if node in self.constant or node in self.rows:
-            return set()
-        if node.op == "placeholder" or not is_view(node):
-            return {node}
-        roots = {root for read in node.all_input_nodes for root in self._roots(read)}
-        return roots if all(root.meta.get("by_rows") for root in roots) else {node}
-
-    def _ordered(self, nodes: Iterable[fx.Node]) -> list[fx.Node]:
-        return sorted(nodes, key=self.places.__getitem__)
-
-    def _above(self, roots: Iterable[Any], stop: Iterable[fx.Node] = ()) -> set[fx.Node]:
-        """The nodes from which these come, themselves included, and nothing above ``stop``."""
-        found: set[fx.Node] = set()
-        waiting, stop = [root for root in roots if isinstance(root, fx.Node)], set(stop)
-        while waiting:
-            node = waiting.pop()
-            if node not in found and node not in stop:
-                found.add(node)
-                waiting += [] if node.target is ATEN.sym_size.int else node.all_input_nodes
-        return found
-
-    def _reads(self, part: set[fx.Node]) -> list[fx.Node]:
-        """What a part reads that is neither its own, nor constant, nor the number of rows."""
-        reads = {read for node in part for read in node.all_input_nodes}
-        return self._ordered(reads - part - self.constant - self.rows)
-
     def _function(
         self, given: Sequence[fx.Node], results: Sequence[Any], filled: Sequence[fx.Node] = ()
     ) -> Part:
         """What leads from some nodes to others."""
-        operations = self._ordered(self._above([*results, *filled], given))
+        operations = self.of.ordered(self.of.above([*results, *filled], given))
         return function_of(operations, given, results, filled)
-
-
-def _is_made_again(node: fx.Node) -> bool:
-    """Whether a value is made wherever it is read."""
-    return not node.meta.get("by_rows") or node.target is ATEN.rsub.Scalar
-
-
-def _by_rows(node: fx.Node) -> bool:
-    """Whether a value, or all of several, has one row for each of the batch."""
-    if "by_rows" in node.meta:
-        return bool(node.meta["by_rows"])
-    return node.op == "call_function" and all(map(_by_rows, node.users))
-
-
-def _whole(part: set[fx.Node]) -> set[fx.Node]:
-    """With all results of the operations that have several."""
-    return part | {user for node in part for user in node.users if user.target is getitem}

@@ -1,0 +1,177 @@
+"""What each operation of a traced step comes from: parameters, the input, the state before, or gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import getitem, mul
+from typing import Any, final
+
+from torch import fx
+
+from rnnx.core.unrolling.kernels.columns import PRODUCTS
+from rnnx.core.unrolling.operations import ATEN, draws, is_view
+from rnnx.core.unrolling.trace import UntraceableError
+
+
+@final
+class Origins:
+    """The operations of a traced step and of its gradients, sorted by what they come from.
+
+    Args:
+        graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it.
+        states: How many tensors the state has.
+        inside: Whether of what could be made of all steps at once only products are, and what leads to them.
+
+    Attributes:
+        step: What the step is given: ``z``, then the state.
+        at: The gradients that its own gradients are given: at ``y``, then at the new state.
+        tensors: Those of the cell's tensors that the step reads.
+        read: Their numbers among all of the cell's.
+        y: The output.
+        after: The new state.
+        to_z: The gradient at ``z``; None where there is none, as of the next two.
+        to_state: The gradients at the state.
+        to_tensors: The gradients at :attr:`tensors`.
+        constant: What comes from the tensors alone.
+        ahead: What comes from ``z`` too, and from no state.
+        primal: What comes from ``z``, the state or random numbers, and from no gradient.
+        tangent: What comes from gradients, these included.
+        loose: Of that, what comes from the gradient at no state.
+        drawn: What comes from random numbers.
+        random: What draws them.
+        products: Of matrices.
+        rows: The number of rows, and what is made of it.
+    """
+
+    def __init__(self, graph: fx.Graph, states: int, inside: bool) -> None:
+        self.nodes = list(graph.nodes)
+        self._places = {node: place for place, node in enumerate(self.nodes)}
+        given = [node for node in self.nodes if node.op == "placeholder"]
+        (results,) = self.nodes[-1].args
+        assert isinstance(results, list)
+        first = 1 + states
+        self.step, self.at = given[:first], given[-first:]
+        tensors = [(place, node) for place, node in enumerate(given[first:-first]) if node.users]
+        self.read, self.tensors = [place for place, _ in tensors], [node for _, node in tensors]
+        self.y, self.after = results[0], results[1:first]
+        self.to_z, self.to_state = results[first], results[first + 1 : 2 * first]
+        self.to_tensors = [results[2 * first + place] for place in self.read]
+        self.rows = {node for node in self.nodes if node.target in (ATEN.sym_size.int, mul)}
+        self.random = {node for node in self.nodes if draws(node)}
+        self.products = {node for node in self.nodes if node.target in PRODUCTS}
+        self.constant, self.tangent, self.loose = set(self.tensors), set(self.at), set(self.at[:1])
+        self.ahead: set[fx.Node] = set()
+        self.primal: set[fx.Node] = set()
+        self.drawn: set[fx.Node] = set()
+        for node in self.nodes:
+            if node.op == "call_function" and node not in self.rows:
+                self._sort(node)
+        if inside:
+            self.ahead &= self.above(self.ahead & self.products)
+            self.loose &= {*self.at[:1], *self.above(self.loose & self.products)}
+
+    def _sort(self, node: fx.Node) -> None:
+        reads, alone = set(node.all_input_nodes), self.is_alone(node)
+        if reads & self.tangent:
+            self.tangent.add(node)
+            if alone and reads & self.tangent <= self.loose:
+                self.loose.add(node)
+        elif node not in self.random and reads <= self.constant:
+            self.constant.add(node)
+        else:
+            self.primal.add(node)
+            if node in self.random or reads & self.drawn:
+                self.drawn.add(node)
+            elif alone and reads <= {self.step[0], *self.constant, *self.rows, *self.ahead}:
+                self.ahead.add(node)
+
+    def is_alone(self, node: fx.Node) -> bool:
+        """Whether each row of a value is made of one row."""
+        return all(map(_by_rows, {node, *node.all_input_nodes} - self.constant - self.rows))
+
+    def ordered(self, nodes: Iterable[fx.Node]) -> list[fx.Node]:
+        """Nodes in the order of the graph."""
+        return sorted(nodes, key=self._places.__getitem__)
+
+    def above(self, roots: Iterable[Any], stop: Iterable[fx.Node] = ()) -> set[fx.Node]:
+        """The nodes from which these come, themselves included, and nothing above ``stop``."""
+        found: set[fx.Node] = set()
+        waiting, stop = [root for root in roots if isinstance(root, fx.Node)], set(stop)
+        while waiting:
+            node = waiting.pop()
+            if node not in found and node not in stop:
+                found.add(node)
+                waiting += [] if node.target is ATEN.sym_size.int else node.all_input_nodes
+        return found
+
+    def below(self, roots: Iterable[fx.Node]) -> set[fx.Node]:
+        """The nodes that come from these, themselves included."""
+        found = set(roots)
+        for node in self.nodes:
+            if not found.isdisjoint(node.all_input_nodes):
+                found.add(node)
+        return found
+
+    def leading(self, results: Iterable[Any]) -> set[fx.Node]:
+        """What leads from the given gradients to others."""
+        return (self.above(results) & self.tangent) - set(self.at)
+
+    def reads(self, part: set[fx.Node]) -> set[fx.Node]:
+        """What a part reads that is neither its own, nor constant, nor the number of rows."""
+        return {read for node in part for read in node.all_input_nodes} - part - self.constant - self.rows
+
+    def readable(self, part: set[fx.Node]) -> set[fx.Node]:
+        """A part with what it makes again.
+
+        That is what has no row for each of the batch, as a matrix turned round; and what is left of one,
+        which is quicker made than read.
+
+        Raises:
+            UntraceableError: something of that is random.
+        """
+        part = set(part)
+        while again := {node for node in self.reads(part) if _is_made_again(node)}:
+            if again & self.random:
+                raise UntraceableError("draws random numbers that are not a row's")
+            part |= again
+        return part
+
+    def sources(self, results: Iterable[fx.Node], done: set[fx.Node]) -> set[fx.Node]:
+        """What results are made of: of what is done already, and of the states; views of it left out."""
+        found: set[fx.Node] = set()
+        seen: set[fx.Node] = set()
+        waiting = list(results)
+        while waiting:
+            node = waiting.pop()
+            if node in done or node.op == "placeholder":
+                found |= self._roots(node)
+            elif node not in seen | self.constant | self.rows:
+                seen.add(node)
+                waiting += node.all_input_nodes
+        return found
+
+    def _roots(self, node: fx.Node) -> set[fx.Node]:
+        """What a node is a view of: itself, if it is no view."""
+        if node in self.constant or node in self.rows:
+            return set()
+        if node.op == "placeholder" or not is_view(node):
+            return {node}
+        roots = {root for read in node.all_input_nodes for root in self._roots(read)}
+        return roots if all(root.meta.get("by_rows") for root in roots) else {node}
+
+
+def whole(part: set[fx.Node]) -> set[fx.Node]:
+    """A part with all results of its operations that have several."""
+    return part | {user for node in part for user in node.users if user.target is getitem}
+
+
+def _is_made_again(node: fx.Node) -> bool:
+    """Whether a value is made wherever it is read."""
+    return not node.meta.get("by_rows") or node.target is ATEN.rsub.Scalar
+
+
+def _by_rows(node: fx.Node) -> bool:
+    """Whether a value, or all of several, has one row for each of the batch."""
+    if "by_rows" in node.meta:
+        return bool(node.meta["by_rows"])
+    return node.op == "call_function" and all(map(_by_rows, node.users))
