@@ -113,6 +113,18 @@ def test_results_are_made_of_what_is_done_and_of_what_is_given() -> None:
     assert of.sources([gate], {gate}) == {gate}
 
 
+def test_what_is_made_by_elements_of_what_is_there_is_at_hand_and_a_product_is_not() -> None:
+    of = origins(ByInput())
+    made = {names([node])[0]: node for node in of.primal & of.above([of.y])}
+    assert of.is_at_hand(made["tanh"], set())
+    assert of.is_at_hand(made["exp"], {made["add"]})
+    assert not of.is_at_hand(made["sigmoid"], set())
+    assert of.is_at_hand(made["sigmoid"], {made["mm"]})
+    assert not of.is_at_hand(made["mm"], {made["relu"]})
+    assert not of.is_at_hand(made["mul"], {made["sigmoid"]})  # for the state before a step is not kept
+    assert of.is_at_hand(made["mul"], {made["sigmoid"], made["add"]})  # and here is, as that after it
+
+
 def test_a_part_is_whole_with_all_results_of_its_operations() -> None:
     @final
     class Halves(Square):

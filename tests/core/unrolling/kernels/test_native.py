@@ -255,6 +255,30 @@ def test_what_is_by_elements_is_done_in_the_steps_and_products_of_all_rows_at_on
     as_the_steps(plan, cell, [4, 4, 3, 1])
 
 
+@final
+class Highway(Cell):
+    """Its gates, its candidate and its output come by elements from the input and the memory."""
+
+    input_size, output_size, state_sizes = 12, 4, (4,)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        (c,) = state
+        candidate, f, o = z.chunk(3, -1)
+        f, o = torch.sigmoid(f + c), torch.sigmoid(o * c)
+        c = c + f * (torch.tanh(candidate) - c)
+        return o * torch.tanh(c), (c,)
+
+
+def test_what_is_by_elements_is_made_again_on_the_way_back_and_not_kept() -> None:
+    """Of a step there are kept its memory, and its output, as that is asked for."""
+    torch.manual_seed(0)
+    cell = Highway()
+    z, state = given_to(cell, [4, 4, 3, 1], 0)
+    plan = taken_apart(cell, z, state, Kernels.C)
+    assert [form.shape for form in plan.kept] == [(4,), (4,)]
+    as_the_steps(plan, cell, [4, 4, 3, 1])
+
+
 @pytest.mark.parametrize("name", DRAWING)
 def test_random_numbers_are_drawn_in_their_order_and_products_are_in_c(name: str) -> None:
     torch.manual_seed(0)

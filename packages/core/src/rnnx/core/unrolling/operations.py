@@ -83,6 +83,11 @@ def draws(node: fx.Node) -> bool:
     )
 
 
+def is_by_elements(node: fx.Node) -> bool:
+    """Whether each number of what an operation gives is made of numbers in its place."""
+    return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.pointwise in node.target.tags
+
+
 def is_view(node: fx.Node) -> bool:
     """Whether an operation gives what it is given in another form, and each row of that from one row."""
     if node.target is getitem:

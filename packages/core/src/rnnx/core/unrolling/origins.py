@@ -9,7 +9,7 @@ from typing import Any, final
 from torch import fx
 
 from rnnx.core.unrolling.kernels.columns import PRODUCTS
-from rnnx.core.unrolling.operations import ATEN, draws, is_view
+from rnnx.core.unrolling.operations import ATEN, draws, is_by_elements, is_view
 from rnnx.core.unrolling.trace import UntraceableError
 
 
@@ -149,6 +149,20 @@ class Origins:
                 seen.add(node)
                 waiting += node.all_input_nodes
         return found
+
+    def is_at_hand(self, node: fx.Node, there: set[fx.Node]) -> bool:
+        """Whether a value is made by elements alone of what is there, of ``z``, and of states that are.
+
+        A state before a step is there if that after it is.
+        """
+        states = {before for before, after in zip(self.step[1:], self.after, strict=True) if after in there}
+        there = there | states | {self.step[0]} | self.constant | self.rows
+
+        def at_hand(node: fx.Node) -> bool:
+            made = node in self.primal - self.drawn and (is_view(node) or is_by_elements(node))
+            return node in there or (made and all(map(at_hand, node.all_input_nodes)))
+
+        return at_hand(node)
 
     def _roots(self, node: fx.Node) -> set[fx.Node]:
         """What a node is a view of: itself, if it is no view."""

@@ -25,7 +25,7 @@ products, sums over rows, and what stands between two of these.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, final
@@ -204,7 +204,7 @@ class _Parts:
             steps |= others - of.below(others & of.products)
         return whole(steps)
 
-    def _back(self) -> tuple[list[fx.Node], list[fx.Node], list[fx.Node]]:
+    def _back(self) -> tuple[list[fx.Node], list[fx.Node], set[fx.Node]]:
         """Of the way back, what late is passed, what late reads besides, and what the steps read."""
         of = self.of
         leading = of.leading(of.to_state)
@@ -216,9 +216,18 @@ class _Parts:
         there = steps | set(of.at[1:])
         gradients = (of.reads(late) | ({of.to_z, *of.to_tensors} & of.tangent)) - late
         read = (of.reads(of.readable(steps)) | (of.loose & {*of.to_state})) - there
-        if self.inside:
-            read = of.sources(read, self.steps | of.ahead | self.at_once | of.loose)
-        return of.ordered(gradients & there), of.ordered(gradients - there), of.ordered(read)
+        return of.ordered(gradients & there), of.ordered(gradients - there), read
+
+    def _read_inside(self, read: set[fx.Node], late: Iterable[fx.Node]) -> set[fx.Node]:
+        """What the steps back are given, if they make by elements themselves what they can."""
+        of = self.of
+        done = self.steps | of.ahead | self.at_once
+        needed = of.sources([*read, *late], done)
+        fixed = {of.y, *of.after} | of.sources(late, done)
+        for node in reversed(of.ordered((needed & self.steps) - fixed)):
+            if of.is_at_hand(node, needed - {node}):
+                needed.remove(node)
+        return of.sources(read, needed | of.ahead | self.at_once | of.loose)
 
     def _kept(self, stored: set[fx.Node]) -> list[fx.Node]:
         """What the way forth writes down of what later parts read, and the output, if it is made there."""
@@ -233,8 +242,8 @@ class _Parts:
         of = self.of
         z, *before = of.step
         constants = of.ordered(n for n in of.constant if any(user not in of.constant for user in n.users))
-        passed, late_reads, backward_reads = self._back()
-
+        passed, late_reads, read_back = self._back()
+        backward_reads = of.ordered(self._read_inside(read_back, late_reads) if self.inside else read_back)
         made = self.steps | of.ahead
         for_turn = of.sources([*backward_reads, *late_reads], made | self.at_once)
         held_after = of.ordered(for_turn & self.at_once)
