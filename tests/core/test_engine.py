@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from rnnx.core import engine
 from rnnx.core.cell import Cell, TreeCell
 from rnnx.core.engine import flip, fold, loop, scan
 from rnnx.core.state import State, detach, select
@@ -537,6 +538,26 @@ def kept_bytes(read: Callable[[], tuple[Tensor, State]]) -> int:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         read()
     return sum(size for _, size in held.values())
+
+
+@pytest.mark.parametrize("least", [1, 4, 5])
+@pytest.mark.parametrize("lengths", [None, [13, 0, 4, 9], [3, 5, 1, 2]])
+def test_without_gradients_few_steps_are_projected_together(
+    cell: Odd, lengths: list[int] | None, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the state carried from piece to piece, past rows that have ended."""
+    monkeypatch.setattr(engine, "PIECE", 1)
+    monkeypatch.setattr(engine, "LEAST", least)
+    projected = []
+    project = Odd.project
+    monkeypatch.setattr(Odd, "project", lambda self, x: projected.append(len(x)) or project(self, x))
+    x, state = torch.randn(N, 13, I).double(), (torch.randn(N, 2).double(), torch.randn(N, 5).double())
+    given = None if lengths is None else torch.tensor(lengths)
+    with torch.no_grad():
+        y, last = scan(cell, x, given, state)
+    assert sum(projected) == (4 * 13 if lengths is None else sum(lengths))
+    assert max(projected) <= least * N
+    torch.testing.assert_close((y, *last), by_hand(cell, x, given, state, False), rtol=0, atol=1e-13)
 
 
 def test_recomputed_it_is_the_same(cell: Odd, x: Tensor, lengths: Tensor | None, reverse: bool) -> None:

@@ -6,7 +6,7 @@ the first ones and the batch shrinks. No step is computed on padding, and no mas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from math import isqrt
 from typing import Any, Final
@@ -27,6 +27,8 @@ from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import named_tensors, with_tensors
 from rnnx.core.unrolling.unrolled import unrolled
 
+PIECE: Final = 1 << 20  # numbers of the inputs that are projected together, where that saves memory
+LEAST: Final = 32  # steps of which they are, at least
 STEPS: Final = 4  # from which on a plan saves more time than it takes to find
 
 
@@ -148,8 +150,21 @@ def _packed(
     packing = Packing.of(x, lengths)
     if not packing.sizes:
         return x.new_zeros(*x.shape[:2], cell.output_size), state
-    y, last = way(cell, cell.project(packing.pack(x)), packing.sizes, packing.sort(state))
-    return packing.unpack(y), packing.restore(last)
+    ys, state = [], packing.sort(state)
+    for sizes, rows in _pieces(packing.sizes, packing.pack(x)):
+        y, state = way(cell, cell.project(rows), sizes, state)
+        ys.append(y)
+    return packing.unpack(torch.cat(ys) if len(ys) > 1 else ys[0]), packing.restore(state)
+
+
+def _pieces(sizes: Sequence[int], rows: Tensor) -> Iterator[tuple[Sequence[int], Tensor]]:
+    """Steps and their rows: all, or where nothing is kept for a gradient, so few that memory stays small."""
+    most = len(sizes) if torch.is_grad_enabled() else max(LEAST, PIECE // (sizes[0] * rows.shape[1]))
+    start = 0
+    for step in range(0, len(sizes), most):
+        some = sizes[step : step + most]
+        yield some, rows[start : start + sum(some)]
+        start += sum(some)
 
 
 def flip(x: Tensor, lengths: Tensor | None) -> Tensor:
