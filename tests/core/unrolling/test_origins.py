@@ -125,6 +125,21 @@ def test_what_is_made_by_elements_of_what_is_there_is_at_hand_and_a_product_is_n
     assert of.is_at_hand(made["mul"], {made["sigmoid"], made["add"]})  # and here is, as that after it
 
 
+def test_values_that_are_read_twice_are_looked_at_once() -> None:
+    """Sixty times over, which else would be without end."""
+
+    @final
+    class Twice(Square):
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            for _ in range(60):
+                z = torch.sin(z) * z
+            return z + state[0], (z + state[0],)
+
+    of = origins(Twice())
+    (last, *_) = of.y.all_input_nodes
+    assert of.is_at_hand(last, set())
+
+
 def test_a_part_is_whole_with_all_results_of_its_operations() -> None:
     @final
     class Halves(Square):

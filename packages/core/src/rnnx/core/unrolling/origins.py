@@ -156,13 +156,11 @@ class Origins:
         A state before a step is there if that after it is.
         """
         states = {before for before, after in zip(self.step[1:], self.after, strict=True) if after in there}
-        there = there | states | {self.step[0]} | self.constant | self.rows
-
-        def at_hand(node: fx.Node) -> bool:
-            made = node in self.primal - self.drawn and (is_view(node) or is_by_elements(node))
-            return node in there or (made and all(map(at_hand, node.all_input_nodes)))
-
-        return at_hand(node)
+        at_hand = there | states | {self.step[0]} | self.constant | self.rows
+        for made in self.ordered(self.above([node], at_hand) & self.primal - self.drawn):
+            if (is_view(made) or is_by_elements(made)) and at_hand.issuperset(made.all_input_nodes):
+                at_hand.add(made)
+        return node in at_hand
 
     def _roots(self, node: fx.Node) -> set[fx.Node]:
         """What a node is a view of: itself, if it is no view."""
