@@ -44,7 +44,7 @@ def paper(target: Target) -> str:
 
     Example:
         >>> paper("rnnx.core.errors:RunError")
-        'What is told to the user without a traceback, and the exit code that goes with it.'
+        'What is told to the user without a traceback: warnings, and errors with their exit codes.'
     """
     module, _, name = path_of(target).partition(":")
     try:
