@@ -26,7 +26,7 @@ from rnnx.core.quiet import quiet
 from rnnx.core.result import Result, values_of
 from rnnx.core.run import Run
 from rnnx.core.runs import CONFIG, OUT, RESULT, find_run
-from rnnx.core.spec import Config, resolve
+from rnnx.core.spec import Config, allow_only, resolve
 from rnnx.core.task import Task
 from rnnx.core.trainer import Trainer
 from rnnx.core.training import Training, count_parameters
@@ -158,13 +158,11 @@ class Experiment:
             RunError: its checkpoints are damaged, or the training failed.
         """
         folder = find_run(run, out)
-        strange = [word for word in words if not word.startswith(CHANGEABLE)]
-        if strange:
-            rule = (
-                "expected an option of trainer, checkpoint, stopping or logger, as all else of a run stays "
-                "when it goes on; start another with rnnx run"
-            )
-            raise UsageError(*(f"{word!r}: {rule}" for word in strange))
+        rule = (
+            "expected an option of trainer, checkpoint, stopping or logger, as all else of a run stays "
+            "when it goes on; start another with rnnx run"
+        )
+        allow_only(words, CHANGEABLE, rule)
         if (folder / RESULT).exists() and not words:
             raise UsageError(
                 f"{folder}: the run has ended, and there is nothing to go on with; for more epochs say "

@@ -18,7 +18,7 @@ from rnnx.core.exporting import exported
 from rnnx.core.options import options_of
 from rnnx.core.quiet import quiet
 from rnnx.core.runs import CONFIG, OUT, find_run
-from rnnx.core.spec import Config, resolve
+from rnnx.core.spec import Config, allow_only, resolve
 from rnnx.core.task import Task
 from rnnx.core.trainer import Trainer
 from rnnx.core.training import metrics_of
@@ -55,13 +55,11 @@ class Run:
             InputError, RunError: its checkpoint is damaged, or is none.
         """
         folder = find_run(run, out)
-        strange = [word for word in words if not word.startswith(CHANGEABLE)]
-        if strange:
-            rule = (
-                "expected an option of task, data or trainer, as the model is trained; "
-                "train another with rnnx run"
-            )
-            raise UsageError(*(f"{word!r}: {rule}" for word in strange))
+        rule = (
+            "expected an option of task, data or trainer, as the model is trained; "
+            "train another with rnnx run"
+        )
+        allow_only(words, CHANGEABLE, rule)
         config = resolve([str(folder / CONFIG), *words])
         if config.baseline is not None:
             name = config.baseline.short

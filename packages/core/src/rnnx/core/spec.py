@@ -192,6 +192,22 @@ def resolve(words: Sequence[str]) -> Config:
     return resolution.config()
 
 
+def allow_only(words: Sequence[str], beginnings: tuple[str, ...], rule: str) -> None:
+    """Refuses words of other sections than some.
+
+    Args:
+        words: ``key=value``.
+        beginnings: How words of those sections begin, as ``trainer.``.
+        rule: What is said of another one.
+
+    Raises:
+        UsageError: all words that begin otherwise.
+    """
+    strange = [word for word in words if not word.startswith(beginnings)]
+    if strange:
+        raise UsageError(*(f"{word!r}: {rule}" for word in strange))
+
+
 def settings(path: Path) -> dict[str, Any]:
     """The keys of a configuration's file, dotted, and their values, as they stand there.
 
