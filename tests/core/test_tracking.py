@@ -19,6 +19,7 @@ from rnnx.core.analysis import Flow
 from rnnx.core.ending import Ending
 from rnnx.core.errors import UsageError
 from rnnx.core.experiment import Experiment
+from rnnx.core.gradients import GradientNorm
 from rnnx.core.result import Result
 from rnnx.core.run import Run
 from rnnx.core.tracking import Meter, WeightsAndBiases, _charts
@@ -380,7 +381,7 @@ class Line(L.LightningModule):
 @pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*LeafSpec.*:FutureWarning")
 @pytest.mark.parametrize("every", [1, 2])
 def test_the_meter_measures(tmp_path: Path, every: int) -> None:
-    meter = Meter(every)
+    meter = Meter(every, GradientNorm())
     trainer = L.Trainer(
         max_epochs=1,
         accelerator="cpu",
@@ -405,4 +406,4 @@ def test_the_meter_measures(tmp_path: Path, every: int) -> None:
 
 
 def test_the_rate_of_nothing_is_zero() -> None:
-    assert Meter(1).rate == 0
+    assert Meter(1, GradientNorm()).rate == 0

@@ -14,7 +14,7 @@ from rnnx.core import processes
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import Count, NonNegative
 from rnnx.core.errors import RunError
-from rnnx.core.optimizers import trained
+from rnnx.core.gradients import GradientNorm
 
 SHOWN = 16  # positions of a batch's examples that an error names
 
@@ -40,14 +40,17 @@ class Stopping:
     ) -> None:
         self.patience, self.min_delta, self.non_finite = patience, min_delta, non_finite
 
-    def callbacks(self, metric: str, mode: Literal["min", "max"]) -> list[L.Callback]:
+    def callbacks(
+        self, metric: str, mode: Literal["min", "max"], gradient_norm: GradientNorm
+    ) -> list[L.Callback]:
         """Those that see to it.
 
         Args:
             metric: The metric that chooses the best model.
             mode: Whether it is to fall or to rise.
+            gradient_norm: The task's.
         """
-        callbacks: list[L.Callback] = [NonFinite(skip=self.non_finite == "skip")]
+        callbacks: list[L.Callback] = [NonFinite(gradient_norm, skip=self.non_finite == "skip")]
         if self.patience:
             callbacks.append(
                 EarlyStopping(
@@ -70,11 +73,12 @@ class NonFinite(L.Callback):
     only the loss is watched.
 
     Args:
+        gradient_norm: The task's.
         skip: Whether such a step is left out, and counted as ``skipped_steps``; otherwise the run stops.
     """
 
-    def __init__(self, skip: bool) -> None:
-        self.skip = skip
+    def __init__(self, gradient_norm: GradientNorm, *, skip: bool) -> None:
+        self.gradient_norm, self.skip = gradient_norm, skip
         self.skipped = 0
         self._examples: list[int] = []
         self._loss = torch.zeros(())
@@ -107,10 +111,9 @@ class NonFinite(L.Callback):
         Raises:
             RunError: a number is not finite, and the step is not to be left out.
         """
-        gradients = [p.grad for p in trained(optimizer) if p.grad is not None]
         precision = trainer.precision_plugin
         scaled = isinstance(precision, MixedPrecision) and precision.scaler is not None
-        norm = self._loss if scaled else nn.utils.get_total_norm(gradients)
+        norm = self._loss if scaled else self.gradient_norm.of(optimizer)
         (found,) = processes.summed(norm + self._loss)  # so that all processes go the same way
         if bool(torch.isfinite(found)):
             return

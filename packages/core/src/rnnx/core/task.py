@@ -23,6 +23,7 @@ from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.exhibits.view import View
+from rnnx.core.gradients import GradientNorm
 from rnnx.core.graph import Graph
 from rnnx.core.net import Net
 from rnnx.core.optimizers import Adam, Optimizer, trained
@@ -66,6 +67,7 @@ class Task(L.LightningModule, ABC):
         net: How cells are stacked.
         meta: What the data is.
         carried: States that the task carries from one batch to the next, by any name; a resumed run has them.
+        gradient_norm: That of the step that is being made.
 
     Args:
         net: ``{"cell": {"name": ..., options}, options of the section net}``.
@@ -84,6 +86,7 @@ class Task(L.LightningModule, ABC):
         self.optimizer: Optimizer = Adam()
         self.schedule: Schedule = Constant()
         self.carried: dict[str, State] = {}
+        self.gradient_norm = GradientNorm()
         self._plateau: ReduceLROnPlateau | None = None
         self._predicted = torch.zeros(())  # by the batches of a step so far
         self._sums: dict[Split, dict[str, Metric]] = {}
@@ -153,6 +156,7 @@ class Task(L.LightningModule, ABC):
 
         The loss is logged where the trainer hands it on, every so many steps, and after an epoch's last.
         """
+        self.gradient_norm.forget()
         loss = self.loss(self(batch), batch)
         total, count = summed(loss.total.detach(), loss.count)
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it elsewhere
@@ -266,7 +270,7 @@ class Task(L.LightningModule, ABC):
         if gradient_clip_algorithm == "value":
             nn.utils.clip_grad_value_(parameters, gradient_clip_val)
         else:
-            nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
+            nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, self.gradient_norm.of(optimizer))
 
     def _begin(self, split: Split) -> None:
         sums = {name: SumMetric(nan_strategy="disable") for name in ("total", "count")}  # a lost run says so

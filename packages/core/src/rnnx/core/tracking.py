@@ -25,9 +25,9 @@ from rnnx.core.checkpoints import BEST
 from rnnx.core.ending import Ending
 from rnnx.core.errors import RunError, RunWarning, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
+from rnnx.core.gradients import GradientNorm
 from rnnx.core.history import METRICS
 from rnnx.core.history_logger import History
-from rnnx.core.optimizers import trained
 from rnnx.core.runs import CONFIG, RESULT
 from rnnx.core.tracked import STEP, has_key, tracked
 
@@ -214,10 +214,11 @@ class Meter(L.Callback):
 
     Args:
         every: Steps between two logs, the trainer's own.
+        gradient_norm: The task's.
     """
 
-    def __init__(self, every: int) -> None:
-        self.every = every
+    def __init__(self, every: int, gradient_norm: GradientNorm) -> None:
+        self.every, self.gradient_norm = every, gradient_norm
         self.count, self.seconds = 0, 0.0
         self._since, self._pending, self._mark = 0.0, 0, 0.0
 
@@ -259,8 +260,7 @@ class Meter(L.Callback):
     ) -> None:
         """Lightning's hook, before gradients are clipped."""
         if (trainer.global_step + 1) % self.every == 0:
-            gradients = [p.grad for p in trained(optimizer) if p.grad is not None]
-            pl_module.log("gradient_norm", torch.nn.utils.get_total_norm(gradients), batch_size=1)
+            pl_module.log("gradient_norm", self.gradient_norm.of(optimizer), batch_size=1)
             pl_module.log("learning_rate", optimizer.param_groups[0]["lr"], batch_size=1)
 
 

@@ -99,7 +99,7 @@ class Training:
                 if checkpoint is None and processes.leads():
                     shutil.rmtree(self.folder)
                 raise
-        meter = Meter(self.config.trainer["log_every_n_steps"])
+        meter = Meter(self.config.trainer["log_every_n_steps"], task.gradient_norm)
         last = Last(self.folder, config, place, self.interruption, Checkpoint(**self.config.checkpoint))
         shown = is_watched() if self.progress is None else self.progress
         bar = ProgressBar() if shown and processes.leads() else None
@@ -108,7 +108,7 @@ class Training:
             _Lines(rank_zero_only(bar.say if bar else self.say), metric),
             Best(self.folder, metric, task.mode),
             last,
-            *Stopping(**self.config.stopping).callbacks(metric, task.mode),
+            *Stopping(**self.config.stopping).callbacks(metric, task.mode, task.gradient_norm),
             *self.callbacks,
             *([bar] if bar else []),
         ]
