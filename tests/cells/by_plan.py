@@ -12,7 +12,7 @@ from rnnx.core.registry import plugins
 from rnnx.core.state import State
 from rnnx.core.testing.cells.subject import subjects
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
-from rnnx.core.unrolling.steps import step_by_step
+from rnnx.core.unrolling.steps import Start, step_by_step
 from rnnx.core.unrolling.unrolled import unrolled
 
 SIZES = [4, 3, 1]
@@ -24,16 +24,17 @@ SUBJECTS = {
 }
 
 
-def as_the_steps(name: str, kernels: Kernels) -> Plan:
+def as_the_steps(name: str, kernels: Kernels, start: Start = Start.PROJECTED) -> Plan:
     """A plan in 32 bits that gives what the steps give, gradients too."""
     subject = SUBJECTS[name]
     state = tuple(tensor.float().requires_grad_() for tensor in subject.state)
     cell = subject.build(seed=0).float()
-    z = cell.project(subject.x.float())[:, :2].flatten(0, 1).detach().requires_grad_()  # (M, P)
-    plan = taken_apart(cell, z, state, kernels=kernels)
-    of = [z, *state, *cell.parameters()]
-    found = results(unrolled(plan, cell, z, SIZES, state), of)
-    wanted = results(step_by_step(cell.step, z, SIZES, state), of)
+    x = subject.x.float()[:, :2].flatten(0, 1)  # (M, I)
+    given = start.of(cell, x).detach().requires_grad_()
+    plan = taken_apart(cell, given, state, kernels=kernels, start=start)
+    of = [given, *state, *cell.parameters()]
+    found = results(unrolled(plan, cell, given, SIZES, state), of)
+    wanted = results(step_by_step(cell.step, start.projected(cell, given), SIZES, state), of)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
     return plan

@@ -11,13 +11,15 @@ from rnnx.cells.gru import GRU
 from rnnx.cells.lstm import LSTM
 from rnnx.core.cell import Cell
 from rnnx.core.unrolling.plan import Kernels
+from rnnx.core.unrolling.steps import Start
 from tests.cells.by_plan import SUBJECTS, as_the_steps
 from tests.core.unrolling.kernels.in_c import ALL, in_c
 
 
+@pytest.mark.parametrize("start", Start)
 @pytest.mark.parametrize("name", SUBJECTS)
-def test_it_gives_what_the_steps_give(name: str) -> None:
-    assert in_c(as_the_steps(name, kernels=Kernels.C)) == [ALL, ALL]
+def test_it_gives_what_the_steps_give(name: str, start: Start) -> None:
+    assert in_c(as_the_steps(name, Kernels.C, start)) == [ALL, ALL]
 
 
 @pytest.mark.parametrize("learns", [False, True])

@@ -10,6 +10,7 @@ from torch import Tensor, fx
 
 from rnnx.core.unrolling.operations import (
     ATEN,
+    bare,
     by_rows,
     draws,
     fused,
@@ -283,6 +284,35 @@ def test_what_is_made_before_the_steps_stays_there() -> None:
         graph = fused(total(build, 3), early)
         _, node = (node for node in graph.nodes if node.op == "call_function")
         assert (node.target, node.args[0]) == (ATEN.addcmul.default, early[0])
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["before the steps", "in the step"])
+@pytest.mark.parametrize("first", [True, False], ids=["... + bias", "bias + ..."])
+def test_a_product_is_taken_out_of_a_sum_and_the_sum_is_made_one_again_where_both_are_made(
+    first: bool, early: bool
+) -> None:
+    """Of ``bias + a @ b``: alone the product can be made of all rows."""
+    graph = fx.Graph()
+    bias, a, b = (graph.placeholder(name) for name in ("bias", "a", "b"))
+    a.meta, b.meta, bias.meta = dict(ROW), {**ROW, "by_rows": False}, {**ROW, "by_rows": False}
+    graph.output(call(graph, ATEN.addmm.default, bias, a, b))
+    given = [torch.randn(3, dtype=torch.double), *torch.randn(2, 3, 3, dtype=torch.double)]
+    wanted = given[0] + given[1] @ given[2]
+    assert targets(bare(graph)) == [ATEN.mm.default, ATEN.add.Tensor]
+    torch.testing.assert_close(run(graph, *given), wanted)
+    product, total = (node for node in graph.nodes if node.op == "call_function")
+    total.args = (product, bias) if first else (bias, product)
+    assert targets(fused(graph, [product] if early else [])) == (
+        [ATEN.mm.default, ATEN.add.Tensor] if early else [ATEN.addmm.default]
+    )
+    torch.testing.assert_close(run(graph, *given), wanted)
+
+
+def test_a_sum_with_factors_is_not_taken_apart() -> None:
+    graph = total(lambda graph, given: call(graph, ATEN.addmm.default, *given), 3)
+    (node,) = (node for node in graph.nodes if node.op == "call_function")
+    node.kwargs = {"beta": 2}
+    assert targets(bare(graph)) == [ATEN.addmm.default]
 
 
 def twice(graph: fx.Graph, given: list[fx.Node]) -> fx.Node:

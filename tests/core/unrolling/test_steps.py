@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from rnnx.cells.elman import Elman
 from rnnx.core.state import State
-from rnnx.core.unrolling.steps import step_by_step
+from rnnx.core.unrolling.steps import Start, step_by_step
 
 
 def column(*numbers: float) -> Tensor:
@@ -81,3 +82,12 @@ def test_gradients_stop_where_a_row_ends() -> None:
 def test_sizes_that_do_not_add_up_are_refused() -> None:
     with pytest.raises(RuntimeError, match="split"):
         step_by_step(digits, column(1, 2, 3), [2], (column(0, 0), column(0, 0)))
+
+
+def test_what_steps_start_from_is_projected_once() -> None:
+    cell, x = Elman(3, hidden_size=4), torch.randn(5, 3)
+    z = cell.project(x)
+    assert Start.INPUTS.of(cell, x) is x
+    assert torch.equal(Start.INPUTS.projected(cell, x), z)
+    assert torch.equal(Start.PROJECTED.of(cell, x), z)
+    assert Start.PROJECTED.projected(cell, z) is z

@@ -110,13 +110,15 @@ def loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[T
     return _packed(cell, x, lengths, state, _plainest)
 
 
-def _fastest(cell: Cell, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
-    plan = plan_of(cell, z, state) if len(sizes) >= STEPS else None
-    return _plainest(cell, z, sizes, state) if plan is None else unrolled(plan, cell, z, sizes, state)
+def _fastest(cell: Cell, x: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
+    plan = plan_of(cell, x, state) if len(sizes) >= STEPS else None
+    if plan is None:
+        return _plainest(cell, x, sizes, state)
+    return unrolled(plan, cell, plan.start.of(cell, x), sizes, state)
 
 
-def _plainest(cell: Cell, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
-    return step_by_step(cell.step, z, sizes, state)
+def _plainest(cell: Cell, x: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
+    return step_by_step(cell.step, cell.project(x), sizes, state)
 
 
 def _in_chunks(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
@@ -152,7 +154,7 @@ def _packed(
         return x.new_zeros(*x.shape[:2], cell.output_size), state
     ys, state = [], packing.sort(state)
     for sizes, rows in _pieces(packing.sizes, packing.pack(x)):
-        y, state = way(cell, cell.project(rows), sizes, state)
+        y, state = way(cell, rows, sizes, state)
         ys.append(y)
     return packing.unpack(torch.cat(ys) if len(ys) > 1 else ys[0]), packing.restore(state)
 

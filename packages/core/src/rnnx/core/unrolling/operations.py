@@ -138,6 +138,24 @@ def by_rows(graph: fx.Graph) -> fx.Graph:
     return graph
 
 
+def bare(graph: fx.Graph) -> fx.Graph:
+    """Makes ``b @ c``, and a sum by elements, of ``a + b @ c`` of rows.
+
+    So the product can be made of all rows, and the sum where the rows are read.
+
+    Args:
+        graph: As :func:`~rnnx.core.unrolling.trace.traced` gives it; it is changed.
+    """
+    for node in list(graph.nodes):
+        if node.target is ATEN.addmm.default and node.meta["by_rows"] and not node.kwargs:
+            term, *factors = node.args
+            with graph.inserting_before(node):
+                made = graph.call_function(ATEN.mm.default, tuple(factors))
+            made.meta = dict(node.meta)
+            _replace(graph, node, _Call(ATEN.add.Tensor, (made, term)))
+    return graph
+
+
 def _turned(node: fx.Node) -> fx.Node | None:
     """The matrix of which a value is the transpose; None of what is none."""
     turns = {ATEN.t.default: (), ATEN.permute.default: ([1, 0],), ATEN.transpose.int: (0, 1)}
@@ -219,9 +237,10 @@ def _added(total: fx.Node, early: Collection[fx.Node]) -> _Call | None:
 def _terms(total: fx.Node, early: Collection[fx.Node], operation: Any) -> Iterator[tuple[fx.Node, fx.Node]]:
     """The terms of a sum or difference, in either order, the second made for it alone and at its time."""
     terms = [arg for arg in total.args if isinstance(arg, fx.Node)]
-    if total.target is operation and not total.kwargs and len(terms) == 2 and _alike(total, *terms):
+    if total.target is operation and not total.kwargs and len(terms) == 2:
         for term, other in (terms, terms[::-1]):
-            if len(other.users) == 1 and (other in early) == (total in early):
+            fit = _alike(total, other) and (_alike(total, term) or _is_bias(term, total))
+            if fit and len(other.users) == 1 and (other in early) == (total in early):
                 yield term, other
 
 
@@ -255,6 +274,12 @@ def _starts_at(way: fx.Node, start: fx.Node) -> bool:
         return False
     end = way.args[0]
     return isinstance(end, fx.Node) and _alike(start, end)
+
+
+def _is_bias(node: fx.Node, rows: fx.Node) -> bool:
+    """Whether a value is the same for all rows, and as wide and of the type of these."""
+    form = node.meta.get("shape"), node.meta.get("dtype")
+    return node.meta.get("by_rows") is False and form == (rows.meta["shape"], rows.meta["dtype"])
 
 
 def _alike(*nodes: fx.Node) -> bool:

@@ -43,8 +43,9 @@ from rnnx.core.unrolling.kernels.loops import TYPES
 from rnnx.core.unrolling.kernels.native import Native
 from rnnx.core.unrolling.kernels.products import measured
 from rnnx.core.unrolling.kernels.source import written
-from rnnx.core.unrolling.operations import fused, is_view
+from rnnx.core.unrolling.operations import bare, fused, is_view
 from rnnx.core.unrolling.origins import Origins, whole
+from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.trace import UntraceableError, settled, traced
 from rnnx.core.unrolling.walks import Back, Forth, Part, Walk
 
@@ -82,6 +83,7 @@ class Plan:
     What is read or filled of all steps has their rows one below the other.
 
     Attributes:
+        start: What ``z`` is.
         constant: Of the cell's tensors: what depends on them alone.
         ahead: Of ``z`` and the constants: what forward reads, then what is held of it.
         forward: Forth, of ``z`` and what it reads, the state, the constants, and room for each of
@@ -110,6 +112,7 @@ class Plan:
         separable: Whether the cell :func:`~rnnx.core.unrolling.substitution.is_separable`.
     """
 
+    start: Start
     constant: Part
     ahead: Part
     forward: Walk
@@ -138,8 +141,12 @@ def taken_apart(
     state: State,
     kernels: Kernels | None = None,
     fuse: bool = True,
+    start: Start = Start.PROJECTED,
 ) -> Plan:
     """The plan of a cell's step.
+
+    One that starts from the inputs is quicker only where all of it but the products is in C, for what else is
+    made of all rows at once is so too when they are projected before.
 
     Args:
         cell: The cell.
@@ -147,32 +154,37 @@ def taken_apart(
         state: Tensors ``(N, size)``.
         kernels: As what that which is done step by step is written, where it can be.
         fuse: Whether some operations are made one, which is equal where all numbers are finite.
+        start: What ``z`` is.
 
     Raises:
         UntraceableError: the step does what a plan cannot hold, or fails.
+        UnwritableError: it starts from the inputs, and is not whole in C.
     """
-    if kernels is Kernels.C:
+    if kernels is Kernels.C or start is Start.INPUTS:
         try:
-            return _taken_apart(cell, z, state, kernels, fuse, inside=True)
+            return _taken_apart(cell, z, state, kernels, fuse, start, inside=True)
         except UnwritableError:
-            pass
-    return _taken_apart(cell, z, state, kernels, fuse, inside=False)
+            if start is Start.INPUTS:
+                raise
+    return _taken_apart(cell, z, state, kernels, fuse, start, inside=False)
 
 
 def _taken_apart(
-    cell: Cell, z: Tensor, state: State, kernels: Kernels | None, fuse: bool, inside: bool
+    cell: Cell, z: Tensor, state: State, kernels: Kernels | None, fuse: bool, start: Start, inside: bool
 ) -> Plan:
     try:
-        dtypes = settled(cell, z, state)
-        graph = traced(cell, z, state, dtypes)
+        dtypes = settled(cell, z, state, start)
+        graph = traced(cell, z, state, dtypes, start)
     except UntraceableError:
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
+    if inside:
+        graph = bare(graph)
     origins = Origins(graph, len(state), inside)
     if fuse:
         origins = Origins(fused(graph, origins.ahead | origins.loose), len(state), inside)
-    return _Parts(origins, kernels, inside).plan(dtypes)
+    return _Parts(origins, kernels, inside).plan(start, dtypes)
 
 
 @final
@@ -237,7 +249,7 @@ class _Parts:
         made_at_once = of.y in of.ahead | self.at_once and not is_view(of.y)
         return of.ordered(kept if made_at_once else kept | {of.y})
 
-    def plan(self, dtypes: Sequence[torch.dtype]) -> Plan:
+    def plan(self, start: Start, dtypes: Sequence[torch.dtype]) -> Plan:
         """The parts, as functions."""
         of = self.of
         z, *before = of.step
@@ -260,6 +272,7 @@ class _Parts:
         to_z_passed = passed.index(of.to_z) if of.to_z in passed else None
         made_late = [of.to_z] if isinstance(of.to_z, fx.Node) and to_z_passed is None else []
         return Plan(
+            start=start,
             constant=self._function(of.tensors, constants),
             ahead=self._function([z, *constants], [*forward_reads, *held]),
             forward=forward,

@@ -27,7 +27,7 @@ from rnnx.core.unrolling.frozen import frozen
 from rnnx.core.unrolling.kernels.compiler import CompilerError
 from rnnx.core.unrolling.kernels.native import pays
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
-from rnnx.core.unrolling.steps import step_by_step
+from rnnx.core.unrolling.steps import Start, step_by_step
 from rnnx.core.unrolling.substitution import called_with, copies_of, is_separable, named_tensors
 from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
 from rnnx.core.unrolling.unrolled import unrolled
@@ -92,7 +92,7 @@ class NoKernelWarning(RnnxWarning):
     """A cell is read without kernels, more slowly than it might be."""
 
 
-def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
+def plan_of(cell: Cell, x: Tensor, state: State) -> Plan | None:
     """The plan by which a cell reads such data; None where its steps are to be taken one by one.
 
     A plan is made when a cell is first met with data of a kind: of these widths, types and device, with these
@@ -106,17 +106,17 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
 
     Args:
         cell: The cell.
-        z: Projected inputs, ``(M, P)``.
+        x: Inputs, ``(M, input_size)``.
         state: Tensors ``(N, size)``.
     """
-    if _hooked(cell) or watched() or type(z) is not Tensor or z.is_meta:
+    if _hooked(cell) or watched() or type(x) is not Tensor or x.is_meta:
         return None
     kind = tuple(map(type, cell.modules()))
     if kind in _refused:
         return None
     try:
         with _lock:
-            return _kept(cell, z, state)
+            return _kept(cell, x, state)
     except UntraceableError as error:
         _refused.add(kind)
         name = type(cell).__name__
@@ -128,9 +128,9 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
         return None
 
 
-def _kept(cell: Cell, z: Tensor, state: State) -> Plan | None:
+def _kept(cell: Cell, x: Tensor, state: State) -> Plan | None:
     """The plan that there is, or a new one."""
-    signature, last = _signature(cell, z, state), _lasts.setdefault(cell, _Last())
+    signature, last = _signature(cell, x, state), _lasts.setdefault(cell, _Last())
     last.asked += 1
     if last.signature != signature:
         if signature not in _plans:
@@ -139,8 +139,8 @@ def _kept(cell: Cell, z: Tensor, state: State) -> Plan | None:
                     "depends on an attribute that changes from call to call; make it a buffer"
                 )
             last.made += 1
-            _plans[signature] = _made(cell, z, state)
-            if _signature(cell, z, state) != signature:
+            _plans[signature] = _made(cell, x, state)
+            if _signature(cell, x, state) != signature:
                 raise UntraceableError("changes its own attributes")
             if len(_plans) > MOST:
                 _plans.popitem(last=False)
@@ -149,19 +149,20 @@ def _kept(cell: Cell, z: Tensor, state: State) -> Plan | None:
     return last.plan
 
 
-def _made(cell: Cell, z: Tensor, state: State) -> Plan | None:
+def _made(cell: Cell, x: Tensor, state: State) -> Plan | None:
     """A plan that was compared; None where the step fails without one too, and is to say so itself."""
-    devices = [] if z.device.type == "cpu" else [z.device]
+    devices = [] if x.device.type == "cpu" else [x.device]
     alone = saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)  # out of a checkpoint's sight
     graded = torch.set_grad_enabled(torch.is_grad_enabled())
     with (
         torch.inference_mode(False),
         graded,
         alone,
-        torch.random.fork_rng(devices, device_type=z.device.type),
+        torch.random.fork_rng(devices, device_type=x.device.type),
     ):
         own = _alone(cell)
-        plan = called_with(own, copies_of(own), lambda cell: _compared(cell, z, state))
+        like = x.new_zeros(1, x.shape[1]).requires_grad_(x.requires_grad)
+        plan = called_with(own, copies_of(own), lambda cell: _compared(cell, like, state))
     return plan and replace(plan, separable=is_separable(cell))
 
 
@@ -173,14 +174,19 @@ def _alone(cell: Cell) -> Cell:
         return cell
 
 
-def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
+def _compared(cell: Cell, x: Tensor, state: State) -> Plan | None:
+    plan = _from_inputs(cell, x, state)
+    if plan is not None:
+        return plan
     try:
+        z = cell.project(x)
+        z = z.detach().requires_grad_(z.requires_grad)
         settled(cell, z, state)
     except UntraceableError:
         raise
     except Exception:
         return None
-    kernels, failed = _kernels(z, state), None
+    kernels, failed = _kernels(x, state), None
     try:
         if kernels is not None:
             return _equal(cell, z, state, kernels)
@@ -204,11 +210,22 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
     return plan
 
 
-def _kernels(z: Tensor, state: State) -> Kernels | None:
+def _from_inputs(cell: Cell, x: Tensor, state: State) -> Plan | None:
+    """A plan that starts from the inputs, where all of it but the products is in C; else None."""
+    kernels = _kernels(x, state)
+    if kernels is not Kernels.C or torch.is_autocast_enabled(x.device.type):
+        return None
+    try:
+        return _equal(cell, x, state, kernels, Start.INPUTS)
+    except Exception:  # whatever; that which starts from what is projected may do, or says what it is
+        return None
+
+
+def _kernels(x: Tensor, state: State) -> Kernels | None:
     """Those that can be had, and pay."""
-    kernels = KERNELS.get(z.device.type)
-    rows = len(state[0]) if state else len(z)
-    there = _triton() if kernels is Kernels.TRITON else pays(z.dtype, rows * z.shape[1])
+    kernels = KERNELS.get(x.device.type)
+    rows = len(state[0]) if state else len(x)
+    there = _triton() if kernels is Kernels.TRITON else pays(x.dtype, rows * x.shape[1])
     return kernels if there else None
 
 
@@ -217,13 +234,15 @@ def _triton() -> bool:
     return find_spec("triton") is not None
 
 
-def _equal(cell: Cell, z: Tensor, state: State, kernels: Kernels | None) -> Plan:
+def _equal(
+    cell: Cell, z: Tensor, state: State, kernels: Kernels | None, start: Start = Start.PROJECTED
+) -> Plan:
     sizes = MORE if kernels is Kernels.TRITON else SIZES
     try:
-        plan = taken_apart(cell, z, state, kernels)
+        plan = taken_apart(cell, z, state, kernels, start=start)
         _compare(plan, cell, z, state, sizes)
     except UntraceableError:  # numbers that are not finite, perhaps, as those of a memory that starts at -inf
-        plan = taken_apart(cell, z, state, kernels, fuse=False)
+        plan = taken_apart(cell, z, state, kernels, fuse=False, start=start)
         _compare(plan, cell, z, state, sizes)
     return plan
 
@@ -282,7 +301,7 @@ def _result(
     if planned:
         y, last = unrolled(plan, cell, z, sizes, state)
     else:
-        y, last = step_by_step(cell.step, z, sizes, state)
+        y, last = step_by_step(cell.step, plan.start.projected(cell, z), sizes, state)
     of = [tensor for tensor in (z, *state, *named_tensors(cell).values()) if tensor.requires_grad]
     return [y, *last, *_gradients((y, *last), of if plan.learns else [])]
 
@@ -294,16 +313,16 @@ def _gradients(outputs: Sequence[Tensor], of: Sequence[Tensor]) -> Sequence[Tens
     return torch.autograd.grad(total, of, allow_unused=True, materialize_grads=True)
 
 
-def _signature(cell: Cell, z: Tensor, state: State) -> Hashable:
-    """All that the operations of a step can depend on."""
-    kind = z.device.type
+def _signature(cell: Cell, x: Tensor, state: State) -> Hashable:
+    """All that the operations of a step, and of what it starts from, can depend on."""
+    kind = x.device.type
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-    read = tuple((tensor.shape[1], tensor.dtype) for tensor in (z, *state))
+    read = tuple((tensor.shape[1], tensor.dtype) for tensor in (x, *state))
     named = named_tensors(cell).values()
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named)
-    wanted = tuple(requirements(z, state, named))
-    ways = exact(), _kernels(z, state), torch.get_default_dtype()
-    return frozen(cell), read, tensors, wanted, z.device, autocast, ways
+    wanted = tuple(requirements(x, state, named))
+    ways = exact(), _kernels(x, state), torch.get_default_dtype()
+    return frozen(cell), read, tensors, wanted, x.device, autocast, ways
 
 
 def _hooked(cell: Cell) -> bool:

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from enum import Enum, auto
+from typing import TypeAlias, final
 
 import torch
 from torch import Tensor
 
 from rnnx.core import state as states
+from rnnx.core.cell import Cell
 from rnnx.core.state import State
 
 Step: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
+
+
+@final
+class Start(Enum):
+    """What steps start from.
+
+    Attributes:
+        INPUTS: The inputs themselves, which each step projects.
+        PROJECTED: What the cell's ``project`` makes of them all.
+    """
+
+    INPUTS = auto()
+    PROJECTED = auto()
+
+    def of(self, cell: Cell, x: Tensor) -> Tensor:
+        """What steps start from, of inputs ``(M, input_size)``."""
+        return x if self is Start.INPUTS else cell.project(x)
+
+    def projected(self, cell: Cell, given: Tensor) -> Tensor:
+        """The projected inputs, ``(M, P)``, of what steps start from."""
+        return cell.project(given) if self is Start.INPUTS else given
 
 
 def step_by_step(step: Step, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:

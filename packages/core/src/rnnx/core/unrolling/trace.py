@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from operator import getitem, methodcaller, mul
+from functools import partial
+from operator import getitem, mul
 from typing import Any, final
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling.operations import ATEN, by_rows, draws, is_view, overwritten, without_writing
+from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.substitution import called_with, contents, copies_of, named_tensors
 
 ROWS = (2, 3)  # with which a step is recorded
@@ -41,8 +43,14 @@ def gradients_of(
     return [next(found) if tensor.requires_grad else None for tensor in of]
 
 
-def settled(cell: Cell, z: Tensor, state: State) -> list[torch.dtype]:
+def settled(cell: Cell, z: Tensor, state: State, start: Start = Start.PROJECTED) -> list[torch.dtype]:
     """The types that a state keeps from step to step; under autocast they need not be its first ones.
+
+    Args:
+        cell: The cell.
+        z: Of the kind that will come.
+        state: Tensors ``(N, size)``.
+        start: What ``z`` is.
 
     Raises:
         UntraceableError: it keeps none.
@@ -50,9 +58,9 @@ def settled(cell: Cell, z: Tensor, state: State) -> list[torch.dtype]:
     dtypes = [tensor.dtype for tensor in state]
     for _ in range(3):
         with torch.no_grad():
-            before = _before(state, ROWS[0], dtypes)
-            step = methodcaller("step", _zeros(z, ROWS[0]), before)
-            _, after = called_with(cell, copies_of(cell), step)
+            given, before = _zeros(z, ROWS[0]), _before(state, ROWS[0], dtypes)
+            copies = copies_of(cell)
+            _, after = called_with(cell, copies, partial(_stepped, given=given, state=before, start=start))
         found = [tensor.dtype for tensor in after]
         if not all(dtype.is_floating_point for dtype in found):
             raise UntraceableError("has a state of whole numbers")
@@ -62,7 +70,14 @@ def settled(cell: Cell, z: Tensor, state: State) -> list[torch.dtype]:
     raise UntraceableError("changes the types of its state each time")
 
 
-def traced(cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype]) -> fx.Graph:
+def _stepped(cell: Cell, given: Tensor, state: State, start: Start) -> tuple[Tensor, State]:
+    """One step."""
+    return cell.step(start.projected(cell, given), state)
+
+
+def traced(
+    cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype], start: Start = Start.PROJECTED
+) -> fx.Graph:
     """The operations of a step and of its gradients.
 
     The step is recorded with two numbers of rows, and other values: what differs is the number of rows.
@@ -74,6 +89,7 @@ def traced(cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype]) -
         z: Of the kind that will come, ``(N, P)``.
         state: Tensors ``(N, size)``.
         dtypes: Of the state, see :func:`settled`.
+        start: What ``z`` is.
 
     Returns:
         A graph of ``z``, the state, the cell's tensors
@@ -90,7 +106,9 @@ def traced(cell: Cell, z: Tensor, state: State, dtypes: Sequence[torch.dtype]) -
     """
     zeros, large = _zeros(z, ROWS[0]), LARGE * torch.randn(ROWS[1], z.shape[1]).to(z)
     wanted = requirements(z, state, named_tensors(cell).values())
-    few, more = (_recorded(cell, rows, _before(state, len(rows), dtypes), wanted) for rows in (zeros, large))
+    few, more = (
+        _recorded(cell, rows, _before(state, len(rows), dtypes), wanted, start) for rows in (zeros, large)
+    )
     graph = _merged(few, more)
     (results,) = graph.output_node().args
     if not all(node.meta.get("by_rows") for node in results[: 1 + len(state)]):  # type: ignore[index, union-attr]
@@ -113,7 +131,7 @@ def _before(state: State, rows: int, dtypes: Sequence[torch.dtype]) -> State:
     return tuple(_zeros(tensor, rows).to(dtype) for tensor, dtype in zip(state, dtypes, strict=True))
 
 
-def _recorded(cell: Cell, z: Tensor, state: State, wanted: Sequence[bool]) -> fx.Graph:
+def _recorded(cell: Cell, z: Tensor, state: State, wanted: Sequence[bool], start: Start) -> fx.Graph:
     """The graph of one step, with the gradients wanted at ``z``, the state and the cell's tensors."""
     named = named_tensors(cell)
     own = [
@@ -126,7 +144,7 @@ def _recorded(cell: Cell, z: Tensor, state: State, wanted: Sequence[bool]) -> fx
     def stepped(cell: Cell) -> tuple[Tensor, State]:
         before, drawn = contents(cell), _drawn()
         with recorder:
-            found = cell.step(z, state)
+            found = _stepped(cell, z, state, start)
         if not _same(before, contents(cell)):
             raise UntraceableError("changes its own attributes")
         if _drawn() != drawn:

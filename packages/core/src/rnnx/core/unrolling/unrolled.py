@@ -29,7 +29,7 @@ def unrolled(plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: Sta
     Args:
         plan: Made of this cell, or of one of the same signature.
         cell: The cell.
-        z: Projected inputs ``(M, P)``.
+        z: What the plan starts from, ``(M, P)``.
         sizes: How many rows run at each step.
         state: The state before the first step, ``(N, size)``.
 
@@ -155,7 +155,7 @@ def _back(
     stored: Sequence[Tensor],
     constants: Sequence[Tensor],
 ) -> list[Tensor | None]:
-    """The gradients at the projected inputs, the state and the cell's tensors, block after block."""
+    """The gradients at what the plan starts from, the state and the cell's tensors, block after block."""
     large = any(len(form.shape) > 1 for form in plan.passed)  # a matrix for each row
     blocks = _Block.of(sizes, 0 if large else ROWS.get(z.device.type, len(z)))
     most, reads = max(block.rows.stop - block.rows.start for block in blocks), plan.backward_reads
@@ -187,7 +187,11 @@ def _again(ctx: Any, given: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tens
         given = [tensor.view_as(tensor) for tensor in given]  # through which the gradient's own gradient goes
         z, state, tensors = given[0], tuple(given[1 : 1 + count]), given[1 + count :]
         named = dict(zip(ctx.names, tensors, strict=True))
-        y, last = called_with(ctx.cell, named, lambda cell: step_by_step(cell.step, z, ctx.sizes, state))
+
+        def loop(cell: Cell) -> tuple[Tensor, State]:
+            return step_by_step(cell.step, ctx.plan.start.projected(cell, z), ctx.sizes, state)
+
+        y, last = called_with(ctx.cell, named, loop)
     return gradients_of((y, *last), given, at, torch.is_grad_enabled())
 
 

@@ -14,7 +14,7 @@ import torch
 
 PLAIN: Final = (type(None), bool, int, float, complex, str)  # whose values say all of them
 LIBRARIES: Final = frozenset({"builtins", "abc", "typing", "torch"})  # which stay as they are
-ENTRIES: Final = ("step", "forward")  # of those that have them the methods that are called first
+ENTRIES: Final = ("project", "step", "forward")  # of those that have them the methods that are called first
 HEAP: Final = 1 << 9  # the flag of a class that is written in Python
 GENERATORS: Final = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
 MOST: Final = 1000  # versions that are kept
@@ -27,9 +27,9 @@ def version(kind: type) -> Version:
     """What stays the same while a class does what it did, and is another object once it may not.
 
     That goes by the code of its methods and of the functions of their modules that these call, and by which
-    objects they name: attributes of the class, and of their modules. Where it has a ``step`` or a
-    ``forward``, only what they lead to counts. What becomes of such an object itself is not seen; those that
-    may change are its ``objects``.
+    objects they name: attributes of the class, and of their modules. Where it has a ``project``, a ``step``
+    or a ``forward``, only what they lead to counts. What becomes of such an object itself is not seen; those
+    that may change are its ``objects``.
 
     Args:
         kind: The class.
