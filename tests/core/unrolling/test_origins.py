@@ -125,6 +125,19 @@ def test_what_is_made_by_elements_of_what_is_there_is_at_hand_and_a_product_is_n
     assert of.is_at_hand(made["mul"], {made["sigmoid"], made["add"]})  # and here is, as that after it
 
 
+def test_what_is_joined_of_what_is_there_is_at_hand() -> None:
+    @final
+    class Joined(Square):
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            h = torch.tanh(torch.cat((z @ self.weight, state[0]), -1)).sum(-1, keepdim=True).expand_as(z)
+            return h, (h,)
+
+    of = origins(Joined())
+    made = {names([node])[0]: node for node in of.primal & of.above([of.y])}
+    assert not of.is_at_hand(made["cat"], {made["mm"]})
+    assert of.is_at_hand(made["cat"], {made["mm"], of.after[0]})
+
+
 def test_values_that_are_read_twice_are_looked_at_once() -> None:
     """Sixty times over, which else would be without end."""
 

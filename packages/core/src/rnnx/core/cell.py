@@ -47,6 +47,7 @@ class Cell(nn.Module, ABC):
     A step sees each row of the batch by itself: row ``n`` of the result depends on row ``n`` of the arguments
     and on the parameters only. If it also decides by the value of no tensor and writes over none, the engine
     takes it apart, and it learns about as fast as torch's own kernels would; else it is made step by step.
+    What :meth:`project` does is taken apart with it, where it is of the same kind.
     The cell's attributes and its methods may change at any time, and so may numbers of its class and of its
     module; what lies in a list or a dictionary outside the cell is read once.
 

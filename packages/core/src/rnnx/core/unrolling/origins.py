@@ -151,14 +151,15 @@ class Origins:
         return found
 
     def is_at_hand(self, node: fx.Node, there: set[fx.Node]) -> bool:
-        """Whether a value is made by elements alone of what is there, of ``z``, and of states that are.
+        """Whether a value is made by elements, or joined, of what is there, of ``z``, and of states that are.
 
         A state before a step is there if that after it is.
         """
         states = {before for before, after in zip(self.step[1:], self.after, strict=True) if after in there}
         at_hand = there | states | {self.step[0]} | self.constant | self.rows
         for made in self.ordered(self.above([node], at_hand) & self.primal - self.drawn):
-            if (is_view(made) or is_by_elements(made)) and at_hand.issuperset(made.all_input_nodes):
+            again = is_view(made) or is_by_elements(made) or made.target is ATEN.cat.default
+            if again and at_hand.issuperset(made.all_input_nodes):
                 at_hand.add(made)
         return node in at_hand
 

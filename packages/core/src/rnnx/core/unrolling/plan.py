@@ -20,7 +20,8 @@ that is a function of its row and its parameters; and of one whose gates need no
 along time. No length or number of rows is met anew, and no compiler is needed; where there is one, what goes
 along time can be made with it, see :class:`Kernels`. Where all of that is in C, what is made by elements
 beside it is too, *inside* the steps, where its numbers are at hand. Ahead, after, in turn and late are then
-products, sums over rows, and what stands between two of these.
+products, sums over rows, and what stands between two of these. Such a plan starts from the inputs, and takes
+the cell's ``project`` apart with its step; every other one starts from what that makes of them.
 """
 
 from __future__ import annotations
@@ -237,7 +238,7 @@ class _Parts:
         needed = of.sources([*read, *late], done)
         fixed = {of.y, *of.after} | of.sources(late, done)
         for node in reversed(of.ordered((needed & self.steps) - fixed)):
-            if of.is_at_hand(node, needed - {node}):
+            if of.is_at_hand(node, (needed | of.ahead) - {node}):
                 needed.remove(node)
         return of.sources(read, needed | of.ahead | self.at_once | of.loose)
 
