@@ -154,7 +154,8 @@ def test_in_32_bits_its_tanh_is_that_of_64(scale: float) -> None:
     module, query, values = built("additive")
     assert isinstance(module, Additive)
     query, keys = scale * query, scale * module.keys(values)
-    expected = module.energy(torch.tanh(module.query(query).unsqueeze(2) + keys.unsqueeze(1))).squeeze(3)
+    added = scale * module.key(values)
+    expected = module.energy(torch.tanh(module.query(query).unsqueeze(2) + added.unsqueeze(1))).squeeze(3)
     found = module.float().score(query.float(), keys.float())
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), expected, rtol=0, atol=2e-6)
