@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from torch import nn
 from rnnx.core.errors import Interrupted, UsageError
 from rnnx.core.experiment import Experiment
 from rnnx.core.optimizers import SGD
+from rnnx.core.stopping import NonFinite
 from rnnx.core.training import _Lines, count_parameters, metrics_of
 from tests.core.test_task import NET, Mean, fit
 
@@ -61,6 +63,15 @@ def test_the_training_loss_of_a_line_is_that_of_the_epoch(tmp_path: Path) -> Non
     fit(task, tmp_path, [3.0, 5.0, 7.0], [3.0], max_epochs=2, callbacks=[_Lines(said.append, "valid/loss")])
     losses = [line.partition("train loss ")[2].partition(",")[0] for line in said]
     assert losses == ["7", "2.625"]  # 28 / 4 and 10.5 / 4
+
+
+def test_a_step_that_is_left_out_is_not_in_the_training_loss(tmp_path: Path) -> None:
+    """The guess is 1, 3, 3: losses 2, one that is infinite, and 0."""
+    task, said = Mean(NET, {}, first=1.0), list[str]()
+    task.optimizer = SGD(lr=1.0)
+    callbacks = [NonFinite(task.gradient_norm, skip=True), _Lines(said.append, "valid/loss")]
+    fit(task, tmp_path, [3.0], [math.inf], [3.0], callbacks=callbacks)
+    assert [line.partition("train loss ")[2].partition(",")[0] for line in said] == ["1"]
 
 
 def test_within_an_epoch_it_is_that_of_what_was_predicted_so_far(tmp_path: Path) -> None:

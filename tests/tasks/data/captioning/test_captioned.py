@@ -107,10 +107,13 @@ def test_rare_words_are_unknown_in_targets_and_stay_in_references() -> None:
     assert rows(Given(train=train, min_frequency=2), "train")[1] == (0, "a <unk>", ("a dog", "a cat"))
 
 
-def test_long_training_captions_are_left_out_and_counted() -> None:
+def test_long_training_captions_are_left_out_told_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    Given().prepare()
+    assert caplog.messages == []
     data = Given(max_length=4)
     assert [row[1] for row in rows(data, "train")] == ["a dog", "two dogs run fast"]
     assert data.meta["left_out"] == 1
+    assert caplog.messages == ["left out 1 of 3 training captions, with more than 4 words (data.max_length)"]
     assert data.meta["examples"]["train"] == 2
     assert len(rows(Given(max_length=2), "test")) == 3
     with pytest.raises(UsageError) as caught:

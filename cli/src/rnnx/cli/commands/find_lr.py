@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -23,6 +25,8 @@ def find_lr(
 
     rnnx find-lr cell=gru task=nmt
     """
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # of Lightning's bar; tqdm reads it as it is imported
     config = resolve(words or ())
 
     from rnnx.core.experiment import Experiment

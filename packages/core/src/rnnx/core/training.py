@@ -187,7 +187,8 @@ def metrics_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
 class _Lines(L.Callback):
     """Says a line after each validation: the losses, the metric that is watched, and a few others.
 
-    The loss of the training is the mean over what has been predicted in the epoch so far.
+    The loss of the training is the mean over what has been predicted in the epoch so far, batches left out
+    whose loss is no number.
     """
 
     def __init__(self, say: Callable[[str], None], metric: str) -> None:
@@ -213,8 +214,9 @@ class _Lines(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         total, count = outputs["total"], outputs["count"]
-        self._total = self._total.to(total.device, non_blocking=True) + total
-        self._count = self._count.to(count.device, non_blocking=True) + count
+        finite = total.isfinite()
+        self._total = self._total.to(total.device, non_blocking=True) + total.where(finite, 0)
+        self._count = self._count.to(count.device, non_blocking=True) + count.where(finite, 0)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.state.fn != "fit":

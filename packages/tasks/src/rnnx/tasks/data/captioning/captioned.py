@@ -2,6 +2,7 @@
 
 # Annotations are not deferred here: subclasses inherit these options, and would look their types up in vain.
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from rnnx.tasks.data.captioning.example import Example
 from rnnx.tasks.data.captioning.image import CaptionedImage
 from rnnx.tasks.parts.caption_text import words
 from rnnx.tasks.parts.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -33,7 +36,8 @@ class Captioned(Data, ABC):
         lowercase: Whether captions are lower-cased, references too.
         min_frequency: Words seen less often in training are left out of the vocabulary.
         vectors: A word2vec or GloVe text file (plain or .gz) that embeddings start with.
-        max_length: The most words of a training caption; longer ones are left out and counted.
+        max_length: The most words of a training caption; longer ones are left out, which is told and
+            counted.
         batch_size: Captions, or images, in a batch, in each process.
         workers: Processes that make batches beside the training one; 0 makes them in it.
     """
@@ -116,11 +120,18 @@ class Captioned(Data, ABC):
             ]
             for split, images in self._images.items()
         }
-        with_eos = self.max_length + 1
+        captions, with_eos = len(examples["train"]), self.max_length + 1
         examples["train"] = [example for example in examples["train"] if len(example.target) <= with_eos]
         if not examples["train"]:
             raise UsageError(
                 f"data.max_length: every training caption has more than {self.max_length} words; raise it"
+            )
+        if len(examples["train"]) < captions:
+            log.warning(
+                "left out %d of %d training captions, with more than %d words (data.max_length)",
+                captions - len(examples["train"]),
+                captions,
+                self.max_length,
             )
         return examples
 
