@@ -70,7 +70,16 @@ def turned(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
     return h.T.T * 2, ((cell.recurrent.weight @ h.t()).permute(1, 0),)
 
 
-STEPS = [elman, several, over, turned]
+def shown_twice(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
+    """Writes over what is shown in the form that it had, by way of another form."""
+    made = cell.recurrent(h)
+    same = made.unsqueeze(1).squeeze(1)
+    before = same * 2
+    same.add_(cell.input(z))
+    return made * before + same.view(len(z), -1), (torch.tanh(made.t().t()),)
+
+
+STEPS = [elman, several, over, turned, shown_twice]
 
 
 def given_to(cell: Cell, rows: int, learns: bool = True) -> tuple[Tensor, State]:

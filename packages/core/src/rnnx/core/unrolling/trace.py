@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
 from operator import getitem, mul
@@ -184,7 +185,8 @@ class _Recorder(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph = fx.Graph()
         self.nodes: dict[int, fx.Node] = {}
-        self.alive: list[Tensor] = []  # so that no other tensor gets the number of one of these
+        # by storage, and so that no other tensor gets the number of one of these
+        self.alive: defaultdict[int, list[Tensor]] = defaultdict(list)
         self.lost: dict[int, Any] = {}  # by which operation that wrote over some of its numbers
         self.give(given)
 
@@ -210,9 +212,17 @@ class _Recorder(TorchDispatchMode):
             same = isinstance(made, Tensor) and (made.shape, made.dtype) == (args[0].shape, args[0].dtype)
             if same:
                 return self._write_over(pure, func, args, kwargs)
+        if func is ATEN.bmm.default:
+            with self:
+                plain = _product_of_rows(*args)
+            if plain is not None:
+                return plain
         result = func(*args, **kwargs)
+        shown = self._shown(result) if func.is_view or func is ATEN._unsafe_view.default else None
         if func in (ATEN.detach.default, ATEN.alias.default):
             self._bind(result, self._read(args[0]))
+        elif shown is not None:
+            self._bind(result, shown)
         elif func is ATEN.lift_fresh.default and id(args[0]) not in self.nodes:
             made = (args[0].tolist(),), {"dtype": result.dtype, "device": result.device}
             self._bind(result, self.graph.call_function(torch.tensor, *made))
@@ -223,6 +233,18 @@ class _Recorder(TorchDispatchMode):
             raise UntraceableError(f"writes over a tensor ({func})")
         return result
 
+    def _shown(self, view: Any) -> fx.Node | None:
+        """What shows the same numbers as a view in the same form, or the transpose of what does."""
+        if not isinstance(view, Tensor):
+            return None
+        there = self.alive[_storage(view)]
+        known = {_form(tensor): tensor for tensor in reversed(there) if id(tensor) in self.nodes}
+        same = known.get(_form(view))
+        if same is not None:
+            return self.nodes[id(same)]
+        turned = known.get(_form(view.t())) if view.dim() == 2 else None
+        return None if turned is None else self.graph.call_function(ATEN.t.default, (self._read(turned),))
+
     def _write_over(self, pure: Any, func: Any, args: Any, kwargs: Any) -> Any:
         """Writes down an operation that writes over the first of what it is given as one that does not.
 
@@ -232,7 +254,7 @@ class _Recorder(TorchDispatchMode):
         (target, *_), read = args, fx.node.map_aggregate((args, kwargs), self._read)
         shown, made = read[0][0], self.graph.call_function(pure, *read)
         func(*args, **kwargs)
-        for tensor in [other for other in self.alive if _overlap(target, other)]:
+        for tensor in [other for other in self.alive[_storage(target)] if _overlap(target, other)]:
             node = self.nodes.get(id(tensor))
             if node is not None and node.op == "placeholder":
                 raise UntraceableError(f"writes over a tensor ({func})")
@@ -257,7 +279,7 @@ class _Recorder(TorchDispatchMode):
     def _bind(self, value: Any, node: fx.Node) -> None:
         if isinstance(value, Tensor):
             if id(value) not in self.nodes:
-                self.alive.append(value)
+                self.alive[_storage(value)].append(value)
             self.nodes[id(value)] = node
             node.meta |= {"shape": tuple(value.shape), "dtype": value.dtype}
         elif isinstance(value, (list, tuple)):
@@ -265,10 +287,34 @@ class _Recorder(TorchDispatchMode):
                 self._bind(item, self.graph.call_function(getitem, (node, place)))
 
 
+def _product_of_rows(one: Tensor, other: Tensor) -> Tensor | None:
+    """A product of several pairs of matrices as one of rows with a matrix, where it is that.
+
+    There is one pair, or each row has one matrix, the same for all, and a vector; as ``einsum`` has it, and
+    ``matmul`` of a matrix and columns.
+    """
+    if len(one) == 1:
+        return torch.mm(one.squeeze(0), other.squeeze(0)).unsqueeze(0)
+    if one.shape[1] == 1 and other.stride(0) == 0:
+        return torch.mm(one.squeeze(1), other[0]).unsqueeze(1)
+    if other.shape[2] == 1 and one.stride(0) == 0:
+        return torch.mm(other.squeeze(2), one[0].t()).unsqueeze(2)
+    return None
+
+
+def _form(tensor: Tensor) -> tuple[Any, ...]:
+    """How a tensor shows the numbers of its storage."""
+    strides = [stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1]
+    return tensor.storage_offset(), tensor.dtype, tuple(tensor.shape), tuple(strides)
+
+
+def _storage(tensor: Tensor) -> int:
+    """Where the numbers of a tensor are."""
+    return tensor.untyped_storage().data_ptr()
+
+
 def _overlap(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors show any of the same numbers."""
-    if one.untyped_storage().data_ptr() != other.untyped_storage().data_ptr():
-        return False
+    """Whether two tensors of one storage show any of the same numbers."""
     places = [
         torch.arange(tensor.untyped_storage().nbytes() // tensor.itemsize)
         .as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
