@@ -30,7 +30,7 @@ def as_the_steps(name: str, kernels: Kernels, start: Start = Start.PROJECTED) ->
     state = tuple(tensor.float().requires_grad_() for tensor in subject.state)
     cell = subject.build(seed=0).float()
     x = subject.x.float()[:, :2].flatten(0, 1)  # (M, I)
-    given = start.of(cell, x).detach().requires_grad_()
+    given = (x if start is Start.INPUTS else cell.project(x)).detach().requires_grad_()
     plan = taken_apart(cell, given, state, kernels=kernels, start=start)
     of = [given, *state, *cell.parameters()]
     found = results(unrolled(plan, cell, given, SIZES, state), of)

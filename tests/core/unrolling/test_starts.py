@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from abc import ABC
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import weight_norm
 
 from rnnx.core.cell import Cell
 from rnnx.core.engine import loop, scan
 from rnnx.core.state import State
+from rnnx.core.unrolling import plans
 from rnnx.core.unrolling.kernels.layout import UnwritableError
 from rnnx.core.unrolling.operations import ATEN
 from rnnx.core.unrolling.plan import Kernels, taken_apart
-from rnnx.core.unrolling.plans import plan_of
+from rnnx.core.unrolling.plans import plan_from_inputs, plan_of
 from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.unrolled import unrolled
 from tests.core.unrolling.counting import Operations
@@ -25,6 +30,7 @@ from tests.core.unrolling.kernels.in_c import ALL, in_c
 
 N, T, P, H = 4, 6, 3, 5
 LENGTHS = torch.tensor([6, 2, 4, 1])
+LOG, SEEN, ARRAYS = logging.getLogger(__name__), list[int](), {"mean": np.zeros(P)}
 
 
 class Gate(Cell, ABC):
@@ -50,8 +56,11 @@ def given_to() -> tuple[Tensor, State]:
 
 
 def start_of(cell: Cell) -> Start:
+    """What the engine's plan starts from; there is one, in C."""
     x, state = given_to()
-    plan = plan_of(cell, x[:, 0], state)
+    x = 1 * x[:, 0]
+    plan = plan_from_inputs(cell, x, state) or plan_of(cell, cell.project(x), state)
+    assert in_c(plan) == [ALL, ALL]
     assert plan is not None
     return plan.start
 
@@ -63,7 +72,7 @@ def as_the_loop(cell: Cell) -> None:
     outcomes = []
     for way in (scan, loop):
         torch.manual_seed(1)
-        y, last = way(cell, x, LENGTHS, state)
+        y, last = way(cell, 1 * x, LENGTHS, state)
         first = torch.autograd.grad(y.square().sum() + last[0].sum(), of, create_graph=True)
         second = torch.autograd.grad(torch.stack([g.square().sum() for g in first]).sum(), of)
         outcomes.append([y, *last, *first, *second])
@@ -107,7 +116,62 @@ class Deciding(Gate, ABC):
         return super().project(x if float(x.detach().abs().max()) > 1e-9 else x + 1e-9)
 
 
-@pytest.mark.parametrize("base", [Summed, Dropped, Deciding], ids=lambda base: base.__name__)
+class OutsideTorch(Gate, ABC):
+    """By values that leave torch, and only far from those of a trial."""
+
+    def project(self, x: Tensor) -> Tensor:
+        far = np.abs(x.detach().numpy()).max() > 1e3 or max(map(max, x.tolist())) > 1e3
+        return super().project(x / 1e3 if far else x)
+
+
+class Averaging(Gate, ABC):
+    """A buffer that may follow the inputs before the way back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(P))
+
+    def project(self, x: Tensor) -> Tensor:
+        return super().project(x - self.mean)
+
+
+class OverAll(Gate, ABC):
+    """Refuses a single row, in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(P, track_running_stats=False)
+
+    def project(self, x: Tensor) -> Tensor:
+        return super().project(self.norm(x))
+
+
+class Overwriting(Gate, ABC):
+    def project(self, x: Tensor) -> Tensor:
+        return super().project(x.mul_(2))
+
+
+class Noting(Gate, ABC):
+    """What happens outside the cell."""
+
+    def project(self, x: Tensor) -> Tensor:
+        LOG.debug("projects %s", x.shape)
+        SEEN.append(len(x))
+        return super().project(x - torch.as_tensor(ARRAYS["mean"], dtype=x.dtype))
+
+
+class Wrapped(Gate, ABC):
+    """A number that is another one at each call."""
+
+    def project(self, x: Tensor) -> Tensor:
+        SEEN.append(len(x))
+        return super().project(x) * (1.0 + 0.0 * len(SEEN))
+
+
+OTHERS = [Summed, Dropped, Deciding, OutsideTorch, Averaging, OverAll, Overwriting, Noting, Wrapped]
+
+
+@pytest.mark.parametrize("base", OTHERS, ids=lambda base: base.__name__)
 def test_where_inputs_are_projected_in_another_way_the_step_is_in_c_and_nothing_is_said(
     base: type[Gate],
 ) -> None:
@@ -116,8 +180,81 @@ def test_where_inputs_are_projected_in_another_way_the_step_is_in_c_and_nothing_
         warnings.simplefilter("error")
         as_the_loop(cell)
     assert start_of(cell) is Start.PROJECTED
+
+
+def test_values_that_leave_torch_are_those_of_each_call() -> None:
+    cell = type("Far", (OutsideTorch,), {})()
     x, state = given_to()
-    assert in_c(plan_of(cell, x[:, 0], state)) == [ALL, ALL]
+    for scale in (1.0, 1e5):
+        far = (scale * x).detach()
+        torch.testing.assert_close(scan(cell, far, None, state), loop(cell, far, None, state))
+
+
+def test_what_is_read_alone_may_be_changed_before_the_way_back() -> None:
+    cell = type("Following", (Averaging,), {})()
+    x, state = given_to()
+    for way in (scan, loop):
+        y, _ = way(cell, x, LENGTHS, state)
+        cell.mean.lerp_(x.detach().mean((0, 1)), 0.1)
+        y.sum().backward()
+    assert cell.input.weight.grad is not None
+
+
+def test_another_module_may_begin_to_learn() -> None:
+    class Borrowing(Gate):
+        def __init__(self, module: nn.Module) -> None:
+            super().__init__()
+            del self.input
+            self.borrowed = (module,)
+
+        def project(self, x: Tensor) -> Tensor:
+            return self.borrowed[0](x)
+
+    module = nn.Linear(P, 2 * H).requires_grad_(False)
+    cell, (x, state) = Borrowing(module), given_to()
+    x = x.detach()
+    scan(cell, x, LENGTHS, state)
+    module.requires_grad_(True)
+    found = []
+    for way in (scan, loop):
+        y, _ = way(cell, x, LENGTHS, state)
+        found.append(torch.autograd.grad(y.square().sum(), list(module.parameters())))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
+
+
+def test_parametrized_layers_learn_where_their_weights_are_kept_meanwhile() -> None:
+    class Parametrized(Gate):
+        def __init__(self) -> None:
+            super().__init__()
+            weight_norm(self.input)
+            weight_norm(self.recurrent)
+
+    cell, (x, state) = Parametrized(), given_to()
+    found = []
+    for way in (scan, loop):
+        with parametrize.cached():
+            y, _ = way(cell, x, LENGTHS, state)
+            found.append(torch.autograd.grad(y.square().sum(), list(cell.parameters())))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
+
+
+def test_a_number_that_changes_each_time_costs_a_few_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Annealed(Gate):
+        heat = 1.0
+
+        def project(self, x: Tensor) -> Tensor:
+            return super().project(x) * self.heat
+
+    made, taken = [], plans.taken_apart
+    monkeypatch.setattr(plans, "taken_apart", lambda *a, **k: made.append(1) or taken(*a, **k))
+    cell, (x, state) = Annealed(), given_to()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for step in range(20):
+            Annealed.heat = 0.9**step
+            torch.testing.assert_close(scan(cell, x, None, state), loop(cell, x, None, state))
+    assert len(made) <= 7
+    assert start_of(cell) is Start.PROJECTED
 
 
 def test_what_mixes_rows_is_projected_before() -> None:
@@ -175,7 +312,7 @@ def test_inputs_without_a_gradient_have_none() -> None:
         y, _ = way(cell, x, LENGTHS, state)
         y.sum().backward()
     assert x.grad is None
-    plan = plan_of(cell, x[:, 0], state)
+    plan = plan_from_inputs(cell, x[:, 0], state)
     assert plan is not None
     assert (plan.start, plan.to_z) == (Start.INPUTS, False)
 
@@ -187,9 +324,7 @@ def test_under_autocast_inputs_are_projected_before() -> None:
     cell = Halved()
     x, state = given_to()
     with torch.autocast("cpu", torch.bfloat16):
-        plan = plan_of(cell, x[:, 0], state)
+        assert plan_from_inputs(cell, x[:, 0], state) is None
         y, _ = scan(cell, x, LENGTHS, state)
         wanted, _ = loop(cell, x, LENGTHS, state)
-    assert plan is not None
-    assert plan.start is Start.PROJECTED
     torch.testing.assert_close(y, wanted, rtol=0.05, atol=0.05)

@@ -87,7 +87,5 @@ def test_sizes_that_do_not_add_up_are_refused() -> None:
 def test_what_steps_start_from_is_projected_once() -> None:
     cell, x = Elman(3, hidden_size=4), torch.randn(5, 3)
     z = cell.project(x)
-    assert Start.INPUTS.of(cell, x) is x
     assert torch.equal(Start.INPUTS.projected(cell, x), z)
-    assert torch.equal(Start.PROJECTED.of(cell, x), z)
     assert Start.PROJECTED.projected(cell, z) is z

@@ -38,7 +38,7 @@ class Base:
 
 class Cell(nn.Module, Base):
     rate = 0.5
-    note, scaling, width = "unread", 1.0, 1.0
+    note, scaling = "unread", 1.0
 
     @unchanged
     def step(self, x: float) -> float:
@@ -49,9 +49,6 @@ class Cell(nn.Module, Base):
         return 0.0
 
     def project(self, x: float) -> float:
-        return x * self.width
-
-    def fold(self, x: float) -> float:
         return x * UNREAD
 
 
@@ -68,8 +65,6 @@ def other(self: Any, x: float) -> float:
     "change",
     [
         lambda patch: patch.setattr(Cell, "step", other),
-        lambda patch: patch.setattr(Cell, "project", other),
-        lambda patch: patch.setattr(Cell, "width", 2.0),
         lambda patch: patch.setattr(Cell, "rate", 0.25),
         lambda patch: patch.setattr(Cell, "shifted", other, raising=False),
         lambda patch: patch.setattr(Cell, "scaling", 3.0),
@@ -96,7 +91,7 @@ def test_a_change_of_what_a_step_leads_to_is_seen(
     "change",
     [
         lambda patch: patch.setattr(Cell, "note", "changed"),
-        lambda patch: patch.setattr(Cell, "fold", other),
+        lambda patch: patch.setattr(Cell, "project", other),
         lambda patch: patch.setitem(globals(), "UNREAD", 2.0),
         lambda patch: patch.setitem(globals(), "rate", 2.0),
     ],

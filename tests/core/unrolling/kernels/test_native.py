@@ -21,7 +21,7 @@ from rnnx.core.engine import loop, scan
 from rnnx.core.state import State
 from rnnx.core.unrolling import plans
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
-from rnnx.core.unrolling.kernels.native import BLOCK, INPUTS, NUMBERS, SHARE, Native, looped, pays
+from rnnx.core.unrolling.kernels.native import BLOCK, NUMBERS, SHARE, Native, looped, pays
 from rnnx.core.unrolling.kernels.products import in_panels
 from rnnx.core.unrolling.operations import ATEN
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
@@ -352,7 +352,7 @@ def test_it_pays_in_32_bits_where_nobody_looks_on() -> None:
     assert not pays(torch.float64, 1)
     assert not pays(torch.bfloat16, 1)
     with threads(3):
-        assert pays(torch.float32, INPUTS + 1)
+        assert pays(torch.float32, NUMBERS + 1)
     with Operations():
         assert not pays(torch.float32, 1)
 
@@ -405,7 +405,7 @@ with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     for _ in range(2):
         torch.testing.assert_close(scan(cell, x, None, state), loop(cell, x, None, state))
-print(in_c(plan_of(cell, x[:, 0], state)), *(str(one.message) for one in said))
+print(in_c(plan_of(cell, cell.project(x)[:, 0], state)), *(str(one.message) for one in said))
 """
 
 

@@ -85,7 +85,7 @@ from tests.core.unrolling.kernels.in_c import in_c
 cell, x = PeepholeLSTM(3, hidden_size=40), torch.randn(20, 5, 3)
 state = cell.initial_state(20, x)
 torch.testing.assert_close(scan(cell, x), loop(cell, x, None, state))
-print(torch.backends.cpu.get_cpu_capability(), *in_c(plan_of(cell, x[:, 0], state)))
+print(torch.backends.cpu.get_cpu_capability(), *in_c(plan_of(cell, cell.project(x)[:, 0], state)))
 """
 
 

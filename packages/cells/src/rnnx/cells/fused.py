@@ -73,7 +73,7 @@ def _engine_is_faster(
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
     if kernel is torch.lstm and dtype in SUPPORTED and not getattr(torch.ops.mkldnn, SUPPORTED[dtype])():
         return True
-    if pays(dtype, len(x) * x.shape[2]):
+    if pays(dtype, len(x) * len(weights[0])):
         return kernel is not torch.lstm or lengths is not None
     padded = kernel is torch.lstm and (lengths is None or _is_little(x, lengths, weights[1].shape[1]))
     return torch.is_grad_enabled() and not padded

@@ -22,7 +22,7 @@ from rnnx.core.state import State
 from rnnx.core.trees import Trees
 from rnnx.core.unrolling.circumstances import transformed
 from rnnx.core.unrolling.packing import Packing
-from rnnx.core.unrolling.plans import plan_of
+from rnnx.core.unrolling.plans import plan_from_inputs, plan_of
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import named_tensors, with_tensors
 from rnnx.core.unrolling.unrolled import unrolled
@@ -111,10 +111,16 @@ def loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[T
 
 
 def _fastest(cell: Cell, x: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
-    plan = plan_of(cell, x, state) if len(sizes) >= STEPS else None
-    if plan is None:
+    if len(sizes) < STEPS:
         return _plainest(cell, x, sizes, state)
-    return unrolled(plan, cell, plan.start.of(cell, x), sizes, state)
+    plan = plan_from_inputs(cell, x, state)
+    if plan is not None:
+        return unrolled(plan, cell, x, sizes, state)
+    z = cell.project(x)
+    plan = plan_of(cell, z, state)
+    if plan is not None:
+        return unrolled(plan, cell, z, sizes, state)
+    return step_by_step(cell.step, z, sizes, state)
 
 
 def _plainest(cell: Cell, x: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache, partial
 from types import CellType, FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, final
 
 from torch import Tensor, nn
 
@@ -15,6 +15,7 @@ from rnnx.core.unrolling.versions import (
     HEAP,
     MOST,
     PLAIN,
+    STEP,
     is_librarys,
     may_change,
     named,
@@ -38,7 +39,7 @@ PARTED: Final = (
 )
 
 
-def frozen(value: Any) -> Hashable:
+def frozen(value: Any, entries: Sequence[str] = STEP) -> Hashable:
     """A value that is equal for objects of like structure, and does not keep them alive.
 
     Containers, modules, functions and objects of classes written in Python go by their parts, and classes by
@@ -47,6 +48,7 @@ def frozen(value: Any) -> Hashable:
 
     Args:
         value: Any object.
+        entries: The methods of it, and of what it is made of, that are called first.
 
     Raises:
         UntraceableError: one of the parts can be changed without a trace.
@@ -55,73 +57,82 @@ def frozen(value: Any) -> Hashable:
         >>> frozen(nn.Linear(2, 3)) == frozen(nn.Linear(2, 3)), frozen([1]) == frozen([True])
         (True, False)
     """
-    return _frozen(value, {})
+    return _Freezing(entries).of(value)
 
 
-def _frozen(value: Any, met: dict[int, int]) -> Hashable:
-    kind: Any = type(value)  # a class, which mypy takes for unhashable
-    if isinstance(value, GENERATORS):
-        raise UntraceableError(f"may draw random numbers from a {kind.__name__} of its own")
-    if kind in PLAIN:
-        return kind, value
-    if isinstance(value, (*PARTED, type)) or _is_plain(kind):
-        if id(value) in met:
-            return kind, met[id(value)]
-        met[id(value)] = len(met)
-        return kind, _parts(value, met)
-    try:
-        hash(value)
-    except TypeError:
-        raise UntraceableError(
-            f"may depend on an attribute of type {kind.__name__}; make it a buffer"
-        ) from None
-    return kind, value
+@final
+class _Freezing:
+    """One value, and what was met of it.
 
+    Args:
+        entries: As of :func:`frozen`.
+    """
 
-def _parts(value: Any, met: dict[int, int]) -> Hashable:
-    if isinstance(value, Tensor):
-        return tuple(value.shape), value.dtype
-    if isinstance(value, dict):
-        return tuple((key, _frozen(part, met)) for key, part in value.items())
-    if isinstance(value, (list, tuple, set)):
-        return tuple(_frozen(part, met) for part in value)
-    if isinstance(value, MethodType):
-        return _frozen(value.__func__, met), _frozen(value.__self__, met)
-    if isinstance(value, FunctionType):
-        return _of_function(value, met)
-    if isinstance(value, CellType):
+    def __init__(self, entries: Sequence[str]) -> None:
+        self.entries, self.met = entries, dict[int, int]()
+
+    def of(self, value: Any) -> Hashable:
+        """It, frozen."""
+        kind: Any = type(value)  # a class, which mypy takes for unhashable
+        if isinstance(value, GENERATORS):
+            raise UntraceableError(f"may draw random numbers from a {kind.__name__} of its own")
+        if kind in PLAIN:
+            return kind, value
+        if isinstance(value, (*PARTED, type)) or _is_plain(kind):
+            if id(value) in self.met:
+                return kind, self.met[id(value)]
+            self.met[id(value)] = len(self.met)
+            return kind, self._parts(value)
         try:
-            return _frozen(value.cell_contents, met)
-        except ValueError:  # it is empty
-            return None
-    if isinstance(value, partial):
-        return tuple(_frozen(part, met) for part in (value.func, value.args, value.keywords))
-    if isinstance(value, slice):
-        return tuple(_frozen(part, met) for part in (value.start, value.stop, value.step))
-    if isinstance(value, type):
-        return _of_class(value, met)
-    parts = ((name, part) for name, part in _attributes(value) if name not in INTERNAL)
-    return _of_class(type(value), met), tuple((name, _frozen(part, met)) for name, part in parts)
+            hash(value)
+        except TypeError:
+            raise UntraceableError(
+                f"may depend on an attribute of type {kind.__name__}; make it a buffer"
+            ) from None
+        return kind, value
 
+    def _parts(self, value: Any) -> Hashable:
+        if isinstance(value, Tensor):
+            return tuple(value.shape), value.dtype
+        if isinstance(value, dict):
+            return tuple((key, self.of(part)) for key, part in value.items())
+        if isinstance(value, (list, tuple, set)):
+            return tuple(self.of(part) for part in value)
+        if isinstance(value, MethodType):
+            return self.of(value.__func__), self.of(value.__self__)
+        if isinstance(value, FunctionType):
+            return self._of_function(value)
+        if isinstance(value, CellType):
+            try:
+                return self.of(value.cell_contents)
+            except ValueError:  # it is empty
+                return None
+        if isinstance(value, partial):
+            return tuple(self.of(part) for part in (value.func, value.args, value.keywords))
+        if isinstance(value, slice):
+            return tuple(self.of(part) for part in (value.start, value.stop, value.step))
+        if isinstance(value, type):
+            return self._of_class(value)
+        parts = ((name, part) for name, part in _attributes(value) if name not in INTERNAL)
+        return self._of_class(type(value)), tuple((name, self.of(part)) for name, part in parts)
 
-def _of_class(kind: type, met: dict[int, int]) -> Hashable:
-    """Its version, and what becomes of the objects that its methods name."""
-    now = version(kind)
-    return now, tuple(_frozen(part, met) for part in now.objects)
+    def _of_class(self, kind: type) -> Hashable:
+        """Its version, and what becomes of the objects that its methods name."""
+        now = version(kind, self.entries)
+        return now, tuple(self.of(part) for part in now.objects)
 
-
-def _of_function(function: FunctionType, met: dict[int, int]) -> Hashable:
-    """Its code, what it has by itself, and what its code may find in its module."""
-    if is_librarys(function.__module__):
-        return function
-    around, (of_module, _) = function.__globals__, named(function.__code__)
-    own = (function.__defaults__, function.__kwdefaults__, function.__closure__)
-    read = [(name, around[name]) for name in sorted(of_module) if name in around]
-    return (
-        function.__code__,
-        tuple(_frozen(part, met) for part in own),
-        tuple((name, _frozen(part, met)) for name, part in read if _is_own(part, function.__module__)),
-    )
+    def _of_function(self, function: FunctionType) -> Hashable:
+        """Its code, what it has by itself, and what its code may find in its module."""
+        if is_librarys(function.__module__):
+            return function
+        around, (of_module, _) = function.__globals__, named(function.__code__)
+        own = (function.__defaults__, function.__kwdefaults__, function.__closure__)
+        read = [(name, around[name]) for name in sorted(of_module) if name in around]
+        return (
+            function.__code__,
+            tuple(self.of(part) for part in own),
+            tuple((name, self.of(part)) for name, part in read if _is_own(part, function.__module__)),
+        )
 
 
 def _is_own(value: Any, module: str) -> bool:

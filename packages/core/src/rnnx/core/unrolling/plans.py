@@ -6,7 +6,8 @@ import os
 import sys
 import warnings
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -18,6 +19,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.utils import parametrize
 
 from rnnx.core.cell import Cell
 from rnnx.core.errors import RnnxWarning
@@ -31,6 +33,7 @@ from rnnx.core.unrolling.steps import Start, step_by_step
 from rnnx.core.unrolling.substitution import called_with, copies_of, is_separable, named_tensors
 from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
 from rnnx.core.unrolling.unrolled import unrolled
+from rnnx.core.unrolling.versions import STEP
 
 SIZES: Final = (4, 3, 3, 1)  # of the sequences on which a plan is compared with the steps
 MORE: Final = (20, 20, 17, 5, 5, 1)  # and one of kernels, of which each has a block of rows
@@ -44,10 +47,13 @@ LOST: Final = (torch.OutOfMemoryError, torch.AcceleratorError)  # which say noth
 MOVE: Final = 0.1  # how far tensors are moved to see whether a plan holds for others too
 
 MOST: Final = 256  # plans that are kept
-RESTLESS: Final = 20  # plans of one cell that are made if every other time it is asked for there is none
+# plans of one cell that are made if every other time it is asked for there is none
+RESTLESS: Final = {Start.INPUTS: 4, Start.PROJECTED: 20}
+ENTRIES: Final = {Start.INPUTS: ("project", *STEP), Start.PROJECTED: STEP}
+GATES: Final = 4  # numbers that a cell makes of each of its input, about
 
 _plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
-_refused: set[Hashable] = set()
+_refused: set[tuple[Start, Sequence[type]]] = set()
 _lock = RLock()
 
 
@@ -79,7 +85,7 @@ class _Last:
     plan: Plan | None = None
 
 
-_lasts: WeakKeyDictionary[Cell, _Last] = WeakKeyDictionary()
+_lasts: dict[Start, WeakKeyDictionary[Cell, _Last]] = {start: WeakKeyDictionary() for start in Start}
 
 
 @final
@@ -92,7 +98,34 @@ class NoKernelWarning(RnnxWarning):
     """A cell is read without kernels, more slowly than it might be."""
 
 
-def plan_of(cell: Cell, x: Tensor, state: State) -> Plan | None:
+def plan_from_inputs(cell: Cell, x: Tensor, state: State) -> Plan | None:
+    """The plan by which a cell reads inputs that it has not projected; None where they are to be first.
+
+    There is one where all that the cell does, but products, can be in C. It is made and compared as any, see
+    :func:`plan_of`; where it cannot be, nothing is said, as the step alone may have a plan.
+
+    A cell with buffers has none: what ``project`` alone reads may be changed before the way back, as a mean
+    that follows the inputs is, and a plan reads it again.
+
+    Args:
+        cell: The cell.
+        x: Inputs, ``(M, input_size)``.
+        state: Tensors ``(N, size)``.
+    """
+    kind = Start.INPUTS, tuple(map(type, cell.modules()))
+    if kind in _refused or not _may_have_one(cell, x) or torch.is_autocast_enabled(x.device.type):
+        return None
+    if _kernels(x, state, GATES * x.shape[1]) is not Kernels.C or next(cell.buffers(), None) is not None:
+        return None
+    try:
+        with _lock:
+            return _kept(cell, x, state, Start.INPUTS)
+    except UntraceableError:
+        _refused.add(kind)
+        return None
+
+
+def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
     """The plan by which a cell reads such data; None where its steps are to be taken one by one.
 
     A plan is made when a cell is first met with data of a kind: of these widths, types and device, with these
@@ -106,17 +139,15 @@ def plan_of(cell: Cell, x: Tensor, state: State) -> Plan | None:
 
     Args:
         cell: The cell.
-        x: Inputs, ``(M, input_size)``.
+        z: Projected inputs, ``(M, P)``.
         state: Tensors ``(N, size)``.
     """
-    if _hooked(cell) or watched() or type(x) is not Tensor or x.is_meta:
-        return None
-    kind = tuple(map(type, cell.modules()))
-    if kind in _refused:
+    kind = Start.PROJECTED, tuple(map(type, cell.modules()))
+    if kind in _refused or not _may_have_one(cell, z):
         return None
     try:
         with _lock:
-            return _kept(cell, x, state)
+            return _kept(cell, z, state, Start.PROJECTED)
     except UntraceableError as error:
         _refused.add(kind)
         name = type(cell).__name__
@@ -128,19 +159,23 @@ def plan_of(cell: Cell, x: Tensor, state: State) -> Plan | None:
         return None
 
 
-def _kept(cell: Cell, x: Tensor, state: State) -> Plan | None:
+def _may_have_one(cell: Cell, given: Tensor) -> bool:
+    return not (_hooked(cell) or watched() or type(given) is not Tensor or given.is_meta)
+
+
+def _kept(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
     """The plan that there is, or a new one."""
-    signature, last = _signature(cell, x, state), _lasts.setdefault(cell, _Last())
+    signature, last = _signature(cell, z, state, start), _lasts[start].setdefault(cell, _Last())
     last.asked += 1
     if last.signature != signature:
         if signature not in _plans:
-            if last.made > RESTLESS and 2 * last.made >= last.asked:
+            if last.made > RESTLESS[start] and 2 * last.made >= last.asked:
                 raise UntraceableError(
                     "depends on an attribute that changes from call to call; make it a buffer"
                 )
             last.made += 1
-            _plans[signature] = _made(cell, x, state)
-            if _signature(cell, x, state) != signature:
+            _plans[signature] = _made(cell, z, state, start)
+            if _signature(cell, z, state, start) != signature:
                 raise UntraceableError("changes its own attributes")
             if len(_plans) > MOST:
                 _plans.popitem(last=False)
@@ -149,21 +184,33 @@ def _kept(cell: Cell, x: Tensor, state: State) -> Plan | None:
     return last.plan
 
 
-def _made(cell: Cell, x: Tensor, state: State) -> Plan | None:
-    """A plan that was compared; None where the step fails without one too, and is to say so itself."""
-    devices = [] if x.device.type == "cpu" else [x.device]
+def _made(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
+    """A plan that was compared; None where it fails without one too, and is to say so itself."""
+    compared = _compared if start is Start.PROJECTED else _in_c
+    devices = [] if z.device.type == "cpu" else [z.device]
     alone = saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)  # out of a checkpoint's sight
     graded = torch.set_grad_enabled(torch.is_grad_enabled())
     with (
         torch.inference_mode(False),
         graded,
         alone,
-        torch.random.fork_rng(devices, device_type=x.device.type),
+        torch.random.fork_rng(devices, device_type=z.device.type),
+        _without_cache(),
     ):
         own = _alone(cell)
-        like = x.new_zeros(1, x.shape[1]).requires_grad_(x.requires_grad)
-        plan = called_with(own, copies_of(own), lambda cell: _compared(cell, like, state))
+        plan = called_with(own, copies_of(own), lambda cell: compared(cell, z, state))
     return plan and replace(plan, separable=is_separable(cell))
+
+
+@contextmanager
+def _without_cache() -> Iterator[None]:
+    """Lets parametrized layers make their tensors anew for a while, of whatever these are made then."""
+    caching = parametrize._cache_enabled
+    parametrize._cache_enabled = 0
+    try:
+        yield
+    finally:
+        parametrize._cache_enabled = caching
 
 
 def _alone(cell: Cell) -> Cell:
@@ -174,19 +221,14 @@ def _alone(cell: Cell) -> Cell:
         return cell
 
 
-def _compared(cell: Cell, x: Tensor, state: State) -> Plan | None:
-    plan = _from_inputs(cell, x, state)
-    if plan is not None:
-        return plan
+def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
     try:
-        z = cell.project(x)
-        z = z.detach().requires_grad_(z.requires_grad)
         settled(cell, z, state)
     except UntraceableError:
         raise
     except Exception:
         return None
-    kernels, failed = _kernels(x, state), None
+    kernels, failed = _kernels(z, state, z.shape[1]), None
     try:
         if kernels is not None:
             return _equal(cell, z, state, kernels)
@@ -210,22 +252,19 @@ def _compared(cell: Cell, x: Tensor, state: State) -> Plan | None:
     return plan
 
 
-def _from_inputs(cell: Cell, x: Tensor, state: State) -> Plan | None:
-    """A plan that starts from the inputs, where all of it but the products is in C; else None."""
-    kernels = _kernels(x, state)
-    if kernels is not Kernels.C or torch.is_autocast_enabled(x.device.type):
-        return None
+def _in_c(cell: Cell, x: Tensor, state: State) -> Plan | None:
+    """A plan from the inputs; None where there is none."""
     try:
-        return _equal(cell, x, state, kernels, Start.INPUTS)
-    except Exception:  # whatever; that which starts from what is projected may do, or says what it is
+        return _equal(cell, x, state, Kernels.C, Start.INPUTS)
+    except Exception:  # whatever; that of the step alone may do, or says what it is
         return None
 
 
-def _kernels(x: Tensor, state: State) -> Kernels | None:
-    """Those that can be had, and pay."""
-    kernels = KERNELS.get(x.device.type)
-    rows = len(state[0]) if state else len(x)
-    there = _triton() if kernels is Kernels.TRITON else pays(x.dtype, rows * x.shape[1])
+def _kernels(given: Tensor, state: State, width: int) -> Kernels | None:
+    """Those that can be had, and pay, of a cell whose projected inputs are so wide."""
+    kernels = KERNELS.get(given.device.type)
+    rows = len(state[0]) if state else len(given)
+    there = _triton() if kernels is Kernels.TRITON else pays(given.dtype, rows * width)
     return kernels if there else None
 
 
@@ -313,16 +352,16 @@ def _gradients(outputs: Sequence[Tensor], of: Sequence[Tensor]) -> Sequence[Tens
     return torch.autograd.grad(total, of, allow_unused=True, materialize_grads=True)
 
 
-def _signature(cell: Cell, x: Tensor, state: State) -> Hashable:
-    """All that the operations of a step, and of what it starts from, can depend on."""
-    kind = x.device.type
+def _signature(cell: Cell, z: Tensor, state: State, start: Start) -> Hashable:
+    """All that the operations of a plan can depend on."""
+    kind = z.device.type
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-    read = tuple((tensor.shape[1], tensor.dtype) for tensor in (x, *state))
+    read = tuple((tensor.shape[1], tensor.dtype) for tensor in (z, *state))
     named = named_tensors(cell).values()
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named)
-    wanted = tuple(requirements(x, state, named))
-    ways = exact(), _kernels(x, state), torch.get_default_dtype()
-    return frozen(cell), read, tensors, wanted, x.device, autocast, ways
+    wanted = tuple(requirements(z, state, named))
+    ways = start, exact(), _kernels(z, state, z.shape[1]), torch.get_default_dtype()
+    return frozen(cell, ENTRIES[start]), read, tensors, wanted, z.device, autocast, ways
 
 
 def _hooked(cell: Cell) -> bool:

@@ -28,10 +28,6 @@ class Start(Enum):
     INPUTS = auto()
     PROJECTED = auto()
 
-    def of(self, cell: Cell, x: Tensor) -> Tensor:
-        """What steps start from, of inputs ``(M, input_size)``."""
-        return x if self is Start.INPUTS else cell.project(x)
-
     def projected(self, cell: Cell, given: Tensor) -> Tensor:
         """The projected inputs, ``(M, P)``, of what steps start from."""
         return cell.project(given) if self is Start.INPUTS else given

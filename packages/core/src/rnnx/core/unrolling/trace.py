@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 import torch
 from torch import Tensor, fx
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rnnx.core.cell import Cell
@@ -21,6 +22,7 @@ from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.substitution import called_with, contents, copies_of, named_tensors
 
 ROWS = (2, 3)  # with which a step is recorded
+TAKEN = (Tensor.numpy, Tensor.tolist, Tensor.__array__)
 LARGE = 30.0  # inputs that a step may decide by where it should not
 
 
@@ -144,7 +146,7 @@ def _recorded(cell: Cell, z: Tensor, state: State, wanted: Sequence[bool], start
 
     def stepped(cell: Cell) -> tuple[Tensor, State]:
         before, drawn = contents(cell), _drawn()
-        with recorder:
+        with recorder, _Values(recorder, (z, *state)):
             found = _stepped(cell, z, state, start)
         if not _same(before, contents(cell)):
             raise UntraceableError("changes its own attributes")
@@ -322,6 +324,38 @@ def _overlap(one: Tensor, other: Tensor) -> bool:
         for tensor in (one, other)
     ]
     return one.dtype != other.dtype or bool(torch.isin(*places).any())
+
+
+@final
+class _Values(TorchFunctionMode):
+    """Refuses what takes the values of a tensor out of torch, where no recorder sees what becomes of them.
+
+    Those of a parameter or buffer may be taken.
+
+    Args:
+        recorder: What knows where tensors come from.
+        rows: What the step is given.
+    """
+
+    def __init__(self, recorder: _Recorder, rows: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.recorder, self.rows = recorder, {recorder.nodes[id(tensor)] for tensor in rows}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in TAKEN and self._is_of_rows(args[0]):
+            raise UntraceableError(f"decides by the values of a tensor ({func.__name__})")
+        return func(*args, **(kwargs or {}))
+
+    def _is_of_rows(self, tensor: Tensor) -> bool:
+        waiting, seen = [self.recorder.nodes.get(id(tensor))], set[fx.Node]()
+        while waiting:
+            node = waiting.pop()
+            if node in self.rows:
+                return True
+            if node is not None and node not in seen:
+                seen.add(node)
+                waiting += node.all_input_nodes
+        return False
 
 
 def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:

@@ -14,25 +14,26 @@ import torch
 
 PLAIN: Final = (type(None), bool, int, float, complex, str)  # whose values say all of them
 LIBRARIES: Final = frozenset({"builtins", "abc", "typing", "torch"})  # which stay as they are
-ENTRIES: Final = ("project", "step", "forward")  # of those that have them the methods that are called first
+STEP: Final = ("step", "forward")  # of those that have them the methods that are called first
 HEAP: Final = 1 << 9  # the flag of a class that is written in Python
 GENERATORS: Final = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
 MOST: Final = 1000  # versions that are kept
 MISSING: Final = object()  # what there is not
 
-_versions: dict[type, Version] = {}
+_versions: dict[tuple[type, Sequence[str]], Version] = {}
 
 
-def version(kind: type) -> Version:
+def version(kind: type, entries: Sequence[str] = STEP) -> Version:
     """What stays the same while a class does what it did, and is another object once it may not.
 
     That goes by the code of its methods and of the functions of their modules that these call, and by which
-    objects they name: attributes of the class, and of their modules. Where it has a ``project``, a ``step``
-    or a ``forward``, only what they lead to counts. What becomes of such an object itself is not seen; those
-    that may change are its ``objects``.
+    objects they name: attributes of the class, and of their modules. Where it has one of the entries, only
+    what these lead to counts. What becomes of such an object itself is not seen; those that may change are
+    its ``objects``.
 
     Args:
         kind: The class.
+        entries: The methods that are called first.
 
     Example:
         >>> class Doubling:
@@ -46,11 +47,11 @@ def version(kind: type) -> Version:
         >>> version(Doubling) is before
         False
     """
-    known = _versions.get(kind)
+    known = _versions.get((kind, entries))
     if known is None or not known.holds():
         if len(_versions) >= MOST:
             _versions.clear()
-        known = _versions[kind] = Version(kind)
+        known = _versions[kind, entries] = Version(kind, entries)
     return known
 
 
@@ -81,14 +82,14 @@ class Version:
         objects: What its code names, or encloses, and may become another while it stays the same object.
     """
 
-    def __init__(self, kind: type) -> None:
+    def __init__(self, kind: type, entries: Sequence[str]) -> None:
         self.codes: list[tuple[FunctionType, CodeType]] = []
         self.values: list[tuple[Mapping[str, Any], str, Any]] = []
         self.objects: list[Any] = []
         spaces = [vars(base) for base in kind.__mro__ if not is_librarys(base.__module__)]
         names = {name for space in spaces for name in space}
-        entries = {name for name in ENTRIES if any(name in vars(base) for base in kind.__mro__)}
-        self._follow(spaces, entries or names)
+        there = {name for name in entries if any(name in vars(base) for base in kind.__mro__)}
+        self._follow(spaces, there or names)
 
     def holds(self) -> bool:
         """Whether the class is still so."""

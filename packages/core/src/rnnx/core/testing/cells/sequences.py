@@ -87,11 +87,11 @@ def check_reversal_is_the_flipped_sequence(subject: Subject) -> None:
 def _taken_apart(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> Result | None:
     """What the engine reads by a cell's plan, if there is one."""
     packing = Packing.of(x, lengths)
-    rows, before = packing.pack(x), packing.sort(state)
-    plan = plan_of(cell, rows, before)
+    z, before = cell.project(packing.pack(x)), packing.sort(state)
+    plan = plan_of(cell, z, before)
     if plan is None:
         return None
-    y, last = unrolled(plan, cell, plan.start.of(cell, rows), packing.sizes, before)
+    y, last = unrolled(plan, cell, z, packing.sizes, before)
     return packing.unpack(y), packing.restore(last)
 
 

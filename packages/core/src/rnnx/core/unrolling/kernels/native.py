@@ -21,7 +21,6 @@ from rnnx.core.unrolling.walks import Walk
 BLOCK: Final = 64  # rows that go along the steps together, at most
 SHARE: Final = 8  # and at least, where there are several threads
 NUMBERS: Final = 1 << 16  # of one step, up to which one processor is as fast as several
-INPUTS: Final = 1 << 14  # and of its inputs, of each of which a cell makes about four
 
 
 def pays(dtype: torch.dtype, numbers: int) -> bool:
@@ -32,11 +31,11 @@ def pays(dtype: torch.dtype, numbers: int) -> bool:
 
     Args:
         dtype: Of what is computed with.
-        numbers: Of the inputs of a step.
+        numbers: Of the projected inputs of a step.
     """
     return (
         dtype == torch.float32
-        and (torch.get_num_threads() == 1 or numbers <= INPUTS or bool(parallel()))
+        and (torch.get_num_threads() == 1 or numbers <= NUMBERS or bool(parallel()))
         and not counted()
         and compiler() is not None
     )
