@@ -229,6 +229,25 @@ def test_dropout_is_everywhere_it_is_said_to_be_and_only_in_training() -> None:
     assert not model.train()(batch).vectors.any()
 
 
+@doubles
+@pytest.mark.parametrize("side", ["inputs", "targets"])
+def test_embeddings_may_have_a_rate_of_their_own(side: str) -> None:
+    """All of them dropped, it makes no difference which words are read, nor which were written."""
+    batch = batch_of([2, 3])
+    words = getattr(batch, side)
+    other = replace(batch, **{side: torch.where(words == SOURCE.pad, words, SOURCE.eos)})
+    for options, same in (
+        ({"embedding_dropout": 1.0}, True),
+        ({"embedding_dropout": 0.0}, False),
+        ({}, False),
+    ):
+        model = built(dropout=0.0, **options).train()
+        found, wanted = model(batch).vectors, model(other).vectors
+        assert found.any()
+        assert torch.equal(found, wanted) == same
+    assert not built(dropout=1.0, embedding_dropout=0.0).train()(batch).vectors.any()
+
+
 # ----------------------------------------------------------------------------------------- the search
 
 

@@ -168,6 +168,7 @@ class Captioning(Task):
             input_feeding,
             tied,
             dropout,
+            dropout,
         )
         self.dropout = nn.Dropout(dropout)
 

@@ -65,6 +65,7 @@ class Translation(Task):
         tied: Whether the target's embedding is the output layer's matrix too (Press & Wolf 2017).
         dropout: Rate on embeddings, on the encoder's outputs, and on the vectors that words are predicted
             from.
+        embedding_dropout: Another rate on embeddings.
         label_smoothing: Share of the probability that is spread over all words, in training (Szegedy et al.
             2016).
         beam_size: Hypotheses kept at each step; 1 for greedy search, as validation always is.
@@ -95,6 +96,7 @@ class Translation(Task):
         input_feeding: bool = False,
         tied: bool = True,
         dropout: Rate = 0.2,
+        embedding_dropout: Rate | None = None,
         label_smoothing: Share = 0.1,
         beam_size: Positive = 5,
         length_penalty: NonNegative = 1.0,
@@ -131,6 +133,7 @@ class Translation(Task):
         target = embeddings(self.target, meta["source_vectors" if shared else "target_vectors"], *start)
         self.embedding = target if shared else embeddings(self.source, meta["source_vectors"], *start)
         self.encoder = self.net.encoder(self.embedding.embedding_dim)
+        embedding_dropout = dropout if embedding_dropout is None else embedding_dropout
         self.decoder = Decoder(
             target,
             embedding_size,
@@ -140,9 +143,10 @@ class Translation(Task):
             attention,
             input_feeding,
             tied,
+            embedding_dropout,
             dropout,
         )
-        self.dropout = nn.Dropout(dropout)
+        self.embedding_dropout, self.dropout = nn.Dropout(embedding_dropout), nn.Dropout(dropout)
 
     def forward(self, batch: Batch) -> Reading:
         """Reads the source and the right words before each target word."""
@@ -315,7 +319,7 @@ class Translation(Task):
         return self._translate(inputs.to(self.device), lengths.to(self.device), search)
 
     def _encode(self, tokens: Tensor, lengths: Tensor) -> tuple[Memory, State]:
-        values, state = self.encoder(self.dropout(self.embedding(tokens)), lengths)  # (N, S, E)
+        values, state = self.encoder(self.embedding_dropout(self.embedding(tokens)), lengths)  # (N, S, E)
         mask = real_steps(tokens, lengths)  # (N, S)
         return self.decoder.memory(self.dropout(values), mask), self.decoder.start(state)
 

@@ -159,9 +159,9 @@ def taken_apart(
 
     Raises:
         UntraceableError: the step does what a plan cannot hold, or fails.
-        UnwritableError: it starts from the inputs, and is not whole in C.
+        UnwritableError: it is to start from the inputs and to be in C, and is not whole in it.
     """
-    if kernels is Kernels.C or start is Start.INPUTS:
+    if kernels is Kernels.C:
         try:
             return _taken_apart(cell, z, state, kernels, fuse, start, inside=True)
         except UnwritableError:

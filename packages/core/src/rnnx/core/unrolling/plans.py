@@ -160,6 +160,7 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
 
 
 def _may_have_one(cell: Cell, given: Tensor) -> bool:
+    """Whether a cell may be read by a plan as things are, of what its steps start from."""
     return not (_hooked(cell) or watched() or type(given) is not Tensor or given.is_meta)
 
 

@@ -39,7 +39,8 @@ class Decoder(nn.Module):
         score: Which attention; none to see the source through the first state only.
         input_feeding: Whether the attentional vector is an input of the next step.
         tied: Whether the output layer's weights are the embedding's (Press & Wolf 2017).
-        dropout: Rate on embeddings and on attentional vectors.
+        embedding_dropout: Rate on embeddings.
+        dropout: Rate on attentional vectors.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Decoder(nn.Module):
         score: Score,
         input_feeding: bool,
         tied: bool,
+        embedding_dropout: float,
         dropout: float,
     ) -> None:
         super().__init__()
@@ -65,7 +67,7 @@ class Decoder(nn.Module):
         self.output = nn.Linear(self.size, embedding.num_embeddings)
         if tied:
             self.output.weight = tieable(embedding)
-        self.dropout = nn.Dropout(dropout)
+        self.embedding_dropout, self.dropout = nn.Dropout(embedding_dropout), nn.Dropout(dropout)
 
     def memory(self, values: Tensor, mask: Tensor) -> Memory:
         """What the decoder looks at: values ``(N, S, E)`` where ``mask`` ``(N, S)`` is true."""
@@ -95,7 +97,7 @@ class Decoder(nn.Module):
         """
         lengths = lengths.to(tokens.device)
         order = lengths.argsort(descending=True)
-        x = self.dropout(self.embedding(tokens[order]))  # (N, U, E)
+        x = self.embedding_dropout(self.embedding(tokens[order]))  # (N, U, E)
         read = self._step_by_step if self.input_feeding else self._at_once
         vectors, weights = read(x, lengths[order], memory.select(order), states.select(state, order))
         back = order.argsort()
@@ -112,7 +114,7 @@ class Decoder(nn.Module):
         Returns:
             The log-probabilities of the next token ``(M, V)``, the attention ``(M, S)``, and the state.
         """
-        x = self.dropout(self.embedding(tokens))  # (M, E)
+        x = self.embedding_dropout(self.embedding(tokens))  # (M, E)
         if self.input_feeding:
             vectors, weights, state = self._feed(x, memory, state)
         else:
