@@ -110,7 +110,7 @@ class Dropped(Gate, ABC):
 
 
 class Deciding(Gate, ABC):
-    """By the values of a tensor, which no plan holds; a step may."""
+    """By the values of a tensor."""
 
     def project(self, x: Tensor) -> Tensor:
         return super().project(x if float(x.detach().abs().max()) > 1e-9 else x + 1e-9)
@@ -160,15 +160,7 @@ class Noting(Gate, ABC):
         return super().project(x - torch.as_tensor(ARRAYS["mean"], dtype=x.dtype))
 
 
-class Wrapped(Gate, ABC):
-    """A number that is another one at each call."""
-
-    def project(self, x: Tensor) -> Tensor:
-        SEEN.append(len(x))
-        return super().project(x) * (1.0 + 0.0 * len(SEEN))
-
-
-OTHERS = [Summed, Dropped, Deciding, OutsideTorch, Averaging, OverAll, Overwriting, Noting, Wrapped]
+OTHERS = [Summed, Dropped, Deciding, OutsideTorch, Averaging, OverAll, Overwriting, Noting]
 
 
 @pytest.mark.parametrize("base", OTHERS, ids=lambda base: base.__name__)
@@ -188,6 +180,17 @@ def test_values_that_leave_torch_are_those_of_each_call() -> None:
     for scale in (1.0, 1e5):
         far = (scale * x).detach()
         torch.testing.assert_close(scan(cell, far, None, state), loop(cell, far, None, state))
+
+
+def test_a_step_that_takes_values_out_of_torch_is_made_step_by_step() -> None:
+    class Stepping(Gate):
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            return super().step(z / 1e3 if max(map(max, z.tolist())) > 1e3 else z, state)
+
+    cell, (x, state) = Stepping(), given_to()
+    with pytest.warns(plans.StepByStepWarning, match=r"decides by the values of a tensor \(tolist\)"):
+        found = scan(cell, 1e5 * x, None, state)
+    torch.testing.assert_close(found, loop(cell, 1e5 * x, None, state))
 
 
 def test_what_is_read_alone_may_be_changed_before_the_way_back() -> None:

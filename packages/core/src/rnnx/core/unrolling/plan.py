@@ -20,8 +20,8 @@ that is a function of its row and its parameters; and of one whose gates need no
 along time. No length or number of rows is met anew, and no compiler is needed; where there is one, what goes
 along time can be made with it, see :class:`Kernels`. Where all of that is in C, what is made by elements
 beside it is too, *inside* the steps, where its numbers are at hand. Ahead, after, in turn and late are then
-products, sums over rows, and what stands between two of these. Such a plan starts from the inputs, and takes
-the cell's ``project`` apart with its step; every other one starts from what that makes of them.
+products, sums over rows, and what stands between two of these. Such a plan may start from the inputs, and
+takes the cell's ``project`` apart with its step; every other one starts from what that makes of them.
 """
 
 from __future__ import annotations
