@@ -27,7 +27,7 @@ os.environ |= {
 UNROLLING = "core/unrolling/kernels"
 TRITON = ["test_formulas.py", "test_kernel.py", "test_source.py", "test_use.py", "for_gpus.py"]
 KERNELS = [*(f"{UNROLLING}/{name}" for name in TRITON), "cells/test_kernels.py"]
-C = ["test_compiler.py", "test_loops.py", "test_products.py", "test_native.py"]
+C = ["test_compiler.py", "test_loops.py", "test_mathematics.py", "test_native.py", "test_products.py"]
 NATIVE = [*(f"{UNROLLING}/{name}" for name in C), "core/unrolling/test_functions.py", "cells/test_native.py"]
 collect_ignore = [
     *([] if sys.platform == "linux" else KERNELS),  # Triton is there for Linux alone

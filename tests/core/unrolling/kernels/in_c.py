@@ -1,10 +1,15 @@
-"""What of the steps of a plan is in C."""
+"""What of the steps of a plan is in C, and one operation there."""
 
 from __future__ import annotations
 
-from rnnx.core.unrolling.kernels.native import Native
+from typing import Any
+
+from torch import Tensor
+
+from rnnx.core.unrolling.kernels.native import Native, looped
 from rnnx.core.unrolling.plan import Plan
 from rnnx.core.unrolling.walks import Back, Forth, Walk
+from tests.core.unrolling.kernels.nodes import Nodes
 
 ALL = "all"
 
@@ -20,3 +25,11 @@ def _of(walk: Walk) -> int | str:
         return ALL
     assert isinstance(walk, (Forth, Back))
     return sum(getattr(node.target, "__name__", "") == "loop" for node in walk.part.__self__.graph.nodes)
+
+
+def by_elements(operation: Any, x: Tensor) -> Tensor:
+    """An operation of each element of ``x``, two-dimensional, in C."""
+    nodes = Nodes()
+    row = nodes.rows("x", x.shape[1])
+    (made,) = looped([row], [], [], [nodes.call(operation, row, width=x.shape[1])])(x)
+    return made

@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 from abc import ABC
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import final
@@ -21,8 +20,9 @@ from rnnx.core.engine import loop, scan
 from rnnx.core.state import State
 from rnnx.core.unrolling import plans
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
-from rnnx.core.unrolling.kernels.native import BLOCK, NUMBERS, SHARE, Native, looped, pays
+from rnnx.core.unrolling.kernels.native import NUMBERS, Native, looped, pays
 from rnnx.core.unrolling.kernels.products import in_panels
+from rnnx.core.unrolling.kernels.sharing import BLOCK, SHARE
 from rnnx.core.unrolling.operations import ATEN
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
@@ -34,6 +34,7 @@ from tests.core.unrolling.kernels.cells import CELLS, Gated, given_to, results, 
 from tests.core.unrolling.kernels.in_c import ALL, in_c
 from tests.core.unrolling.kernels.nodes import Nodes
 from tests.core.unrolling.zoo import DRAWING, ZOO
+from tests.threads import threads
 
 ROOT = Path(__file__).parents[4]
 MANY = [
@@ -49,17 +50,6 @@ MANY = [
 SIZES = [3, 2, 2, 1]
 DIGITS = torch.tensor([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0], [7.0], [8.0]])
 GIVEN = torch.tensor([[0.0], [0.0], [0.0], [9.0]])
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """So many threads of torch's, for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def appending(reverse: bool) -> Native:
@@ -94,7 +84,8 @@ def test_each_row_goes_from_one_end_to_the_other(
 THREADS = """
 from pathlib import Path
 import torch
-from tests.core.unrolling.kernels.test_native import SHARE, appending
+from rnnx.core.unrolling.kernels.sharing import SHARE
+from tests.core.unrolling.kernels.test_native import appending
 
 torch.set_num_threads(5)
 walk, rows = appending(reverse=False), 5 * SHARE

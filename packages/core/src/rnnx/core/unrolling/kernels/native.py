@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from ctypes import CDLL, c_void_p, cast
-from functools import cache
 from struct import Struct, pack
 from typing import Final, final
 
@@ -16,10 +14,9 @@ from rnnx.core.unrolling.kernels.compiler import compiled, compiler
 from rnnx.core.unrolling.kernels.layout import Roles, width_of
 from rnnx.core.unrolling.kernels.products import in_panels, multiply
 from rnnx.core.unrolling.kernels.program import written
+from rnnx.core.unrolling.kernels.sharing import parallel, shared
 from rnnx.core.unrolling.walks import Walk
 
-BLOCK: Final = 64  # rows that go along the steps together, at most
-SHARE: Final = 8  # and at least, where there are several threads
 NUMBERS: Final = 1 << 16  # of one step, up to which one processor is as fast as several
 
 
@@ -39,15 +36,6 @@ def pays(dtype: torch.dtype, numbers: int) -> bool:
         and not counted()
         and compiler() is not None
     )
-
-
-@cache
-def parallel() -> int:
-    """The address of the function of GNU's OpenMP that calls another one in torch's threads; 0 without it."""
-    try:
-        return cast(CDLL(torch._C.__file__).GOMP_parallel, c_void_p).value or 0
-    except (AttributeError, OSError):
-        return 0
 
 
 @final
@@ -90,19 +78,11 @@ class Native(Walk):
         last = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in state]
         scratch = [torch.empty(count, width, dtype=dtype) for width, dtype in self.scratch]
         states = [torch.stack((tensor, tensor)) for tensor in state]  # (2, N, size), before and after a step
-        threads, size = _shared(count)
-        numbers = [self.times, parallel(), threads, size, len(sizes), count]
+        numbers = [*shared(count), self.times, len(sizes)]
         numbers += [tensor.stride(0) for tensor in rows]
         numbers += [t.data_ptr() for t in (*rows, *states, *last, *constants, *room, *scratch)]
         self.function(pack(f"{len(numbers) + len(sizes)}q", *numbers, *sizes))
         return last
-
-
-def _shared(rows: int) -> tuple[int, int]:
-    """Among how many threads rows are shared, which are one or all, and how many go together."""
-    threads = torch.get_num_threads() if parallel() else 1
-    size = min(BLOCK, max(SHARE, -(-rows // (2 * threads)))) if threads > 1 else BLOCK
-    return (threads if size < rows else 1), size
 
 
 def _near(rows: Tensor) -> Tensor:
@@ -145,10 +125,9 @@ def looped(
             far = [tensor.stride(0) for tensor in given[:many]]
         first = given[0]
         count = first.shape[0]
-        threads, size = (1, BLOCK) if count <= few else _shared(count)
         results = [first.new_empty(count, *shape, dtype=dtype) for shape, dtype in forms]
         addresses = (*map(Tensor.data_ptr, given), *map(Tensor.data_ptr, results))
-        function(packed(times, parallel(), threads, size, 1, count, *far, *addresses, count))
+        function(packed(*shared(count, few), times, 1, *far, *addresses, count))
         return results[: len(made)]
 
     return loop

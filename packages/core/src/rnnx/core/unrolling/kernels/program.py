@@ -8,15 +8,16 @@ from typing import Final, NamedTuple, final
 import torch
 from torch import fx
 
+from rnnx.core.unrolling.kernels import mathematics, sharing
 from rnnx.core.unrolling.kernels.columns import laid_out
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError, width_of
-from rnnx.core.unrolling.kernels.loops import HEAD, TYPES, Loop, Product
+from rnnx.core.unrolling.kernels.loops import TYPES, Loop, Product
 
 FUNCTION: Final = """\
 static void block(const long long *given, long long first, long long past) {{
     void (*multiply)(long long, long long, long long, const float *, long long, const float *, float *) =
-        (void *) given[0];
-    const long long steps = given[4], rows = given[5];
+        (void *) given[4];
+    const long long rows = given[3], steps = given[5];
 {head}
     long long start = 0;
     for (long long step = 0; step < steps; step++)
@@ -36,30 +37,6 @@ static void block(const long long *given, long long first, long long past) {{
     }}
 }}
 
-struct all {{
-    const long long *given;
-    long long next;
-}};
-
-static void some(void *given) {{
-    struct all *all = given;
-    const long long size = all->given[3], rows = all->given[5];
-    for (;;) {{
-        const long long first = __atomic_fetch_add(&all->next, size, __ATOMIC_RELAXED);
-        if (first >= rows)
-            return;
-        block(all->given, first, first + size < rows ? first + size : rows);
-    }}
-}}
-
-void kernel(const long long *given) {{
-    void (*parallel)(void (*)(void *), void *, unsigned, unsigned) = (void *) given[1];
-    struct all all = {{given, 0}};
-    if (given[2] > 1)
-        parallel(some, &all, given[2], 0);
-    else
-        some(&all);
-}}
 """
 
 # where a row is among those of all steps, and in its state before the step and after it
@@ -71,13 +48,13 @@ class Program(NamedTuple):
     """A function's text, and what it is to be given besides :class:`Roles`.
 
     Attributes:
-        text: Of a function ``kernel`` of an array of whole numbers of 64 bits: the addresses of the function
-            that multiplies (:func:`~rnnx.core.unrolling.kernels.products.multiply`) and of that which calls
-            another one in several threads; how many these are, how many rows go together, how many steps and
-            rows there are; of each of the rows' tensors how far one row is from the next; the addresses of
-            these, of the state, ``(2, N, size)``, twice what the first step is given, of the state after the
-            last step, of the constants, of the room, and of what is written down for a later stage only; and
-            how many rows run at each step.
+        text: Of a function ``kernel`` of an array of whole numbers of 64 bits: what
+            :func:`~rnnx.core.unrolling.kernels.sharing.shared` gives; the address of the function that
+            multiplies (:func:`~rnnx.core.unrolling.kernels.products.multiply`) and how many steps there are;
+            of each of the rows' tensors how far one row is from the next; the addresses of these, of the
+            state, ``(2, N, size)``, twice what the first step is given, of the state after the last step, of
+            the constants, of the room, and of what is written down for a later stage only; and how many rows
+            run at each step.
         scratch: The forms of what is written down for a later stage only.
         matrices: Which of the constants are to be in panels.
     """
@@ -118,7 +95,7 @@ def written(roles: Roles, reverse: bool) -> Program:
         f"{width} * sizeof *last_{place});"
         for place, width in enumerate(map(width_of, roles.state))
     ]
-    text = HEAD + FUNCTION.format(
+    block = FUNCTION.format(
         head=_indented(head, 1),
         reverse=int(reverse),
         lines=_indented(_stages(stages), 2),
@@ -126,7 +103,7 @@ def written(roles: Roles, reverse: bool) -> Program:
     )
     multiplied = {product.matrix for product in made}
     return Program(
-        text,
+        mathematics.TEXT + block + sharing.TEXT,
         [(width, dtype) for _, width, dtype in scratch],
         {place for place, node in enumerate(roles.constants) if layout.constants[node] in multiplied},
     )
