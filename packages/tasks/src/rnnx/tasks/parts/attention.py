@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from typing import Literal, NamedTuple, TypeAlias, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.core.errors import UsageError
+from rnnx.tasks.parts.energies import energies
 
 Score: TypeAlias = Literal["additive", "dot", "general", "concat", "none"]
 
@@ -69,16 +69,6 @@ class Attention(nn.Module, ABC):
         return weights @ memory.values, weights
 
 
-def _energies(query: Tensor, twice_keys: Tensor, v: Tensor) -> Tensor:
-    """``v . tanh(q + k)`` of each pair, of ``q`` and ``2 k``: ``(N, U, D), (N, S, D), (1, D) -> (N, U, S)``.
-
-    As ``tanh x = 2 sigmoid(2 x) - 1``, since on some CPUs torch's tanh takes six times as long as its
-    sigmoid.
-    """
-    pairs = (2 * query).unsqueeze(2) + twice_keys.unsqueeze(1)  # (N, U, S, D)
-    return F.linear(pairs.sigmoid_(), 2 * v, -v.sum(1)).squeeze(-1)
-
-
 @final
 class Additive(Attention):
     """``v . tanh(W q + U k)`` (Bahdanau et al. 2015, A.1.2); its keys are ``2 U k``.
@@ -105,7 +95,7 @@ class Additive(Attention):
         return 2 * self.key(values)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
-        return _energies(self.query(query), keys, self.energy.weight)
+        return energies(self.query(query), keys, self.energy.weight[0])
 
 
 @final
@@ -177,7 +167,7 @@ class Concat(Attention):
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         projected = query @ self.both.weight.split(self.sizes, 1)[0].T  # (N, U, D)
-        return _energies(projected, keys, self.energy.weight)
+        return energies(projected, keys, self.energy.weight[0])
 
 
 def attention(score: Score, query_size: int, value_size: int) -> Attention | None:
