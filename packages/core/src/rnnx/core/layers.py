@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from rnnx.core import engine
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
+from rnnx.core.dropout import Dropout
 from rnnx.core.padding import real_steps
 from rnnx.core.skips import Skip
 from rnnx.core.state import State
@@ -194,7 +195,7 @@ class Stack(Recurrent):
                 )
         self.layers = cast("Sequence[Recurrent]", nn.ModuleList(layers))
         self.skips = cast("Sequence[Skip]", nn.ModuleList(skips))
-        self.dropouts = nn.ModuleList([*(nn.Dropout(dropout) for _ in layers[1:]), nn.Identity()])
+        self.dropouts = nn.ModuleList([*(Dropout(dropout) for _ in layers[1:]), nn.Identity()])
         self.input_size, self.output_size = layers[0].input_size, skips[-1].output_size
         self.state_sizes = tuple(size for layer in layers for size in layer.state_sizes)
         self.counts = [len(layer.state_sizes) for layer in layers]

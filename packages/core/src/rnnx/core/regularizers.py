@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rnnx.core.cell import Cell
+from rnnx.core.dropout import dropout
 from rnnx.core.layers import Layer, Noise, Recurrent
 from rnnx.core.matrices import recurrent_matrices
 from rnnx.core.operator import Operator
@@ -155,8 +155,8 @@ class VariationalDropout(Recurrent):
     def _masks(self, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """One for the inputs, ``(N, input_size)``, and one for the outputs, ``(N, output_size)``."""
         return (
-            F.dropout(like.new_ones(batch, self.input_size), self.inputs, self.training),
-            F.dropout(like.new_ones(batch, self.output_size), self.outputs, self.training),
+            dropout(like.new_ones(batch, self.input_size), self.inputs, self.training),
+            dropout(like.new_ones(batch, self.output_size), self.outputs, self.training),
         )
 
 
@@ -212,5 +212,5 @@ class WeightDrop(Recurrent):
         return {name: self._drop(self.layer.get_parameter(name)) for name in self.names}
 
     def _drop(self, matrix: Tensor) -> Tensor:
-        columns = F.dropout(matrix.new_ones(matrix.shape[-1]), self.columns, self.training)
-        return F.dropout(matrix, self.elements, self.training) * columns
+        columns = dropout(matrix.new_ones(matrix.shape[-1]), self.columns, self.training)
+        return dropout(matrix, self.elements, self.training) * columns

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
+from rnnx.core.dropout import Dropout
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Picture, Text
 from rnnx.core.exhibits.view import View
@@ -170,7 +171,7 @@ class Captioning(Task):
             dropout,
             dropout,
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, batch: Batch) -> Look:
         """Looks at the images and reads the right words before each word of a caption."""

@@ -17,6 +17,7 @@ from rnnx.core import state as states
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Fraction, NonNegative, Positive, Rate, Seed
 from rnnx.core.data import Meta, Split
+from rnnx.core.dropout import Dropout
 from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.bars import Bars
@@ -94,7 +95,7 @@ class LanguageModel(Task):
             else nn.Linear(self.recurrent.output_size, width)
         )
         self.output = nn.Linear(width, len(self.vocabulary))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.zeros_(self.output.bias)
         if tied:
             self.output.weight = tieable(self.embedding)

@@ -14,6 +14,7 @@ from torchmetrics import Metric
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Positive, Rate
 from rnnx.core.data import Meta, Split
+from rnnx.core.dropout import Dropout
 from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.exhibit import Exhibit, Text
 from rnnx.core.exhibits.palettes import distinct
@@ -98,7 +99,7 @@ class Entities(Task):
         self.encoder = self.net.encoder(self.embedding.embedding_dim + width)
         self.scores = nn.Linear(self.encoder.output_size, len(self.tags))
         self.tagging: Tagging = self._crf(constraints) if output == "crf" else Softmax()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.singleton_dropout = singleton_dropout
         self.types = ["none", *dict.fromkeys(tag.type for tag in self.tags if tag.type)]
         self._confusions: dict[Split, Taken] = {}

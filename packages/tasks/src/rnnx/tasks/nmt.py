@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
+from rnnx.core.dropout import Dropout
 from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Text
@@ -146,7 +147,7 @@ class Translation(Task):
             embedding_dropout,
             dropout,
         )
-        self.embedding_dropout, self.dropout = nn.Dropout(embedding_dropout), nn.Dropout(dropout)
+        self.embedding_dropout, self.dropout = Dropout(embedding_dropout), Dropout(dropout)
 
     def forward(self, batch: Batch) -> Reading:
         """Reads the source and the right words before each target word."""

@@ -14,6 +14,7 @@ from torchmetrics import MeanMetric, Metric
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Positive, Rate
 from rnnx.core.data import Meta, Split
+from rnnx.core.dropout import Dropout
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.bars import Bars
@@ -115,7 +116,7 @@ class Sentiment(Task):
         self.encoder = self.net.encoder(self.embedding.embedding_dim)
         self.pool = pool(pooling, self.encoder.output_size, self.net.bidirectional)
         self.output = nn.Linear(self.pool.output_size, len(self.reader.classes))
-        self.embedding_dropout, self.dropout = nn.Dropout(embedding_dropout), nn.Dropout(dropout)
+        self.embedding_dropout, self.dropout = Dropout(embedding_dropout), Dropout(dropout)
         self.all_nodes = all_nodes
         self._confusions: dict[Split, ClassScores] = {}
 

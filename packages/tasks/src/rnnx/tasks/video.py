@@ -16,6 +16,7 @@ from torchmetrics import Metric
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import NonNegative, Positive, Rate
 from rnnx.core.data import Meta, Split
+from rnnx.core.dropout import Dropout
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Picture, Text
 from rnnx.core.exhibits.view import View
@@ -85,7 +86,7 @@ class FrameLabels(Task):
         self.eye = FrameEncoder(self.shape, channels, frame_size) if pictures else nn.Identity()
         self.recurrent = self.net.encoder(frame_size if pictures else self.shape[0])
         self.output = nn.Linear(self.recurrent.output_size, len(self.classes))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self._confusions: dict[Split, Taken] = {}
 
     def forward(self, batch: Batch) -> Tensor:

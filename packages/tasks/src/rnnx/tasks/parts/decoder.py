@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from rnnx.core import state as states
+from rnnx.core.dropout import Dropout
 from rnnx.core.layers import Bridge, Noise
 from rnnx.core.net import Net
 from rnnx.core.padding import real_steps
@@ -67,7 +68,7 @@ class Decoder(nn.Module):
         self.output = nn.Linear(self.size, embedding.num_embeddings)
         if tied:
             self.output.weight = tieable(embedding)
-        self.embedding_dropout, self.dropout = nn.Dropout(embedding_dropout), nn.Dropout(dropout)
+        self.embedding_dropout, self.dropout = Dropout(embedding_dropout), Dropout(dropout)
 
     def memory(self, values: Tensor, mask: Tensor) -> Memory:
         """What the decoder looks at: values ``(N, S, E)`` where ``mask`` ``(N, S)`` is true."""
