@@ -61,7 +61,7 @@ def test_each_table_has_its_own_metrics_once_the_monitor_first(compare, tmp_path
         "data.text=x",
         test={"loss": 1.0, "perplexity": 2.0},
     )
-    done = compare("gru-1", "nmt-1", "files-1", "--format", "md")
+    done = compare("gru-1", "nmt-1", "files-1", "--markdown")
     heads = [line for line in done.stdout.splitlines() if line.startswith("| model")]
     assert heads == [
         f"| model | seeds | {metrics} | parameters | minutes | train tokens/s |"
@@ -106,7 +106,7 @@ def test_a_terminal_has_whole_numbers_and_the_names_of_what_it_has_no_room_for(
     assert row.endswith(f"2 {' '.join(numbers[name] for name in shown)} 4,321 1.5 1,234")
     text = " ".join(" ".join(lines).split())
     assert {"cell.hidden_size=333", "optimizer.lr=0.0125"} <= set(text.split())
-    assert f"also there: {others}; --metric NAME shows a metric, --format csv all" in text
+    assert f"also there: {others}; --metric NAME shows a metric, --csv all" in text
 
 
 @pytest.mark.usefixtures("tagged")
@@ -127,14 +127,14 @@ def test_results_are_read_without_torch(compare) -> None:
 
 
 def test_every_format_is_whole(compare) -> None:
-    assert [row["model"] for row in csv.DictReader(compare("--format", "csv").stdout.splitlines())] == [
+    assert [row["model"] for row in csv.DictReader(compare("--csv").stdout.splitlines())] == [
         "gru",
         "lstm",
     ]
-    [table] = json.loads(compare("--format", "json").stdout)
+    [table] = json.loads(compare("--json").stdout)
     assert [row["model"] for row in table["rows"]] == ["gru", "lstm"]
-    assert compare("--format", "md").stdout.startswith("**lm on toy**\n\n| model |")
-    assert compare("--format", "latex").stdout.startswith(r"\begin{table}")
+    assert compare("--markdown").stdout.startswith("**lm on toy**\n\n| model |")
+    assert compare("--latex").stdout.startswith(r"\begin{table}")
 
 
 def test_the_baseline_is_named(compare) -> None:
@@ -149,7 +149,6 @@ def test_the_baseline_is_named(compare) -> None:
         (("--sort", "speed"), "test/speed: no run has such a metric"),
         (("--baseline", "gur"), "no row and no run is called 'gur'; did you mean 'gru'?"),
         (("--out", "elsewhere"), "there are none yet in elsewhere"),
-        (("--format", "xml"), "xml"),
     ],
 )
 def test_what_is_wrong_is_told(compare, words: tuple[str, ...], problem: str) -> None:

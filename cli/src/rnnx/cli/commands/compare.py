@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
 
-from rnnx.cli.arguments import Baseline, Compared, Out
+from rnnx.cli.arguments import Baseline, Compared, Json, Markdown, Out
 from rnnx.cli.fitted import Fitted
 from rnnx.cli.screen import display, display_json
 from rnnx.core.errors import UsageError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rnnx.cli.scoreboard import Scoreboard
     from rnnx.core.comparing.comparison import Table
 
-ADVICE = "--metric NAME shows a metric, --format csv all"
+ADVICE = "--metric NAME shows a metric, --csv all"
 ORDERS = ("model", "parameters", "seconds")  # besides metrics
 
 
@@ -47,10 +47,6 @@ def tables(runs: Sequence[str], out: str, baseline: str | None) -> list[Table]:
 def compare(
     runs: Compared = None,
     out: Out = OUT,
-    format: Annotated[
-        Literal["table", "csv", "md", "latex", "json"],
-        typer.Option(help="For the terminal, a spreadsheet, a text, a paper or a program."),
-    ] = "table",
     metrics: Annotated[
         list[str] | None,
         typer.Option("--metric", help="A metric to show, such as bleu or valid/loss; may be said again."),
@@ -59,28 +55,35 @@ def compare(
         str | None, typer.Option(help="What rows are sorted by: a metric, model, parameters or seconds.")
     ] = None,
     baseline: Baseline = None,
+    as_json: Json = False,
+    as_markdown: Markdown = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV, for a spreadsheet.")] = False,
+    as_latex: Annotated[bool, typer.Option("--latex", help="Write a table in LaTeX, for a paper.")] = False,
 ) -> None:
     """Compare runs, those that differ in nothing but their seed in one row.
 
-    rnnx compare lm-gru-1 lm-gru-2 lm-lstm-1 lm-lstm-2 --metric perplexity --format latex
+    rnnx compare lm-gru-1 lm-gru-2 lm-lstm-1 lm-lstm-2 --metric perplexity --latex
     """
     found = tables(runs or (), out, baseline)
 
-    from rnnx.cli.scoreboard import Scoreboard, as_csv, as_latex, as_markdown, as_plain
+    from rnnx.cli import scoreboard
     from rnnx.core.comparing.comparison import chosen
 
     asked = chosen(found, metrics or ())
     if sort:
         key = sort if sort in ORDERS else chosen(found, [sort])[0]
         found = [one.by(key) for one in found]
-    boards = [Scoreboard.of(one, asked or one.test_metrics) for one in found]
-    if format == "table":
-        display(Group(*(part for board in boards for part in _shown(board))))
-    elif format == "json":
-        display_json(as_plain(boards))
+    boards = [scoreboard.Scoreboard.of(one, asked or one.test_metrics) for one in found]
+    if as_json:
+        display_json(scoreboard.as_plain(boards))
+    elif as_markdown:
+        typer.echo(scoreboard.as_markdown(boards), nl=False)
+    elif as_csv:
+        typer.echo(scoreboard.as_csv(boards), nl=False)
+    elif as_latex:
+        typer.echo(scoreboard.as_latex(boards), nl=False)
     else:
-        write = {"csv": as_csv, "md": as_markdown, "latex": as_latex}[format]
-        typer.echo(write(boards), nl=False)
+        display(Group(*(part for board in boards for part in _shown(board))))
 
 
 def _shown(board: Scoreboard) -> list[RenderableType]:
