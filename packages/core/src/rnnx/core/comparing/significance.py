@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Final, final
 
-from scipy import stats  # type: ignore[import-untyped]
-
 from rnnx.core.comparing.scores import spread
 
 TEST: Final = "Welch's t-test over seeds, two-sided"
@@ -59,8 +57,7 @@ def differences(samples: Sequence[Sequence[float]], reference: Sequence[float]) 
         (-2.0, 0.0705)
     """
     tested = [_welch(sample, reference) for sample in samples]
-    raw = [found.p for found in tested if found]
-    corrected = iter(stats.false_discovery_control(raw).tolist() if raw else ())
+    corrected = iter(_corrected([found.p for found in tested if found]))
     return [found and Difference(found.mean, found.interval, next(corrected)) for found in tested]
 
 
@@ -68,6 +65,8 @@ def _welch(sample: Sequence[float], reference: Sequence[float]) -> Difference | 
     spreads = spread(sample), spread(reference)
     if not any(spreads) or not all(value is not None and math.isfinite(value) for value in spreads):
         return None
+    from scipy import stats  # type: ignore[import-untyped]  # which takes longer than all else there is to do
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of scores that are nearly equal
         found = stats.ttest_ind(sample, reference, equal_var=False)
@@ -75,3 +74,12 @@ def _welch(sample: Sequence[float], reference: Sequence[float]) -> Difference | 
     return Difference(
         mean(sample) - mean(reference), (float(interval.low), float(interval.high)), float(found.pvalue)
     )
+
+
+def _corrected(raw: list[float]) -> list[float]:
+    if not raw:
+        return []
+    from scipy import stats
+
+    found: list[float] = stats.false_discovery_control(raw).tolist()
+    return found
