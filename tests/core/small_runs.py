@@ -21,6 +21,7 @@ NMT = (
     "cell.hidden_size=16",
     "task.embedding_size=16",
     "task.max_length=20",
+    "task.min_length=2",  # however little it has learnt, there is something to see
 )
 LM = (
     "cell=elman",

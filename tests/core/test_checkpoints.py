@@ -248,6 +248,36 @@ def test_a_run_that_has_ended_can_go_on_to_more_epochs(whole: Result, tmp_path: 
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("trainer.val_check_interval=7",), "trainer.val_check_interval: expected at most the 6 batches"),
+        (("logger=wandb", "logger.mode=online"), "logger.mode: "),
+    ],
+)
+def test_a_run_that_cannot_go_on_so_is_what_it_was(
+    words: tuple[str, ...], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE")
+    run(tmp_path, "trainer.max_epochs=1")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    with pytest.raises(UsageError, match=problem):
+        Experiment.resume(tmp_path / "run", "trainer.max_epochs=2", *words)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+    Experiment.resume(tmp_path / "run", "trainer.max_epochs=2")
+
+
+def test_a_run_without_a_checkpoint_that_cannot_go_on_so_stays(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise OverflowError
+
+    with pytest.raises(OverflowError):
+        run(tmp_path, "checkpoint.every_n_train_steps=0", callbacks=(At("on_train_batch_end", 3, fail),))
+    with pytest.raises(UsageError, match=r"trainer\.val_check_interval"):
+        Experiment.resume(tmp_path / "run", "trainer.val_check_interval=7")
+    assert Experiment.resume(tmp_path / "run", "trainer.max_epochs=1").folder == tmp_path / "run"
+
+
 def test_an_end_before_the_last_epoch_is_one(tmp_path: Path) -> None:
     words = ("stopping.patience=1", "stopping.min_delta=1e9")
     stopped = run(tmp_path, *words).folder

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -19,7 +21,7 @@ from rnnx.core.baseline import Baseline
 from rnnx.core.checkpoints import latest, read_checkpoint
 from rnnx.core.data import Data, Meta
 from rnnx.core.errors import RunWarning, UsageError
-from rnnx.core.files import make_folder
+from rnnx.core.files import make_folder, replacing
 from rnnx.core.interruption import Interruption, is_requeued, job
 from rnnx.core.matching import matching_size
 from rnnx.core.quiet import quiet
@@ -127,7 +129,8 @@ class Experiment:
             processes.from_leader(lambda: self._settle(folder))
             if isinstance(model, Baseline):
                 return self._fit_baseline(folder, data, model, command)
-            training = Training(folder, self.config, command, progress, say, callbacks, interruption)
+            undo = partial(shutil.rmtree, folder)
+            training = Training(folder, self.config, command, progress, say, callbacks, interruption, undo)
             return training.carry_out(data, model)
 
     @classmethod
@@ -181,8 +184,9 @@ class Experiment:
                 rows = read_checkpoint(checkpoint)["rnnx"]["rows"] if checkpoint else 0
                 data, model = experiment.prepare()
                 assert isinstance(model, Task)
+            undo, config = experiment._put_back(folder), experiment.config
             processes.from_leader(lambda: experiment._go_on(folder, rows))
-            training = Training(folder, experiment.config, command, progress, say, callbacks, interruption)
+            training = Training(folder, config, command, progress, say, callbacks, interruption, undo)
             return training.carry_out(data, model, checkpoint)
 
     def _match(self, meta: Meta) -> None:
@@ -225,6 +229,19 @@ class Experiment:
     def _go_on(self, folder: Path, rows: int) -> None:
         self.config.dump(folder / CONFIG)
         history.cut(folder, rows)
+
+    def _put_back(self, folder: Path) -> Callable[[], None]:
+        """What undoes :meth:`_go_on`."""
+        kept = {
+            path: path.read_bytes() for path in (folder / CONFIG, folder / history.METRICS) if path.exists()
+        }
+
+        def put_back() -> None:
+            for path, content in kept.items():
+                with replacing(path) as file:
+                    file.write(content)
+
+        return put_back
 
     def _name(self) -> str:
         """The run's name as it was given, or one made from the task, the model, and a job of SLURM's."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import time
 import warnings
@@ -56,6 +55,7 @@ class Training:
         say: Gets a line after each epoch, where no progress is shown.
         callbacks: What else happens in the training.
         interruption: What may stop it.
+        undo: Makes the folder what it was, where the training cannot begin.
     """
 
     folder: Path
@@ -65,6 +65,7 @@ class Training:
     say: Callable[[str], None]
     callbacks: Sequence[L.Callback]
     interruption: Interruption
+    undo: Callable[[], object]
 
     def carry_out(self, data: Data, task: Task, checkpoint: Path | None = None) -> Result:
         """Trains, tests the best model, and writes down what came of it.
@@ -76,7 +77,7 @@ class Training:
 
         Raises:
             UsageError: the run cannot be tracked, or shared by the processes, or the trainer's options do not
-                suit the number of batches; its folder is removed if new.
+                suit the number of batches; the folder is then what it was.
             Interrupted: a signal came.
         """
         with _going_on_later(self.folder):
@@ -96,8 +97,8 @@ class Training:
                 plan.check_batches(len(place), len(valid_loader), len(test_loader))
                 loggers = tracker.begin(self.folder, config, metric, task.mode) if processes.leads() else []
             except UsageError:
-                if checkpoint is None and processes.leads():
-                    shutil.rmtree(self.folder)
+                if processes.leads():
+                    self.undo()
                 raise
         meter = Meter(self.config.trainer["log_every_n_steps"], task.gradient_norm)
         last = Last(self.folder, config, place, self.interruption, Checkpoint(**self.config.checkpoint))
