@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rnnx.core.dropout import Dropout
 from rnnx.core.errors import UsageError
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
 from rnnx.core.net import Net
@@ -130,7 +131,7 @@ def test_without_a_rate_nothing_is_added() -> None:
     torch.manual_seed(1)
     expected = [nn.LSTM(size, H, 1, bidirectional=True) for size in (I, 2 * H)]
     assert {type(module) for module in net.modules()} == {
-        *(Stack, Bidirectional, Layer, Plain, nn.ModuleList, nn.Dropout, nn.Identity),
+        *(Stack, Bidirectional, Layer, Plain, nn.ModuleList, Dropout, nn.Identity),
         type(next(layers(net)).cell),
     }
     assert {type(layer.cell).__name__ for layer in layers(net)} == {"LSTM"}

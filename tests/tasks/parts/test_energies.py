@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -68,11 +71,21 @@ def test_they_are_the_formulas_forth_and_back(count: int) -> None:
         check()
 
 
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
 @pytest.mark.parametrize("scale", [1e-4, 100.0])
-def test_small_and_large_numbers_are_the_formulas(scale: float) -> None:
+def test_small_and_large_numbers_are_the_formulas_to_six_digits(scale: float) -> None:
     """Where the slope of tanh is 1, and where it is 0."""
     tensors = drawn(3, 2, 5, 20, scale)
-    near(energies(*tensors), formula(*exact(tensors)))
+    precise = exact(tensors)
+    found, wanted = energies(*tensors), formula(*precise)
+    for one, other in zip(
+        (found, *torch.autograd.grad(found.sum(), tensors)),
+        (wanted, *torch.autograd.grad(wanted.sum(), precise)),
+        strict=True,
+    ):
+        torch.testing.assert_close(
+            one.detach().double(), other.detach(), rtol=0, atol=1e-6 * float(other.detach().abs().max())
+        )
 
 
 def test_tensors_may_lie_in_memory_in_any_way() -> None:
@@ -92,24 +105,92 @@ def test_tensors_may_lie_in_memory_in_any_way() -> None:
             near(one, other)
 
 
-def test_second_gradients_are_the_formulas() -> None:
-    def twice(end: Tensor, tensors: Three) -> tuple[Tensor, ...]:
-        first = torch.autograd.grad(end.square().sum(), tensors, create_graph=True)
-        return torch.autograd.grad(sum((one.square().sum() for one in first), torch.zeros(())), tensors)
+LEARNING = [ways for ways in product((True, False), repeat=3) if any(ways)]
+
+
+@pytest.mark.parametrize("learning", LEARNING)
+def test_second_gradients_are_the_formulas(learning: tuple[bool, bool, bool]) -> None:
+    """Of those that learn; the others get none."""
+
+    def twice(way: Callable[..., Tensor], tensors: Sequence[Tensor]) -> list[Tensor]:
+        given = [
+            tensor.detach().requires_grad_(learns) for tensor, learns in zip(tensors, learning, strict=True)
+        ]
+        wanted = [tensor for tensor in given if tensor.requires_grad]
+        first = torch.autograd.grad(way(*given).square().sum(), wanted, create_graph=True)
+        total = torch.stack([one.square().sum() for one in first]).sum()
+        return [*first, *torch.autograd.grad(total, wanted)]
 
     tensors = drawn(3, 2, 4, 6)
-    precise = exact(tensors)
-    found, wanted = twice(energies(*tensors), tensors), twice(formula(*precise), precise)
-    for one, other in zip(found, wanted, strict=True):
-        near(one, other)
+    for one, other in zip(twice(energies, tensors), twice(formula, exact(tensors)), strict=True):
+        near(one.detach(), other.detach())
 
 
-def test_what_learns_nothing_gets_nothing() -> None:
-    query, keys, v = drawn(3, 2, 4, 6)
-    energies(query.detach(), keys, v.detach()).sum().backward()
-    assert query.grad is None
-    assert v.grad is None
-    assert keys.grad is not None
+@pytest.mark.parametrize("learning", LEARNING)
+def test_what_learns_nothing_gets_nothing(learning: tuple[bool, bool, bool]) -> None:
+    tensors = [
+        tensor.detach().requires_grad_(learns)
+        for tensor, learns in zip(drawn(3, 2, 4, 6), learning, strict=True)
+    ]
+    energies(*tensors).sum().backward()
+    assert tuple(tensor.grad is not None for tensor in tensors) == learning
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((3, 2, 6), (1, 4, 6), (6,)),  # one memory for all rows
+        ((1, 2, 6), (3, 4, 6), (6,)),
+        ((3, 2, 1), (3, 4, 6), (6,)),
+        ((3, 2, 6), (3, 4, 1), (6,)),
+    ],
+)
+def test_what_is_one_is_the_same_for_all(shapes: Sequence[tuple[int, ...]]) -> None:
+    query, keys, v = (torch.randn(shape) for shape in shapes)
+    torch.testing.assert_close(energies(query, keys, v), formula(query, keys, v), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((3, 2, 6), (2, 4, 6), (6,)),
+        ((3, 2, 6), (3, 4, 5), (6,)),
+        ((3, 2, 6), (3, 4, 6), (5,)),
+        ((3, 2, 6), (3, 4, 6), (7,)),
+    ],
+)
+def test_what_does_not_fit_is_torchs_error(shapes: Sequence[tuple[int, ...]]) -> None:
+    with pytest.raises(RuntimeError, match=r"size|shape"):
+        energies(*(torch.randn(shape) for shape in shapes))
+
+
+def test_what_is_no_number_and_what_is_infinite_stay_so() -> None:
+    query, keys, v = (tensor.detach() for tensor in drawn(3, 2, 4, 6))
+    query[0, 0, 0], keys[1, 2, 3], keys[2, 0, 0] = math.nan, math.inf, -math.inf
+    torch.testing.assert_close(
+        energies(query, keys, v), formula(query, keys, v), rtol=1e-4, atol=1e-5, equal_nan=True
+    )
+
+
+def test_signs_that_are_turned_later_are_turned() -> None:
+    query, keys, v = (tensor.detach() for tensor in drawn(3, 2, 4, 6))
+    found = energies(query, torch._neg_view(keys), v)
+    torch.testing.assert_close(found, formula(query, -keys, v), rtol=1e-4, atol=1e-5)
+
+
+def test_several_gradients_may_go_back_at_once() -> None:
+    tensors = drawn(3, 2, 4, 6)
+    found, at = energies(*tensors), torch.randn(5, 3, 2, 4)
+    together = torch.autograd.grad(found, tensors, at, is_grads_batched=True, retain_graph=True)
+    alone = [torch.autograd.grad(found, tensors, one, retain_graph=True) for one in at]
+    for one, many in zip(together, zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(one, torch.stack(many), rtol=1e-4, atol=1e-5)
+
+
+def test_they_are_compiled_as_torchs() -> None:
+    query, keys, v = (tensor.detach() for tensor in drawn(3, 2, 4, 6))
+    whole = torch.compile(energies, fullgraph=True, backend="eager")
+    torch.testing.assert_close(whole(query, keys, v), formula(query, keys, v), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
@@ -124,6 +205,12 @@ def test_nothing_of_the_size_of_all_pairs_is_kept() -> None:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         energies(*tensors)
     assert sum(kept) <= sum(tensor.numel() for tensor in tensors) < 3 * 40 * 50
+
+
+def test_in_mixed_precision_they_are_of_half() -> None:
+    query, keys, v = (tensor.detach() for tensor in drawn(3, 2, 4, 6))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert energies(query, keys, v).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
@@ -179,7 +266,7 @@ print(_in_c() is not None, *(str(one.message) for one in said))
     ],
     ids=["that fails", "that is none"],
 )
-def test_with_a_compiler_they_are_in_torch(cc: str, said: str) -> None:
+def test_where_c_cannot_be_compiled_they_are_torchs(cc: str, said: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         env={**os.environ, "CC": cc},

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from struct import pack
 from typing import Any, Final, final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnx.core.unrolling.circumstances import watched
 from rnnx.core.unrolling.kernels import mathematics, sharing
@@ -35,26 +35,26 @@ FORTH: Final = """\
                 float sum = 0;
                 #pragma omp simd reduction(+:sum)
                 for (long long d = 0; d < size; d++)
-                    sum += v[d] * sigmoid(q[d] + k[d]);
+                    sum += v[d] * tanh(q[d] + k[d] / 2);
                 energies[u * keys + s] = sum;
             }
 }
 """
-# all that is made starts as zeros; of v each row has its own
+# gradients are added to zeros; each row has one of v
 BACK: Final = """\
-    const float *restrict energies = (const float *) given[10];
+    const float *restrict of_energies = (const float *) given[10];
     float *restrict of_query = (float *) given[11], *restrict of_key = (float *) given[12];
     float *restrict of_v = (float *) given[13];
 {pairs}
-                const float g = energies[u * keys + s];
-                float *restrict to_q = of_query + u * size, *restrict to_k = of_key + (n * keys + s) * size;
-                float *restrict to_v = of_v + n * size;
+                const float of_energy = of_energies[u * keys + s];
+                float *restrict of_q = of_query + u * size, *restrict of_k = of_key + (n * keys + s) * size;
+                float *restrict of_row = of_v + n * size;
                 #pragma omp simd
                 for (long long d = 0; d < size; d++) {
-                    const float y = sigmoid(q[d] + k[d]), z = g * v[d] * y * (1 - y);
-                    to_q[d] += z;
-                    to_k[d] += z;
-                    to_v[d] += g * y;
+                    const float y = tanh(q[d] + k[d] / 2), of_sum = of_energy * v[d] * (1 - y * y);
+                    of_q[d] += of_sum;
+                    of_k[d] += of_sum / 2;
+                    of_row[d] += of_energy * y;
                 }
             }
 }
@@ -64,8 +64,8 @@ BACK: Final = """\
 def energies(query: Tensor, twice_keys: Tensor, v: Tensor) -> Tensor:
     """``v . tanh(q + k)`` of each pair, of ``q`` and ``2 k``.
 
-    As ``tanh x = 2 sigmoid(2 x) - 1``, since on some CPUs torch's tanh takes six times as long as its
-    sigmoid. In C, where cells' steps are too, no more than the energies is written down.
+    In C, where cells' steps are too, no more than the energies is written down. Else as ``tanh x = 2
+    sigmoid(2 x) - 1``, since on some CPUs torch's tanh takes six times as long as its sigmoid.
 
     Args:
         query: ``(N, U, D)``.
@@ -79,22 +79,35 @@ def energies(query: Tensor, twice_keys: Tensor, v: Tensor) -> Tensor:
         >>> energies(torch.tensor([[[1.0]]]), torch.tensor([[[0.0], [2.0]]]), torch.tensor([3.0]))
         tensor([[[2.2848, 2.8921]]])
     """
-    return _sums(2 * query, twice_keys, 2 * v) - v.sum()
+    if not _for_c(query, twice_keys, v):
+        return _plain(query, twice_keys, v)
+    found: Tensor = _Energies.apply(query, twice_keys, v)  # type: ignore[no-untyped-call]
+    return found
 
 
-def _sums(query: Tensor, keys: Tensor, v: Tensor) -> Tensor:
-    """``v . sigmoid(q + k)`` of each pair."""
-    given = query, keys, v
-    of_32_bits = all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in given)
-    if of_32_bits and pays(torch.float32, query.numel()) and not watched() and _in_c() is not None:
-        found: Tensor = _Sums.apply(*given)  # type: ignore[no-untyped-call]
-        return found
-    return _plain(*given)
+def _plain(query: Tensor, twice_keys: Tensor, v: Tensor) -> Tensor:
+    pairs = (2 * query).unsqueeze(2) + twice_keys.unsqueeze(1)  # (N, U, S, D)
+    return F.linear(pairs.sigmoid_(), 2 * v.unsqueeze(0), -v.sum(0, keepdim=True)).squeeze(-1)
 
 
-def _plain(query: Tensor, keys: Tensor, v: Tensor) -> Tensor:
-    pairs = query.unsqueeze(2) + keys.unsqueeze(1)  # (N, U, S, D)
-    return F.linear(pairs.sigmoid_(), v.unsqueeze(0)).squeeze(-1)
+def _for_c(query: Tensor, keys: Tensor, v: Tensor) -> bool:
+    """Whether functions in C may read these tensors, are to, and are there."""
+    if watched() or torch.is_autocast_enabled("cpu") or not all(map(_is_plain, (query, keys, v))):
+        return False
+    rows, _, size = query.shape if query.dim() == 3 else (0, 0, 0)
+    fit = keys.dim() == 3 and keys.shape[::2] == (rows, size) and v.shape == (size,)
+    return fit and pays(torch.float32, query.numel()) and _in_c() is not None
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is 32-bit numbers in this process's memory, which may be kept for a gradient."""
+    return (
+        type(tensor) in (Tensor, nn.Parameter)
+        and (tensor.dtype, tensor.device.type, tensor.layout) == (torch.float32, "cpu", torch.strided)
+        and not (tensor.is_neg() or tensor._is_zerotensor())
+        and not torch._C._functorch.is_legacy_batchedtensor(tensor)
+        and not (tensor.is_inference() and torch.is_grad_enabled())
+    )
 
 
 @cache
@@ -116,7 +129,7 @@ def _in_c() -> tuple[Callable[[bytes], None], Callable[[bytes], None]] | None:
 
 
 @final
-class _Sums(torch.autograd.Function):
+class _Energies(torch.autograd.Function):
     """:func:`_plain` in C."""
 
     @staticmethod
@@ -127,18 +140,24 @@ class _Sums(torch.autograd.Function):
         return made
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        given = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            views = [tensor.view_as(tensor) for tensor in given]  # none is made of another
-            return torch.autograd.grad(_plain(*views), views, gradients, create_graph=True)
-        query, keys, v = given
-        of_query, of_keys = (
-            torch.zeros_like(t, memory_format=torch.contiguous_format) for t in (query, keys)
-        )
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, keys, v = ctx.saved_tensors
+        if torch.is_grad_enabled() or watched() or not all(map(_is_plain, gradients)):
+            return _plain_gradients(ctx, gradients)
+        of_query, of_keys = query.new_zeros(query.shape), keys.new_zeros(keys.shape)
         of_v = v.new_zeros(len(query), len(v))
         _call(1, query, keys, v, *gradients, of_query, of_keys, of_v)
         return of_query, of_keys, of_v.sum(0)
+
+
+def _plain_gradients(ctx: Any, gradients: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """The gradients that are wanted, in torch's operations, so that they have gradients too."""
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        views = [tensor.view_as(tensor) for tensor in ctx.saved_tensors]  # none is made of another
+        needed = [view for view, wanted in zip(views, ctx.needs_input_grad, strict=True) if wanted]
+        found = iter(torch.autograd.grad(_plain(*views), needed, gradients, create_graph=again))
+    return tuple(next(found) if wanted else None for wanted in ctx.needs_input_grad)
 
 
 def _call(way: int, query: Tensor, keys: Tensor, v: Tensor, *others: Tensor) -> None:
