@@ -96,7 +96,7 @@ def _for_c(query: Tensor, keys: Tensor, v: Tensor) -> bool:
         return False
     rows, _, size = query.shape if query.dim() == 3 else (0, 0, 0)
     fit = keys.dim() == 3 and keys.shape[::2] == (rows, size) and v.shape == (size,)
-    return fit and pays(torch.float32, query.numel()) and _in_c() is not None
+    return fit and pays(torch.float32, query.numel()) and _function(FORTH) is not None
 
 
 def _is_plain(tensor: Tensor) -> bool:
@@ -111,13 +111,11 @@ def _is_plain(tensor: Tensor) -> bool:
 
 
 @cache
-def _in_c() -> tuple[Callable[[bytes], None], Callable[[bytes], None]] | None:
-    """The functions forth and back; None where they cannot be compiled."""
+def _function(way: str) -> Callable[[bytes], None] | None:
+    """The function in C of one way, :data:`FORTH` or :data:`BACK`; None where it cannot be compiled."""
+    text = mathematics.TEXT + GIVEN + way.replace("{pairs}\n", PAIRS) + sharing.TEXT
     try:
-        forth, back = (
-            compiled(mathematics.TEXT + GIVEN + way.replace("{pairs}\n", PAIRS) + sharing.TEXT)
-            for way in (FORTH, BACK)
-        )
+        function: Callable[[bytes], None] = compiled(text)
     except CompilerError as error:
         warnings.warn(
             f"attention is made without functions in C, which is slower: they cannot be compiled ({error})",
@@ -125,7 +123,7 @@ def _in_c() -> tuple[Callable[[bytes], None], Callable[[bytes], None]] | None:
             stacklevel=2,
         )
         return None
-    return forth, back
+    return function
 
 
 @final
@@ -136,17 +134,21 @@ class _Energies(torch.autograd.Function):
     def forward(ctx: Any, query: Tensor, keys: Tensor, v: Tensor) -> Tensor:
         ctx.save_for_backward(query, keys, v)
         made = query.new_empty(*query.shape[:2], keys.shape[1])
-        _call(0, query, keys, v, made)
+        forth = _function(FORTH)
+        assert forth is not None
+        _call(forth, query, keys, v, made)
         return made
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query, keys, v = ctx.saved_tensors
-        if torch.is_grad_enabled() or watched() or not all(map(_is_plain, gradients)):
+        by_torch = torch.is_grad_enabled() or watched() or not all(map(_is_plain, gradients))
+        back = None if by_torch else _function(BACK)
+        if back is None:
             return _plain_gradients(ctx, gradients)
         of_query, of_keys = query.new_zeros(query.shape), keys.new_zeros(keys.shape)
         of_v = v.new_zeros(len(query), len(v))
-        _call(1, query, keys, v, *gradients, of_query, of_keys, of_v)
+        _call(back, query, keys, v, *gradients, of_query, of_keys, of_v)
         return of_query, of_keys, of_v.sum(0)
 
 
@@ -160,10 +162,8 @@ def _plain_gradients(ctx: Any, gradients: Sequence[Tensor]) -> tuple[Tensor | No
     return tuple(next(found) if wanted else None for wanted in ctx.needs_input_grad)
 
 
-def _call(way: int, query: Tensor, keys: Tensor, v: Tensor, *others: Tensor) -> None:
-    functions = _in_c()
-    assert functions is not None
+def _call(function: Callable[[bytes], None], query: Tensor, keys: Tensor, v: Tensor, *others: Tensor) -> None:
     rows, queries, size = query.shape
     tensors = [tensor.contiguous() for tensor in (query, keys, v, *others)]
     numbers = [*sharing.shared(rows), queries, keys.shape[1], size, *map(Tensor.data_ptr, tensors)]
-    functions[way](pack(f"{len(numbers)}q", *numbers))
+    function(pack(f"{len(numbers)}q", *numbers))
