@@ -71,6 +71,18 @@ def test_they_are_the_formulas_forth_and_back(count: int) -> None:
         check()
 
 
+def test_threads_do_not_write_over_one_another() -> None:
+    torch.manual_seed(0)
+    tensors = drawn(400, 10, 10, 64)
+    precise = exact(tensors)
+    wanted = torch.autograd.grad(formula(*precise).sum(), precise)
+    for _ in range(10):  # it would go well now and then
+        with threads(4):
+            found = torch.autograd.grad(energies(*tensors).sum(), tensors)
+        for one, other in zip(found, wanted, strict=True):
+            near(one, other)
+
+
 @pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
 @pytest.mark.parametrize("scale", [1e-4, 100.0])
 def test_small_and_large_numbers_are_the_formulas_to_six_digits(scale: float) -> None:
