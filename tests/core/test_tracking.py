@@ -36,6 +36,7 @@ SMALL = (
     "cell.hidden_size=16",
     "task.embedding_size=16",
     "task.max_length=20",
+    "task.min_length=2",  # however little it has learnt, there is something to see
 )
 TEXT = ("cell=elman", "task=lm", "data=files", "cell.hidden_size=8", "task.embedding_size=8")
 RUN = (
