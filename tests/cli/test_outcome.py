@@ -22,6 +22,12 @@ def test_a_metric_that_a_split_lacks_is_left_blank(capsys):
     assert lines == [["valid", "test"], ["loss", "1,234.568", "2.000"], ["bleu", "38.060"]]
 
 
+def test_a_small_metric_keeps_three_digits(capsys):
+    display(metrics({"test": {"mse": 7.0265e-05, "error": -0.00012345, "none": 0.0, "some": 0.0012}}))
+    lines = [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert lines == ["7.03e-05", "-0.000123", "0.000", "0.001"]
+
+
 def test_the_example_is_one_line_that_a_shell_can_take(capsys):
     samples = [{"prompt": Text("\n  it's $HOME\nmore"), "continuation": Text("x")}]
     result = Result(Path("my runs/a"), {"valid": {}, "test": {}}, samples, FLOW)

@@ -81,4 +81,7 @@ def _example(result: Result) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.3f}"
+    """With three places, or three digits where these would be zeros."""
+    if value is None:
+        return ""
+    return f"{value:.3g}" if 0 < abs(value) < 0.001 else f"{value:,.3f}"
