@@ -94,8 +94,9 @@ def _for_c(query: Tensor, keys: Tensor, v: Tensor) -> bool:
     """Whether functions in C may read these tensors, are to, and are there."""
     if watched() or torch.is_autocast_enabled("cpu") or not all(map(_is_plain, (query, keys, v))):
         return False
-    rows, _, size = query.shape if query.dim() == 3 else (0, 0, 0)
-    fit = keys.dim() == 3 and keys.shape[::2] == (rows, size) and v.shape == (size,)
+    fit = (
+        query.dim() == keys.dim() == 3 and query.shape[::2] == keys.shape[::2] and v.shape == query.shape[2:]
+    )
     return fit and pays(torch.float32, query.numel()) and _function(FORTH) is not None
 
 
