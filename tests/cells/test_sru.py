@@ -12,7 +12,7 @@ from rnnx.core.engine import loop, scan
 from rnnx.core.layers import Layer
 
 each_width = pytest.mark.parametrize("input_size", [4, 3], ids=["as wide as h", "of another width"])
-each_version = pytest.mark.parametrize("peephole", [True, False], ids=["2018", "2017"])
+each_version = pytest.mark.parametrize("peepholes", [True, False], ids=["2018", "2017"])
 
 
 def sigma(a: np.ndarray) -> np.ndarray:
@@ -45,11 +45,11 @@ def by_paper(cell: SRU, alpha: float, x: np.ndarray, c: np.ndarray) -> tuple[lis
     [(False, 0.0, 1.0), (False, -2.0, 1.0), (True, 0.0, 3**0.5), (True, -2.0, (1 + 2 * np.exp(-2)) ** 0.5)],
 )
 def test_it_is_the_papers_equations(
-    input_size: int, peephole: bool, rescale: bool, highway_bias: float, alpha: float
+    input_size: int, peepholes: bool, rescale: bool, highway_bias: float, alpha: float
 ) -> None:
     torch.manual_seed(0)
     cell = SRU(
-        input_size, hidden_size=4, peephole=peephole, rescale=rescale, highway_bias=highway_bias
+        input_size, hidden_size=4, peepholes=peepholes, rescale=rescale, highway_bias=highway_bias
     ).double()
     x, c = np.random.default_rng(0).normal(size=(5, input_size)), np.array([0.5, -1.0, 2.0, 0.1])
     expected, after = by_paper(cell, alpha, x, c)
@@ -62,7 +62,7 @@ def test_it_is_the_papers_equations(
 @each_width
 @each_version
 def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
-    normalized_and_dropped: Callable[..., None], input_size: int, peephole: bool
+    normalized_and_dropped: Callable[..., None], input_size: int, peepholes: bool
 ) -> None:
     """Lei et al. 2018 with the LN of Ba et al. 2016 in the gates and the d of Semeniuta et al. 2016."""
 
@@ -75,13 +75,13 @@ def test_normalised_and_with_its_candidate_dropped_it_is_the_papers(
         c = f * c + (1 - f) * d_c * (W @ x)
         return r * c + (1 - r) * (w.get("weight_ir", np.eye(4)) @ x), (c,)
 
-    normalized_and_dropped(SRU(input_size, hidden_size=4, peephole=peephole, layer_norm=True), step)
+    normalized_and_dropped(SRU(input_size, hidden_size=4, peepholes=peepholes, layer_norm=True), step)
 
 
 @each_version
-def test_normalised_the_engine_reads_it_as_the_loop(peephole: bool) -> None:
+def test_normalised_the_engine_reads_it_as_the_loop(peepholes: bool) -> None:
     torch.manual_seed(0)
-    cell = SRU(3, hidden_size=4, peephole=peephole, layer_norm=True).double()
+    cell = SRU(3, hidden_size=4, peepholes=peepholes, layer_norm=True).double()
     x, c = torch.randn(2, 5, 3, dtype=torch.double), torch.randn(2, 4, dtype=torch.double)
     found, wanted = scan(cell, x, None, (c,)), loop(cell, x, None, (c,))
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-14)
@@ -89,16 +89,16 @@ def test_normalised_the_engine_reads_it_as_the_loop(peephole: bool) -> None:
 
 @each_version
 def test_gradients_step_by_step_are_those_of_finite_differences(
-    true_gradients: Callable[..., None], peephole: bool
+    true_gradients: Callable[..., None], peepholes: bool
 ) -> None:
-    true_gradients(SRU(2, hidden_size=3, peephole=peephole))
+    true_gradients(SRU(2, hidden_size=3, peepholes=peepholes))
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 @each_version
-def test_gradients_at_once_are_those_of_finite_differences(peephole: bool, layer_norm: bool) -> None:
+def test_gradients_at_once_are_those_of_finite_differences(peepholes: bool, layer_norm: bool) -> None:
     torch.manual_seed(0)
-    cell = SRU(2, hidden_size=3, peephole=peephole, layer_norm=layer_norm).double()
+    cell = SRU(2, hidden_size=3, peepholes=peepholes, layer_norm=layer_norm).double()
     names, weights = zip(*cell.named_parameters(), strict=True)
 
     def read(x: torch.Tensor, c: torch.Tensor, *given: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -112,9 +112,9 @@ def test_gradients_at_once_are_those_of_finite_differences(peephole: bool, layer
 
 @each_version
 @pytest.mark.parametrize("lengths", [[2, 1, 5], [2, 0, 5]], ids=["all begun", "one empty"])
-def test_rows_of_unequal_length_are_read_as_if_alone(peephole: bool, lengths: list[int]) -> None:
+def test_rows_of_unequal_length_are_read_as_if_alone(peepholes: bool, lengths: list[int]) -> None:
     torch.manual_seed(0)
-    cell, x = SRU(2, hidden_size=3, peephole=peephole).double(), torch.randn(3, 5, 2).double()
+    cell, x = SRU(2, hidden_size=3, peepholes=peepholes).double(), torch.randn(3, 5, 2).double()
     y, (last,) = scan(cell, x, torch.tensor(lengths))
     for n, length in enumerate(lengths):
         alone, (end,) = scan(cell, x[n : n + 1, :length])

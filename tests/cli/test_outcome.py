@@ -70,6 +70,15 @@ def test_an_example_too_long_to_type_is_left_to_a_file(capsys):
                 *SIDE_BY_SIDE,
             ],
         ),
+        (
+            ["trainer.max_epochs=3", "trainer.max_steps=50"],
+            [],
+            [
+                "rnnx play runs/a",
+                "rnnx resume runs/a trainer.max_epochs=6 trainer.max_steps=100",
+                *SIDE_BY_SIDE,
+            ],
+        ),
         (["task=lm", "baseline=ngram"], [], SIDE_BY_SIDE),
     ],
 )

@@ -248,6 +248,41 @@ def test_a_run_that_has_ended_can_go_on_to_more_epochs(whole: Result, tmp_path: 
     )
 
 
+OFTEN = ("trainer.val_check_interval=3", "net.weight_drop=0.5")
+EARLY = ("stopping.patience=1", "stopping.min_delta=1e9")
+
+
+@pytest.mark.parametrize(
+    ("always", "first", "then", "steps"),
+    [
+        (("net.weight_drop=0.5",), ("trainer.max_steps=8",), ("trainer.max_steps=20",), 8),
+        (OFTEN, ("trainer.max_steps=9",), ("trainer.max_steps=20",), 9),  # with a validation there
+        ((*OFTEN, "data.train=64"), EARLY, ("stopping.patience=0",), 6),
+        (("trainer.accumulate_grad_batches=2",), ("trainer.max_steps=4",), ("trainer.max_steps=10",), 4),
+    ],
+    ids=["steps", "validated", "early", "accumulated"],
+)
+def test_a_run_that_ended_within_an_epoch_goes_on_within_it(
+    always: tuple[str, ...], first: tuple[str, ...], then: tuple[str, ...], steps: int, tmp_path: Path
+) -> None:
+    whole = run(tmp_path / "whole", *always, *then).folder
+    cut = run(tmp_path / "cut", *always, *first).folder
+    assert read_checkpoint(cut / "checkpoints" / "last.ckpt")["global_step"] == steps
+    Experiment.resume(cut, *then)
+    assert_same(cut, whole)
+
+
+def test_where_no_step_is_left_it_says_so_and_tests_again(tmp_path: Path) -> None:
+    folder = run(tmp_path, "trainer.max_steps=8").folder
+    expected, told = rows(folder), list[str]()
+    Experiment.resume(folder, "trainer.max_epochs=9", say=told.append)
+    assert told == [
+        "no step was trained: the training had ended (trainer.max_epochs=9, trainer.max_steps=8), and its "
+        "model is tested again"
+    ]
+    assert [row["test/loss"] for row in rows(folder)] == [row["test/loss"] for row in expected]
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,13 @@ def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in task.state_dict().items())
 
 
-def test_the_rates_have_an_order() -> None:
-    with pytest.raises(UsageError, match=r"highest rate to be above the lowest, got 0\.1 and 0\.1"):
-        learning_rates(experiment(), 0.1, 0.1, 20)
+@pytest.mark.parametrize(("lowest", "highest"), [(0.1, 0.1), (0.2, 0.1), (0, 1), (-1, 1), (1, math.inf)])
+def test_the_rates_are_above_zero_and_have_an_order(lowest: float, highest: float) -> None:
+    with pytest.raises(UsageError) as refused:
+        learning_rates(experiment(), lowest, highest, 20)
+    assert str(refused.value) == (
+        f"expected a lowest learning rate above 0 and a highest above that, got {lowest:g} and {highest:g}"
+    )
 
 
 def test_a_baseline_has_no_rate() -> None:

@@ -104,3 +104,12 @@ def test_few_models_are_built_and_none_twice() -> None:
 
     assert matching_size(count, 1_000_000) == 1000
     assert len(tried) == len(set(tried)) <= 24
+
+
+def test_a_count_that_does_not_grow_is_told() -> None:
+    with pytest.raises(UsageError) as refused:
+        matching_size(lambda size: 10, 100)
+    assert str(refused.value) == (
+        "net.match: even with cell.hidden_size=128 the model has 10 parameters, fewer than 100, as the cell "
+        "does not grow with it; set net.match=0"
+    )

@@ -18,7 +18,7 @@ from rnnx.cells.sru import SRU
 from rnnx.cells.tree_rnn import TreeRNN
 from rnnx.core.cell import Cell
 from rnnx.core.matrices import Start, initialize, recurrent_matrices
-from rnnx.core.regularizers import RecurrentDropout, Zoneout
+from rnnx.core.regularizers import Zoneout
 from rnnx.core.state import State
 from rnnx.core.transition import DeepTransition
 
@@ -132,23 +132,25 @@ def test_in_a_deep_transition_all_that_is_between_two_states_carries_the_past() 
 
 
 def test_they_are_found_however_little_a_regulariser_lets_through() -> None:
-    cell = Zoneout(RecurrentDropout(GRU(I, hidden_size=1), 0.999), [0.999])
-    assert recurrent_matrices(cell) == ["cell.cell.weight_hh"]
+    cell = Zoneout(GRU(I, hidden_size=1), [0.999])
+    cell.recurrent_dropout = 0.999
+    assert recurrent_matrices(cell) == ["cell.weight_hh"]
 
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float, torch.double, torch.bfloat16])
 def test_looking_changes_nothing(training: bool, dtype: torch.dtype) -> None:
-    cell = RecurrentDropout(LSTM(I, hidden_size=H), 0.25).to(dtype).train(training)
+    cell = LSTM(I, hidden_size=H).to(dtype).train(training)
+    cell.recurrent_dropout = 0.25
     before = {name: weight.clone() for name, weight in cell.state_dict().items()}
     random = torch.get_rng_state()
     with torch.no_grad():
-        assert recurrent_matrices(cell) == ["cell.weight_hh"]
+        assert recurrent_matrices(cell) == ["weight_hh"]
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(weight, before[name]) for name, weight in cell.state_dict().items())
     assert all(weight.grad is None and weight.requires_grad for weight in cell.parameters())
     assert {module.training for module in cell.modules()} == {training}
-    assert cell.cell.recurrent_dropout == 0.25
+    assert cell.recurrent_dropout == 0.25
 
 
 def test_they_are_found_under_autocast() -> None:

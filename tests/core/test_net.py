@@ -14,7 +14,7 @@ from rnnx.core.errors import UsageError
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
 from rnnx.core.net import Net
 from rnnx.core.options import options_of
-from rnnx.core.regularizers import RecurrentDropout, VariationalDropout, WeightDrop, Zoneout
+from rnnx.core.regularizers import VariationalDropout, WeightDrop, Zoneout
 from rnnx.core.skips import SKIPS, Plain
 from rnnx.core.spec import resolve
 from rnnx.core.transition import DeepTransition
@@ -158,8 +158,7 @@ def test_each_rate_goes_where_it_belongs() -> None:
             assert (type(layer.cell), layer.cell.rates) == (Zoneout, (0.6, 0.6))
             assert type(layer.cell.cell) is DeepTransition
             for cell in layer.cell.cell.cells:
-                assert type(cell) is RecurrentDropout
-                assert cell.cell.recurrent_dropout == 0.7
+                assert cell.recurrent_dropout == 0.7
 
 
 @pytest.mark.parametrize("option", RATES)

@@ -21,13 +21,8 @@ from rnnx.cells.peephole_lstm import PeepholeLSTM
 from rnnx.cells.tree_lstm import TreeLSTM
 from rnnx.core.cell import Cell
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
-from rnnx.core.regularizers import (
-    RecurrentDropout,
-    VariationalDropout,
-    WeightDrop,
-    Zoneout,
-    has_candidate,
-)
+from rnnx.core.matrices import recurrent_matrices
+from rnnx.core.regularizers import VariationalDropout, WeightDrop, Zoneout, has_candidate
 from rnnx.core.skips import Plain
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
@@ -317,7 +312,8 @@ def test_zoneout_has_its_rate_in_short_numbers_too() -> None:
 def test_recurrent_dropout_drops_the_candidate_of_a_gru(way: Way) -> None:
     """Semeniuta et al. 2016: ``h_t = (1 - z) h_{t-1} + z d(g_t)``, drawn anew at each step."""
     cell, x = GRU(I, hidden_size=H), torch.randn(N, T, I)
-    y, (last,) = way.read(way.layer(RecurrentDropout(cell, 0.4)), x)
+    cell.recurrent_dropout = 0.4
+    y, (last,) = way.read(way.layer(cell), x)
     factors = []
     for n in range(N):
         for t, befores in way.order(n):
@@ -333,11 +329,11 @@ def test_recurrent_dropout_drops_the_candidate_of_a_gru(way: Way) -> None:
 
 def test_recurrent_dropout_leaves_the_memory_of_an_lstm_as_it_was() -> None:
     """Semeniuta et al. 2016: ``c_t = f c_{t-1} + i d(g_t)``, ``h_t = o tanh(c_t)``."""
-    cell = LSTM(I, hidden_size=100)
-    dropping, x, state = RecurrentDropout(cell, 0.25), torch.randn(200, I), tuple(torch.randn(2, 200, 100))
+    cell, x, state = LSTM(I, hidden_size=100), torch.randn(200, I), tuple(torch.randn(2, 200, 100))
+    cell.recurrent_dropout = 0.25
     masks = []
     for _ in range(2):
-        y, (h, c) = dropping.step(dropping.project(x), state)
+        y, (h, c) = cell.step(cell.project(x), state)
         _, without = lstm(cell, x, state, state[0], 0.0)
         masks.append((c - without).abs() < 1e-13)
         expected = lstm(cell, x, state, state[0], torch.where(masks[-1], 0.0, 1 / 0.75))
@@ -350,8 +346,9 @@ def test_recurrent_dropout_leaves_the_memory_of_an_lstm_as_it_was() -> None:
 @each_way
 @pytest.mark.parametrize("kind", [GRU, LSTM, PeepholeLSTM, TreeLSTM])
 def test_recurrent_dropout_acts_in_training_alone(kind: type[Any], way: Way) -> None:
-    x, layer = torch.randn(N, T, I), way.layer(RecurrentDropout(kind(I, hidden_size=H), 0.5))
-    plain = way.layer(layer.cell.cell)
+    cell, x = kind(I, hidden_size=H), torch.randn(N, T, I)
+    layer, plain = way.layer(cell), way.layer(copy.deepcopy(cell))
+    cell.recurrent_dropout = 0.5
     dropped = way.read(layer, x)[0]
     assert not dropped.isclose(way.read(layer, x)[0]).all()
     for found, expected in zip(way.read(layer.eval(), x), way.read(plain.eval(), x), strict=True):
@@ -359,24 +356,55 @@ def test_recurrent_dropout_acts_in_training_alone(kind: type[Any], way: Way) -> 
             assert torch.equal(one, other)
 
 
-def test_in_training_no_fused_kernel_forgets_the_dropout() -> None:
-    cell, x = RecurrentDropout(LSTM(I, hidden_size=H), 0.5), torch.randn(N, T, I)
-    assert cell.unroll(x, None, cell.initial_state(N, x)) is None
-    with torch.no_grad():
-        assert cell.unroll(x, torch.tensor([5, 1, 2, 3]), cell.initial_state(N, x)) is None
-    assert cell.eval().unroll(x, None, cell.initial_state(N, x)) is not None
-
-
 def test_what_is_dropped_of_a_candidate_is_not_learnt_from() -> None:
     cell = LSTM(I, hidden_size=H)
-    dropping, state = RecurrentDropout(cell, 0.5), (torch.randn(1, H), torch.randn(1, H))
-    _, (_, c) = dropping.step(dropping.project(torch.randn(1, I)), state)
+    cell.recurrent_dropout, state = 0.5, (torch.randn(1, H), torch.randn(1, H))
+    _, (_, c) = cell.step(cell.project(torch.randn(1, I)), state)
     (to_bias,) = torch.autograd.grad(c.sum(), [cell.bias_ih])
     gradients = dict(zip("ifgo", to_bias.chunk(4), strict=True))
     dropped = gradients["g"] == 0
     assert torch.equal(gradients["i"] == 0, dropped)
     assert dropped.any() and not dropped.all()  # noqa: PT018
     assert gradients["f"].ne(0).all()
+
+
+class Around(Cell):
+    """A stranger's cell with one of ours inside, and its kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = LSTM(I, hidden_size=H)
+        self.input_size, self.output_size, self.state_sizes = I, H, (H, H)
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.inner.project(x)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        return self.inner.step(z, state)
+
+    def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
+        return self.inner.unroll(x, lengths, state)
+
+
+def test_the_rate_is_that_of_a_cell_inside_too() -> None:
+    cell, x = Around(), torch.randn(N, T, I)
+    assert has_candidate(cell)
+    cell.recurrent_dropout, layer = 0.5, Layer(cell)
+    assert not layer(x)[0].isclose(layer(x)[0]).all()
+    assert torch.equal(layer.eval()(x)[0], layer(x)[0])
+
+
+def test_a_step_that_fails_leaves_the_cell_as_it_was() -> None:
+    class Failing(Around):
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            raise ValueError
+
+    cell = Failing().eval()
+    for look in (has_candidate, recurrent_matrices):
+        with pytest.raises(ValueError, match=r"^$"):
+            look(cell)
+        assert not any(module.training for module in cell.modules())
+        assert cell.recurrent_dropout == cell.inner.recurrent_dropout == 0
 
 
 # Which docstrings have a candidate: new content ``g``, ``n``, ``z`` ... that a gate lets into the memory
@@ -729,18 +757,18 @@ def test_they_add_nothing_to_what_is_saved_but_names(kind: type[Any]) -> None:
 def test_their_widths_and_first_state_are_the_cells(kind: type[Any]) -> None:
     cell = kind(I, hidden_size=H)
     rates = [0.5] * len(cell.state_sizes)
-    parts: list[Any] = [Zoneout(cell, rates), RecurrentDropout(cell, 0.5)]
+    parts: list[Any] = [Zoneout(cell, rates)]
     parts += [WeightDrop(Layer(cell), 0.5, 0.5), VariationalDropout(Layer(cell), 0.5, 0.5)]
     for part in parts:
         assert (part.input_size, part.output_size, part.state_sizes) == (I, H, cell.state_sizes)
         assert [tensor.shape for tensor in part.initial_state(2, torch.zeros(1))] == [(2, H)] * len(rates)
-    for wrapped in (Zoneout(Sideways(other=False), [0.5, 0.5]), RecurrentDropout(Sideways(other=False), 0.5)):
-        for net in (
-            Layer(wrapped),
-            VariationalDropout(Layer(wrapped), 0.5, 0.5),
-            WeightDrop(Layer(wrapped), 0.5, 0),
-        ):
-            assert all(tensor.eq(1).all() for tensor in net.initial_state(3, torch.zeros(1)))
+    wrapped = Zoneout(Sideways(other=False), [0.5, 0.5])
+    for net in (
+        Layer(wrapped),
+        VariationalDropout(Layer(wrapped), 0.5, 0.5),
+        WeightDrop(Layer(wrapped), 0.5, 0),
+    ):
+        assert all(tensor.eq(1).all() for tensor in net.initial_state(3, torch.zeros(1)))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,15 @@ def test_it_is_written_as_it_is(tmp_path: Path) -> None:
     assert page(tmp_path) == [
         {name: {"text": text, "html": None} for name, text in row.items()} for row in rows
     ]
+
+
+def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
+    """JSON has no other word for it."""
+    values = VALUES | {"test": {"loss": math.nan, "perplexity": math.inf, "bleu": 1.5}}
+    Result(tmp_path, values, [], []).write()
+    text = (tmp_path / "result.json").read_text()
+    written = json.loads(text, parse_constant=pytest.fail)
+    assert written["test"] == {"loss": None, "perplexity": None, "bleu": 1.5}
 
 
 def test_a_column_of_drawings_is_in_the_page_alone(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from math import isnan
 
 import pytest
 
@@ -49,6 +50,11 @@ WHOLE = {
 def test_a_result_is_read_as_it_was_written(tmp_path):
     (tmp_path / "result.json").write_text(json.dumps(WHOLE))
     assert read_result(tmp_path) == WHOLE
+
+
+def test_a_number_that_is_null_is_none(tmp_path):
+    (tmp_path / "result.json").write_text(json.dumps(WHOLE | {"test": {"loss": None, "bleu": 1}}))
+    assert isnan(read_result(tmp_path)["test"].pop("loss"))
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnnx.core import spec
-from rnnx.core.errors import InputError, RunError, UsageError
-from rnnx.core.spec import Spec, resolve
+from rnnx.core.errors import InputError, RunError, RunWarning, UsageError
+from rnnx.core.spec import Config, Spec, resolve
 from rnnx.core.yaml import yaml
 
 Install = Callable[..., Path]  # see conftest.py
@@ -152,6 +152,13 @@ def zoo(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
 
 
+def resolved(*words: str) -> tuple[Config, list[str]]:
+    """The configuration, and what is told of it."""
+    with pytest.warns(RunWarning) as told:
+        config = resolve(words)
+    return config, [str(warning.message) for warning in told]
+
+
 def problems(*words: str) -> tuple[str, ...]:
     with pytest.raises(UsageError) as refused:
         resolve(words)
@@ -167,7 +174,7 @@ def write(name: str, text: str) -> str:
 def test_without_a_word_everything_is_default_and_nothing_is_imported() -> None:
     config = resolve([])
     assert config.yaml() == DEFAULT
-    assert (config.baseline, config.notes) == (None, ())
+    assert config.baseline is None
     assert "zoo" not in sys.modules
 
 
@@ -230,9 +237,9 @@ def test_a_baseline_is_optional() -> None:
     assert config.baseline == Spec("baseline", "lm.ngram", {"order": 3})
     config.dump(Path("x.yaml"))
     assert resolve(["x.yaml"]) == config
-    without = resolve(["x.yaml", "baseline=null"])
+    without, told = resolved("x.yaml", "baseline=null")
     assert without.baseline is None
-    assert without.notes == ("baseline.order is left out, as no baseline is chosen (x.yaml:27)",)
+    assert told == ["baseline.order is left out, as no baseline is chosen (x.yaml:27)"]
     assert problems("baseline.order=3") == ("baseline.order: no baseline is chosen; add baseline=NAME",)
 
 
@@ -367,15 +374,15 @@ def test_a_saved_configuration_runs_again_as_it_is() -> None:
 
 def test_another_cell_takes_what_it_knows_of_a_saved_configuration_and_says_what_not() -> None:
     resolve(["cell.hidden_size=3", "cell.activation=relu"]).dump(Path("config.yaml"))
-    config = resolve(["config.yaml", "cell=lstm"])
+    config, told = resolved("config.yaml", "cell=lstm")
     assert config.cell == Spec("cell", "lstm", {"hidden_size": 3, "peephole": False, "activation": "tanh"})
-    assert config.notes == (
+    assert told == [
         "cell.reset is left out, as cell 'lstm' does not take it (config.yaml:7)",
         "cell.activation is left out, as cell 'lstm' does not take it (config.yaml:8)",
         "cell.rate is left out, as cell 'lstm' does not take it (config.yaml:9)",
         "cell.sizes is left out, as cell 'lstm' does not take it (config.yaml:10)",
         "cell.label is left out, as cell 'lstm' does not take it (config.yaml:13)",
-    )
+    ]
 
 
 def test_what_is_typed_with_or_after_the_name_is_never_left_out() -> None:
@@ -392,12 +399,12 @@ def test_what_is_typed_with_or_after_the_name_is_never_left_out() -> None:
 
 def test_another_task_takes_its_own_data_of_the_same_name() -> None:
     resolve(["data.batch_size=7"]).dump(Path("config.yaml"))
-    config = resolve(["config.yaml", "task=lm"])
+    config, told = resolved("config.yaml", "task=lm")
     assert config.data == Spec("data", "lm.toy", {"batch_size": 7, "columns": None})
-    assert config.notes == (
+    assert told == [
         "task.attention is left out, as task 'lm' does not take it (config.yaml:3)",
         "data.sentences is left out, as data 'toy' does not take it (config.yaml:17)",
-    )
+    ]
 
 
 def test_plain_data_for_the_net() -> None:

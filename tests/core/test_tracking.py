@@ -380,8 +380,8 @@ class Line(L.LightningModule):
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*LeafSpec.*:FutureWarning")
-@pytest.mark.parametrize("every", [1, 2])
-def test_the_meter_measures(tmp_path: Path, every: int) -> None:
+@pytest.mark.parametrize(("every", "accumulated"), [(1, 1), (2, 1), (2, 3)])
+def test_the_meter_measures(tmp_path: Path, every: int, accumulated: int) -> None:
     meter = Meter(every, GradientNorm())
     trainer = L.Trainer(
         max_epochs=1,
@@ -390,20 +390,23 @@ def test_the_meter_measures(tmp_path: Path, every: int) -> None:
         callbacks=[meter],
         log_every_n_steps=every,
         gradient_clip_val=0.1,
+        accumulate_grad_batches=accumulated,
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
     )
-    trainer.fit(Line(), torch.utils.data.DataLoader(torch.zeros(4, 1)))
+    trainer.fit(Line(), torch.utils.data.DataLoader(torch.zeros(4 * accumulated, 1)))
     rows = history(tmp_path)
     steps = [int(row["step"]) for row in rows]
     assert steps == list(range(every - 1, 4, every))
     assert [float(row["gradient_norm"]) for row in rows] == [3.0] * len(rows)  # not the clipped one
     assert [float(row["learning_rate"]) for row in rows] == [0.5 * 0.5**step for step in steps]
-    assert meter.count == 4 * 7
-    assert meter.rate == pytest.approx(28 / meter.seconds)
+    assert meter.count == 4 * accumulated * 7
+    assert meter.rate == pytest.approx(meter.count / meter.seconds)
     speeds = [float(row["tokens_per_second"]) for row in rows]
-    assert math.fsum(7 * every / speed for speed in speeds) == pytest.approx(meter.seconds, rel=1e-3)
+    assert math.fsum(7 * accumulated * every / speed for speed in speeds) == pytest.approx(
+        meter.seconds, rel=1e-3
+    )
 
 
 def test_the_rate_of_nothing_is_zero() -> None:

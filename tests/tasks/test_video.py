@@ -299,7 +299,7 @@ def test_it_learns_what_only_a_memory_can_and_its_checkpoint_answers_without_the
     assert plain["hyper_parameters"]["meta"] == FEATURES
     again = FrameLabels.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True).eval()
     np.save(tmp_path / "new.npy", inputs[-1].T.numpy())
-    (answer,) = again.predict([str(tmp_path / "new.npy")], form="frames")
+    (answer,) = again.predict([str(tmp_path / "new.npy")], format="frames")
     right = [name == CLASSES[label] for name, label in zip(answer.split(), targets[-1].tolist(), strict=True)]
     assert sum(right) >= 11
     assert (FrameLabels.monitor, FrameLabels.mode) == ("frame_accuracy", "max")
@@ -373,7 +373,7 @@ def test_a_file_of_features_is_answered_in_either_form(net: dict[str, Any], tmp_
     lines = [str(tmp_path / f"{n}.npy") for n in range(2)]
     expected = [labels_of(model, row) for row in inputs]
     assert len({str(labels) for labels in expected}) == 2
-    assert list(model.predict(lines, form="frames")) == [" ".join(labels) for labels in expected]
+    assert list(model.predict(lines, format="frames")) == [" ".join(labels) for labels in expected]
     for labels, answer in zip(expected, model.predict(lines), strict=True):
         pieces = [(name, *span.split("-")) for name, span in (piece.split(":") for piece in answer.split())]
         assert [name for name, first, last in pieces for _ in range(int(first), int(last) + 1)] == labels
@@ -387,7 +387,7 @@ def test_a_folder_of_images_is_answered(tmp_path: Path) -> None:
         Image.fromarray(picture.transpose(1, 2, 0).copy()).save(tmp_path / f"{number}.png")
     expected = labels_of(model, inputs)
     assert len(set(expected)) > 1
-    assert list(model.predict([str(tmp_path)], form="frames")) == [" ".join(expected)]
+    assert list(model.predict([str(tmp_path)], format="frames")) == [" ".join(expected)]
 
 
 def test_images_are_scaled_to_what_the_model_has_seen(tmp_path: Path) -> None:
@@ -396,7 +396,7 @@ def test_images_are_scaled_to_what_the_model_has_seen(tmp_path: Path) -> None:
         Image.new("RGB", (50, 60), (shade, shade, shade)).save(tmp_path / f"{number}.png")
     inputs = torch.tensor([0, 255, 100], dtype=torch.uint8).reshape(3, 1, 1, 1).expand(3, 1, 6, 5)
     model = built(meta)
-    assert list(model.predict([str(tmp_path)], form="frames")) == [" ".join(labels_of(model, inputs))]
+    assert list(model.predict([str(tmp_path)], format="frames")) == [" ".join(labels_of(model, inputs))]
 
 
 def test_what_was_left_out_is_like_what_was_read_before_it(tmp_path: Path) -> None:
@@ -407,7 +407,7 @@ def test_what_was_left_out_is_like_what_was_read_before_it(tmp_path: Path) -> No
     read = labels_of(model, inputs[[0, 3, 6, 9]])
     assert len(set(read)) > 1
     expected = [label for label in read for _ in range(3)][:11]
-    assert list(model.predict([str(tmp_path / "a.npy")], form="frames")) == [" ".join(expected)]
+    assert list(model.predict([str(tmp_path / "a.npy")], format="frames")) == [" ".join(expected)]
 
 
 def test_what_is_no_such_video_is_refused(tmp_path: Path) -> None:

@@ -26,6 +26,13 @@ def test_a_page_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
     assert "2 runs compared" in text
 
 
+def test_a_home_is_read_as_shells_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert CliRunner().invoke(app, ["report", "gru", "--file=~/page.html"]).exit_code == 0
+    assert (tmp_path / "home" / "page.html").is_file()
+    assert not (tmp_path / "~").exists()
+
+
 def test_without_names_all_runs_are_on_the_page(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["report", "--baseline", "gru"])
     assert done.exit_code == 0

@@ -14,7 +14,7 @@ from statistics import mean
 import pytest
 
 from rnnx.core.checkpoints import LAST
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import RunWarning, UsageError
 from rnnx.core.registry import plugins
 from rnnx.core.spec import Config
 from rnnx.core.sweeps.matrix import Entry, Line, Matrix, configurations, lines, run
@@ -58,6 +58,14 @@ def test_commas_make_every_combination() -> None:
     assert {config.net["layers"] for config in configs} == {2}
 
 
+def test_what_is_said_twice_is_run_once() -> None:
+    """Else a mean would have one run in it several times."""
+    configs = configurations(["task=memory", "cell=gru,elman,gru", "seed=2,1,2"])
+    assert [config.name for config in configs] == [
+        f"memory-{cell}-{seed}" for cell in ("gru", "elman") for seed in (2, 1)
+    ]
+
+
 def test_all_cells_and_tasks_unless_some_are_said() -> None:
     cells, tasks = ({plugin.name for plugin in plugins(kind)} for kind in ("cell", "task"))
     assert {(t, c) for t, c, *_ in pairs(configurations([]))} == {(t, c) for t in tasks for c in cells}
@@ -71,7 +79,11 @@ def test_a_files_task_and_cell_stand_unless_others_are_said(tmp_path: Path) -> N
     path = tmp_path / "some.yaml"
     path.write_text("task: lm\ncell: lstm\ncell.forget_bias: 1.0\nseed: 5\n")
     assert pairs(configurations([str(path)])) == [("lm", "lstm", 5, "lm-lstm-5")]
-    assert [c for _, c, *_ in pairs(configurations([str(path), "cell=gru,rhn"]))] == ["gru", "rhn"]
+    with pytest.warns(
+        RunWarning, match=r"^cell.forget_bias is left out, as cell '(gru|rhn)' does not take it"
+    ):
+        configs = configurations([str(path), "cell=gru,rhn"])
+    assert [config.cell.name for config in configs] == ["gru", "rhn"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from rnnx.core.cell import Cell
-from rnnx.core.regularizers import RecurrentDropout, Zoneout
+from rnnx.core.regularizers import Zoneout
 from rnnx.core.state import State
 
 P, H = 3, 4
@@ -345,7 +345,11 @@ class Dropping(Written):
 
 @final
 class Dropped(Written):
-    """Passes its candidate on as a cell should."""
+    """Passes its candidate on as a cell should, and drops of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent_dropout = 0.5
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         h = torch.sigmoid(self.input(z)) * state[0] + self.drop_candidate(
@@ -357,5 +361,5 @@ class Dropped(Written):
 DRAWING: dict[str, Callable[[], Cell]] = {
     "dropout": Dropping,
     "zoneout": lambda: Zoneout(Plain(), (0.5,)),
-    "recurrent dropout": lambda: RecurrentDropout(Dropped(), 0.5),
+    "recurrent dropout": Dropped,
 }

@@ -129,9 +129,12 @@ def main() -> None:
 
 
 def _warn(others: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
-    """Says what is meant for the user; what others warn of is shown as Python shows it."""
+    """Says what is meant for the user, once for all processes; others' warnings are shown as Python's own."""
     if issubclass(category, RnnxWarning):
-        typer.echo(f"rnnx: {message}", err=True)
+        from rnnx.core.processes import leads
+
+        if leads():
+            typer.echo(f"rnnx: {message}", err=True)
     else:
         others(message, category, *place)
 

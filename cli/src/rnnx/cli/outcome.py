@@ -64,8 +64,9 @@ def _next(result: Result, config: Config) -> Iterator[tuple[str, str]]:
         yield "use it", f"echo {line} | {command}" if len(line) <= LONGEST else f"{command} < FILE"
     if config.baseline is None:
         yield "play", f"rnnx play {run}"
-        limit = "max_epochs" if config.trainer["max_epochs"] > 0 else "max_steps"
-        yield "go on", f"rnnx resume {run} trainer.{limit}={2 * config.trainer[limit]}"
+        limits = ((limit, config.trainer[limit]) for limit in ("max_epochs", "max_steps"))
+        doubled = " ".join(f"trainer.{limit}={2 * value}" for limit, value in limits if value > 0)
+        yield "go on", f"rnnx resume {run} {doubled}"
     if any(path.stem == "gradient_flow" for path in result.plots):
         yield "look back", f"rnnx flow {run}"
     out = result.folder.parent

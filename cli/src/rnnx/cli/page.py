@@ -69,7 +69,8 @@ def served(title: str, views: Sequence[View], lines: Sequence[str], port: int | 
                 css=STYLE,
             )
         except OSError:
-            raise UsageError(f"--port: {port} is taken; give another, or none") from None
+            taken = "none is free" if port is None else f"{port} is taken; give another, or none"
+            raise UsageError(f"--port: {taken}") from None
         try:
             yield address
         finally:
@@ -172,7 +173,7 @@ def _control(option: Option, shape: Mapping[str, Any]) -> Component:
         return gr.Checkbox(option.default, **about)
     if option.choices:
         return gr.Dropdown(list(option.choices), value=_typed(option.default), **about)
-    (kind,) = [kind for kind in shape.get("anyOf", [shape]) if kind.get("type") != "null"][:1]
+    kind = next(kind for kind in shape.get("anyOf", [shape]) if kind.get("type") != "null")
     if kind.get("type") not in ("integer", "number"):
         return gr.Textbox(_typed(option.default), **about)
     low, high = kind.get("minimum"), kind.get("maximum")

@@ -15,8 +15,8 @@ from rnnx.core.spec import resolve
 
 def find_lr(
     words: Words = None,
-    lowest: Annotated[float, typer.Option(min=0, help="The learning rate at the first step.")] = 1e-6,
-    highest: Annotated[float, typer.Option(min=0, help="That at the last step.")] = 1.0,
+    lowest: Annotated[float, typer.Option(help="The learning rate at the first step.")] = 1e-6,
+    highest: Annotated[float, typer.Option(help="That at the last step.")] = 1.0,
     steps: Annotated[int, typer.Option(min=20, help="How many.")] = 100,
     plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the losses there.")] = None,
     as_json: Json = False,

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rnnx.cli.arguments import Baseline, Compared
+from rnnx.cli.arguments import Baseline, Compared, Out
 from rnnx.cli.commands.compare import tables
 from rnnx.cli.screen import command_line
 from rnnx.core.files import make_folder, write_text
+from rnnx.core.paths import typed
 from rnnx.core.runs import OUT
 
 
 def report(
     runs: Compared = None,
-    file: Annotated[Path, typer.Option("--file", "-o", help="The file to write.")] = Path("report.html"),
-    out: Annotated[str, typer.Option(help="The folder that holds runs.")] = OUT,
+    file: Annotated[
+        str, typer.Option("--file", "-o", metavar="FILE", help="The file to write.")
+    ] = "report.html",
+    out: Out = OUT,
     baseline: Baseline = None,
 ) -> None:
     """Write a page that compares runs: scores, curves, samples, configurations; it needs no network.
@@ -28,6 +30,7 @@ def report(
 
     from rnnx.cli.report_page import page
 
-    make_folder(file.parent)
-    write_text(file, page(found, command_line()))
+    path = typed(file)
+    make_folder(path.parent)
+    write_text(path, page(found, command_line()))
     typer.echo(f"{file}: open it in a browser")

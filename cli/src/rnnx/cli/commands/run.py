@@ -31,12 +31,8 @@ def run(
     config = resolve(words or ())
 
     from rnnx.core.experiment import Experiment
-    from rnnx.core.processes import leads
     from rnnx.core.task import Task
 
-    if leads():
-        for note in config.notes:
-            typer.echo(f"rnnx: {note}", err=True)
     experiment = Experiment(config)
     if not dry_run:
         tell(experiment.run(command_line(), say=say), as_json)

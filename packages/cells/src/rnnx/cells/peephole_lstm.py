@@ -68,15 +68,6 @@ class PeepholeLSTM(Cell):
         self.input_size, self.output_size = input_size, self.lstm.output_size
         self.state_sizes = self.lstm.state_sizes
 
-    @property
-    def recurrent_dropout(self) -> float:
-        """That of the cell inside."""
-        return self.lstm.recurrent_dropout
-
-    @recurrent_dropout.setter
-    def recurrent_dropout(self, rate: float) -> None:
-        self.lstm.recurrent_dropout = rate
-
     def project(self, x: Tensor) -> Tensor:
         return self.lstm.project(x)
 

@@ -79,15 +79,6 @@ class QRNN(Cell):
             self.bias_ih[hidden_size : 2 * hidden_size].add_(forget_bias)
         self.norm_ih = normalization.of_sums(layer_norm, width)
 
-    @property
-    def recurrent_dropout(self) -> float:
-        """That of the pooling."""
-        return self.pooling.recurrent_dropout
-
-    @recurrent_dropout.setter
-    def recurrent_dropout(self, rate: float) -> None:
-        self.pooling.recurrent_dropout = rate
-
     def project(self, x: Tensor) -> Tensor:
         bias = self.norm_ih.before(self.bias_ih)
         bias = F.pad(bias, (0, len(self.weight_ih) - len(bias)))

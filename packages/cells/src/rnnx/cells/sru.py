@@ -44,7 +44,7 @@ class SRU(Cell):
 
     Args:
         hidden_size: Width ``H`` of ``c`` and ``h``.
-        peephole: Whether the gates see ``c`` (2018) or the input alone (2017).
+        peepholes: Whether the gates see ``c`` (2018) or the input alone (2017).
         highway_bias: Where the biases of ``r`` start.
         rescale: Whether ``alpha`` scales the input up, so that ``h`` starts with its variance.
         forget_bias: Added to the initial bias of ``f``.
@@ -61,7 +61,7 @@ class SRU(Cell):
         input_size: int,
         *,
         hidden_size: Positive = 256,
-        peephole: bool = True,
+        peepholes: bool = True,
         highway_bias: float = 0.0,
         rescale: bool = False,
         forget_bias: float = 0.0,
@@ -69,11 +69,11 @@ class SRU(Cell):
     ) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
-        self.peephole = peephole
+        self.peepholes = peepholes
         self.alpha = sqrt(1 + 2 * exp(highway_bias)) if rescale else 1.0
         self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W
         self.bias_ih = nn.Parameter(torch.empty(2 * hidden_size))  # b
-        if peephole:
+        if peepholes:
             self.weight_ch = nn.Parameter(torch.empty(2 * hidden_size))  # v
         if input_size != hidden_size:
             self.weight_ir = nn.Parameter(torch.empty(hidden_size, input_size))  # V
@@ -104,4 +104,4 @@ class SRU(Cell):
 
     def _gate(self, a: Tensor, row: int, c: Tensor) -> Tensor:
         """``f`` (row 0) or ``r`` (row 1) from its part of the input and ``c_{t-1}``, ``(N, H)``."""
-        return torch.sigmoid(a + self.weight_ch.chunk(2)[row] * c if self.peephole else a)
+        return torch.sigmoid(a + self.weight_ch.chunk(2)[row] * c if self.peepholes else a)

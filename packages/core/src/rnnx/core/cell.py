@@ -87,7 +87,7 @@ class Cell(nn.Module, ABC):
     output_size: int
     state_sizes: tuple[int, ...]
     bookkeeping: tuple[int, ...] = ()
-    recurrent_dropout: float = 0.0
+    _recurrent_dropout: float = 0.0
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuses a module by the name of one of these methods, which would hide it without a word."""
@@ -186,6 +186,17 @@ class Cell(nn.Module, ABC):
             The operator with the cell's weights; None where there is none, which is the default.
         """
         return None
+
+    @property
+    def recurrent_dropout(self) -> float:
+        """The rate of :meth:`drop_candidate`; once set, that of the cells inside this one too."""
+        return self._recurrent_dropout
+
+    @recurrent_dropout.setter
+    def recurrent_dropout(self, rate: float) -> None:
+        for module in self.modules():
+            if isinstance(module, Cell):
+                module._recurrent_dropout = rate
 
     @final
     def drop_candidate(self, g: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from rnnx.core.task import Task
 
 FOLDER = "checkpoints"
 BEST, LAST, PREVIOUS = (f"{FOLDER}/{name}.ckpt" for name in ("best", "last", "previous"))
-Moment = Literal["step", "validation", "end"]
+Moment = Literal["step", "validation", "stop", "end"]  # between two, before one, within an epoch, after it
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -179,6 +179,9 @@ class Last(L.Callback):
         place: The training batches.
         interruption: Signals; one that waits is answered with a checkpoint, and then raised.
         plan: When.
+
+    Attributes:
+        resumed_at: The step from which the training goes on; None for one that begins.
     """
 
     def __init__(
@@ -196,6 +199,7 @@ class Last(L.Callback):
         self._saved_step, self._saved_time = 0, time.monotonic()
         self._moment: Moment = "step"
         self._resumed: dict[str, Any] | None = None
+        self.resumed_at: int | None = None
 
     @property
     def elapsed(self) -> float:
@@ -250,9 +254,16 @@ class Last(L.Callback):
         """Lightning's hook."""
         self.interruption.patient = trainer.state.fn == TrainerFn.FITTING
 
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Lightning's hook, which it calls in the middle of an epoch too, if the training stops there."""
+        loop = trainer.fit_loop.epoch_loop
+        if not (loop._num_ready_batches_reached() or loop._should_accumulate()):
+            self._save(trainer, "stop")
+
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Lightning's hook."""
-        self._save(trainer, "end")
+        if self._moment != "stop":
+            self._save(trainer, "end")
         self.interruption.patient = False
 
     def on_save_checkpoint(
@@ -278,16 +289,22 @@ class Last(L.Callback):
             "rows": history.settle(self.folder),
             "seconds": self.elapsed,
         }
+        loops = checkpoint["loops"]["fit_loop"]
         if self._moment == "validation":  # as if stopped in its first batch, so that Lightning repeats it
-            progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
+            progress = loops["epoch_loop.val_loop.batch_progress"]
             progress["current"] = dict.fromkeys(progress["current"], 0)
             progress["total"] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+        if self._moment == "stop":  # as if the next batch were there, so that the epoch goes on with it
+            for counted in ("current", "total"):
+                loops["epoch_progress"][counted]["processed"] -= 1
+                loops["epoch_loop.batch_progress"][counted]["ready"] += 1
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Takes what :meth:`on_save_checkpoint` added."""
         self._resumed = saved = checkpoint["rnnx"]
+        self.resumed_at = checkpoint["global_step"]
         if len(saved["random"]) != processes.place()[1]:
             raise UsageError(
                 f"trainer.devices: expected {len(saved['random'])} processes, those the run began with, got "
@@ -296,9 +313,11 @@ class Last(L.Callback):
         self.seconds = saved["seconds"]
         if saved["moment"] != "end":
             # at an epoch's first batch Lightning makes an iterator of the validation data, which draws a seed
-            before = self._mine(saved["random"]) if saved["moment"] == "step" else None
+            before = None if saved["moment"] == "validation" else self._mine(saved["random"])
             self.place.resume(saved["epoch"], self._mine(saved["start"]), saved["taken"], before)
-        elif all(saved["config"][section] == self.config[section] for section in ("trainer", "stopping")):
+        if saved["moment"] in ("stop", "end") and all(
+            saved["config"][section] == self.config[section] for section in ("trainer", "stopping")
+        ):
             trainer.should_stop = True
 
     def _is_due(self, trainer: L.Trainer) -> bool:

@@ -168,8 +168,8 @@ class Experiment:
         allow_only(words, CHANGEABLE, rule)
         if (folder / RESULT).exists() and not words:
             raise UsageError(
-                f"{folder}: the run has ended, and there is nothing to go on with; for more epochs say "
-                "trainer.max_epochs=NUMBER"
+                f"{folder}: the run has ended, and there is nothing to go on with; for more of it say "
+                "trainer.max_epochs=NUMBER or trainer.max_steps=NUMBER"
             )
         experiment = cls(resolve([str(folder / CONFIG), *words]))
         if experiment.config.baseline is not None:

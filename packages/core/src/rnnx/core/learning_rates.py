@@ -39,16 +39,19 @@ def learning_rates(experiment: Experiment, lowest: float, highest: float, steps:
 
     Args:
         experiment: What is to be trained.
-        lowest: The rate at the first step.
+        lowest: The rate at the first step, above 0.
         highest: The rate at the last step; the test ends before where the loss is four times the best.
         steps: How many.
 
     Raises:
-        UsageError: there is nothing to be trained, or the rates are in the wrong order.
+        UsageError: there is nothing to be trained, or the rates are not above 0, or in the wrong order.
         RunError: the loss is no number from the beginning.
     """
-    if lowest >= highest:
-        raise UsageError(f"expected the highest rate to be above the lowest, got {highest:g} and {lowest:g}")
+    if not 0 < lowest < highest < math.inf:
+        raise UsageError(
+            "expected a lowest learning rate above 0 and a highest above that, got "
+            f"{lowest:g} and {highest:g}"
+        )
     with quiet(), TemporaryDirectory() as folder:
         data, task = experiment.prepare()
         if not isinstance(task, Task):

@@ -21,7 +21,8 @@ def matching_size(count: Callable[[int], int], budget: int) -> int:
         budget: How many there are to be.
 
     Raises:
-        UsageError: the smallest model has more parameters already, or no size can be.
+        UsageError: the smallest model has more parameters already, no size can be, or the count does not grow
+            with it.
 
     Example:
         >>> matching_size(lambda size: size * size + 10, 100)
@@ -48,6 +49,11 @@ def matching_size(count: Callable[[int], int], budget: int) -> int:
         )
     above = 1
     while at_least(above)[0] < budget:
+        if above > budget:  # a parameter for each unit at least
+            raise UsageError(
+                f"net.match: even with cell.hidden_size={above} the model has {at_least(above)[0]:,} "
+                f"parameters, fewer than {budget:,}, as the cell does not grow with it; set net.match=0"
+            )
         above *= 2
     enough = bisect_left(range(above), float(budget), lo=1, key=lambda size: at_least(size)[0])
     nearest = (at_least(size) for size in {enough, max(enough - 1, 1)})

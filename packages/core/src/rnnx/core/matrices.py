@@ -14,6 +14,8 @@ from rnnx.core.state import State
 
 Start: TypeAlias = Literal["cell", "orthogonal", "xavier", "he", "uniform"]
 
+ROWS = 8  # of the states from which it is found what carries the past
+
 
 def recurrent_matrices(cell: Cell) -> list[str]:
     """The names of the matrices through which the past goes.
@@ -57,25 +59,27 @@ def _reached(cell: Cell, reading: bool) -> list[str]:
     used: set[str] = set()
     training = cell.training
     cell.eval()  # what is random in training may hide a matrix
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        for state in _states(cell, like):
-            x = like.new_zeros(len(state[0]), cell.input_size)
-            y, after = cell.step(cell.project(torch.randn_like(x) if reading else x), state)
-            seen = (y, *after) if reading else after
-            total = torch.stack([(value * torch.rand_like(value)).sum() for value in seen]).sum()
-            gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
-            used |= {
-                name
-                for name, slope in zip(named, gradients, strict=True)
-                if slope is not None and slope.any()
-            }
-    cell.train(training)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            for state in _states(cell, like):
+                x = like.new_zeros(len(state[0]), cell.input_size)
+                y, after = cell.step(cell.project(torch.randn_like(x) if reading else x), state)
+                seen = (y, *after) if reading else after
+                total = torch.stack([(value * torch.rand_like(value)).sum() for value in seen]).sum()
+                gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+                used |= {
+                    name
+                    for name, slope in zip(named, gradients, strict=True)
+                    if slope is not None and slope.any()
+                }
+    finally:
+        cell.train(training)
     return [name for name in named if name in used]
 
 
-def _states(cell: Cell, like: Tensor, rows: int = 8) -> list[State]:
+def _states(cell: Cell, like: Tensor) -> list[State]:
     """States with each tensor by itself at random, and with all of them."""
-    first = states.detach(cell.initial_state(rows, like))  # a start that is learned is no matrix
+    first = states.detach(cell.initial_state(ROWS, like))  # a start that is learned is no matrix
     drawn = tuple(torch.randn_like(tensor) for tensor in first)
     single = [(*first[:i], tensor, *first[i + 1 :]) for i, tensor in enumerate(drawn)]
     return [*single, drawn]

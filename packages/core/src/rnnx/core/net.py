@@ -10,13 +10,7 @@ from rnnx.core.cell import Cell
 from rnnx.core.errors import UsageError
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
 from rnnx.core.matrices import Start, initialize, recurrent_matrices
-from rnnx.core.regularizers import (
-    RecurrentDropout,
-    VariationalDropout,
-    WeightDrop,
-    Zoneout,
-    has_candidate,
-)
+from rnnx.core.regularizers import VariationalDropout, WeightDrop, Zoneout, has_candidate
 from rnnx.core.skips import SKIPS, Skip
 from rnnx.core.spec import Spec
 from rnnx.core.transition import DeepTransition
@@ -168,11 +162,10 @@ class Net:
     def _cell(self, input_size: int) -> Cell:
         cell: Cell = self.cell.build(input_size)
         initialize(cell, self.input_init, self.recurrent_init, self.init_range)
-        if not self.recurrent_dropout:
-            return cell
-        if not has_candidate(cell):
+        if self.recurrent_dropout and not has_candidate(cell):
             raise UsageError(
                 f"net.recurrent_dropout: cell {self.cell.name!r} passes nothing through "
                 "Cell.drop_candidate, so there is nothing to drop; set it to 0"
             )
-        return RecurrentDropout(cell, self.recurrent_dropout)
+        cell.recurrent_dropout = self.recurrent_dropout
+        return cell

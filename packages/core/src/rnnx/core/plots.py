@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rnnx.core.benchmark import Timing
     from rnnx.core.sweeps.matrix import Line
 
+DPI = 120  # pixels for each inch of a figure's size
 DASHES = ("-", "--", "-.", ":")  # that lines can be told apart in print without colours
 DEPTH = 1e-12  # how far below its largest value a curve of gradients is drawn
 
@@ -205,20 +206,19 @@ def heat_map(lines: Sequence[Line]) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path, dpi: int = 120) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Writes a picture, and makes its folder; see :func:`rnnx.core.files.replacing`.
 
     Args:
         figure: It.
         path: The file; its ending says the format, by default a PNG.
-        dpi: Pixels for each inch of the figure's size.
 
     Raises:
         RunError: the disk does not take it.
     """
     make_folder(path.parent)
     with replacing(path) as file:
-        figure.savefig(file, format=path.suffix.removeprefix(".") or "png", dpi=dpi)
+        figure.savefig(file, format=path.suffix.removeprefix(".") or "png", dpi=DPI)
 
 
 def _ranks(lines: Sequence[Line]) -> list[float]:

@@ -21,6 +21,7 @@ def quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
         warnings.filterwarnings("ignore", ".*Experiment logs directory.*")
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
+        warnings.filterwarnings("ignore", ".*callbacks used to create the checkpoint.*")  # they may change
         warnings.filterwarnings("ignore", ".*axis name: .* will not be used.*")
         warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # what is logged is that of all processes
         warnings.filterwarnings("ignore", ".*have no `val_dataloader`.*")

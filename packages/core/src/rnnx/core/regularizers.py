@@ -12,7 +12,6 @@ from rnnx.core.cell import Cell
 from rnnx.core.dropout import dropout
 from rnnx.core.layers import Layer, Noise, Recurrent
 from rnnx.core.matrices import recurrent_matrices
-from rnnx.core.operator import Operator
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
 from rnnx.core.unrolling.substitution import with_tensors
@@ -61,54 +60,23 @@ class Zoneout(Cell):
         return rate * old + (1 - rate) * new
 
 
-@final
-class RecurrentDropout(Cell):
-    """A cell whose candidate is dropped out on its way into the memory, see :meth:`Cell.drop_candidate`.
-
-    Args:
-        cell: A cell that has a candidate.
-        rate: Of the dropout.
-    """
-
-    def __init__(self, cell: Cell, rate: float) -> None:
-        super().__init__()
-        self.cell, cell.recurrent_dropout = cell, rate
-        self.input_size, self.output_size = cell.input_size, cell.output_size
-        self.state_sizes, self.bookkeeping = cell.state_sizes, cell.bookkeeping
-
-    def project(self, x: Tensor) -> Tensor:
-        return self.cell.project(x)
-
-    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
-        return self.cell.step(z, state)
-
-    def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
-        return None if self.training else self.cell.unroll(x, lengths, state)
-
-    def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
-        return self.cell.fold(z, children, mask)
-
-    def initial_state(self, batch: int, like: Tensor) -> State:
-        return self.cell.initial_state(batch, like)
-
-    def operator(self) -> Operator | None:
-        return self.cell.operator()
-
-
 def has_candidate(cell: Cell) -> bool:
     """Whether a step passes anything through :meth:`Cell.drop_candidate`: found by dropping all of it."""
     like = next(cell.parameters(), torch.empty(0))
     training, rate = cell.training, cell.recurrent_dropout
+
+    def after(rate: float) -> Tensor:
+        cell.recurrent_dropout = rate
+        return torch.cat(cell.step(cell.project(x), cell.initial_state(1, like))[1], -1)
+
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         x = torch.randn(1, cell.input_size, dtype=like.dtype, device=like.device)
-        state = cell.initial_state(1, like)
-        found = []
-        for cell.recurrent_dropout in (0.0, 1.0):
-            _, after = cell.train().step(cell.project(x), state)
-            found.append(torch.cat(after, -1))
-    cell.recurrent_dropout = rate
-    cell.train(training)
-    return not torch.equal(*found)
+        cell.train()
+        try:
+            return not torch.equal(after(0.0), after(1.0))
+        finally:
+            cell.recurrent_dropout = rate
+            cell.train(training)
 
 
 @final

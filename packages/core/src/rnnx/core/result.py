@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any, final
 
 import lightning as L
 import torch
+from pydantic_core import to_json
 
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.files import make_folder, write_text
@@ -53,9 +53,9 @@ class Result:
     def write(self) -> None:
         """Writes ``samples/test.tsv`` and ``samples/test.json``, and at last ``result.json``.
 
-        The last says that the run has ended. The samples are texts in the one file, and in the other, for
-        pages, a list of rows, each ``{column: {"text": ..., "html": ...}}``; see
-        :class:`rnnx.core.exhibits.exhibit.Exhibit`.
+        The last says that the run has ended; a number that is not finite is null in it. The samples are texts
+        in the one file, and in the other, for pages, a list of rows, each ``{column: {"text": ..., "html":
+        ...}}``; see :class:`rnnx.core.exhibits.exhibit.Exhibit`.
         """
         if self.samples:
             path = self.folder / SAMPLES
@@ -74,7 +74,7 @@ class Result:
 
 
 def _json(content: object) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return to_json(content, indent=2, inf_nan_mode="null").decode() + "\n"
 
 
 def values_of(

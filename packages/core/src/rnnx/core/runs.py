@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import nan
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ RESULT = "result.json"
 FLOW = "flow.json"  # of gradients
 SAMPLES = "samples/test.json"  # beside it the texts alone, test.tsv
 OUT = "runs"  # the folder that holds runs, if not said
+NUMBER: Final = (int, float, type(None))
 NUMBERS: Final = {"test", "valid", "seconds", "throughput"}  # what a result has as maps of numbers
 
 
@@ -47,7 +49,7 @@ def find_run(run: str | Path, out: str | Path = OUT) -> Path:
 
 
 def read_result(folder: str | Path) -> dict[str, Any]:
-    """What a run came to: the content of its ``result.json``.
+    """What a run came to: the content of its ``result.json``, a number that is null there as NaN.
 
     Args:
         folder: The run's folder.
@@ -69,8 +71,10 @@ def read_result(folder: str | Path) -> dict[str, Any]:
         raise InputError(path, f"expected an object with numbers by name under {', '.join(sorted(NUMBERS))}")
     if type(values.get("parameters")) is not int:
         raise InputError(path, "expected an integer under parameters")
+    for key in NUMBERS:
+        values[key] = {name: nan if number is None else number for name, number in values[key].items()}
     return values
 
 
 def _are_numbers(value: Any) -> bool:
-    return isinstance(value, dict) and all(type(number) in (int, float) for number in value.values())
+    return isinstance(value, dict) and all(type(number) in NUMBER for number in value.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, final
 
 from rnnx.core.bounds import Seed
-from rnnx.core.errors import InputError, UsageError
+from rnnx.core.errors import InputError, RunWarning, UsageError
 from rnnx.core.files import write_text
 from rnnx.core.options import Option, Options, options_of
 from rnnx.core.registry import PER_TASK, find, plugins, split, suggestion
@@ -123,7 +124,6 @@ class Config:
         out: The folder that holds runs.
         checkpoint: When a run writes what it can go on from.
         stopping: What ends the training early.
-        notes: What the user should know of how it was resolved, one sentence each.
     """
 
     task: Spec
@@ -140,7 +140,6 @@ class Config:
     out: str
     checkpoint: dict[str, Any] = field(default_factory=dict)
     stopping: dict[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def net_plain(self) -> dict[str, Any]:
@@ -169,6 +168,9 @@ class Config:
 
 def resolve(words: Sequence[str]) -> Config:
     """Reads the words of a command line; later ones win.
+
+    Options in a file of a component that later words replace are left out, with a
+    :class:`~rnnx.core.errors.RunWarning`.
 
     Args:
         words: ``key=value``, or paths of YAML files with the same keys, dotted or nested.
@@ -298,7 +300,7 @@ class _Resolution:
             self.unknown.append(given)
 
     def config(self) -> Config:
-        """The result.
+        """The result, with a warning for each option that is left out.
 
         Raises:
             UsageError: there are problems.
@@ -310,7 +312,9 @@ class _Resolution:
         self.problems.extend(map(self._no_such_key, self.unknown))
         if self.problems:
             raise UsageError(*self.problems)
-        return Config(**components, **keys, notes=tuple(self.notes))
+        for note in self.notes:
+            warnings.warn(note, RunWarning, stacklevel=3)
+        return Config(**components, **keys)
 
     def _name(self, section: str, given: _Given) -> None:
         name = given.value.text if isinstance(given.value, Word) else given.value

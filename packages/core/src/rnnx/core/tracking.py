@@ -220,7 +220,7 @@ class Meter(L.Callback):
     def __init__(self, every: int, gradient_norm: GradientNorm) -> None:
         self.every, self.gradient_norm = every, gradient_norm
         self.count, self.seconds = 0, 0.0
-        self._since, self._pending, self._mark = 0.0, 0, 0.0
+        self._since, self._step, self._pending, self._mark = 0.0, 0, 0, 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """What was counted so far."""
@@ -239,7 +239,7 @@ class Meter(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
         """Lightning's hook."""
-        self._since = time.perf_counter()
+        self._since, self._step = time.perf_counter(), trainer.global_step
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
@@ -251,7 +251,7 @@ class Meter(L.Callback):
         self._mark += seconds
         self.count += count
         self._pending += count
-        if trainer.global_step % self.every == 0:
+        if trainer.global_step > self._step and trainer.global_step % self.every == 0:
             pl_module.log("tokens_per_second", self._pending / self._mark, prog_bar=True, batch_size=1)
             self._pending, self._mark = 0, 0.0
 

@@ -162,7 +162,7 @@ class FrameLabels(Task):
         return {"ribbon": ribbon, **pictures(self._confusions.get("test"), self.classes)}
 
     def predict(
-        self, lines: Iterable[str], *, form: Literal["segments", "frames"] = "segments"
+        self, lines: Iterable[str], *, format: Literal["segments", "frames"] = "segments"
     ) -> Iterator[str]:
         """Labels the frames of a video for each line.
 
@@ -170,7 +170,7 @@ class FrameLabels(Task):
             lines: Of each video the path of its ``.npy`` file of features, or of its folder of images
                 (which are scaled to the size that the model was trained with); also a film strip, as samples
                 have it.
-            form: segments, as in ``pour:0-41 stir:42-60``, frames counted from 0 and the last included; or
+            format: segments, as in ``pour:0-41 stir:42-60``, frames counted from 0 and the last included; or
                 frames, the name of a class for each frame, separated by blanks.
 
         Returns:
@@ -181,7 +181,7 @@ class FrameLabels(Task):
         """
         for number, line in enumerate(lines, 1):
             labels = self._label(self._read(line, number))
-            if form == "segments":
+            if format == "segments":
                 yield written(labels, self.classes)
             else:
                 yield " ".join(self.classes[label] for label in labels)

@@ -207,7 +207,7 @@ def _resolved(others: Sequence[str], chosen: Sequence[str]) -> Config:
 def _values(key: str, text: str) -> list[str]:
     if text == "all" and key != "seed":
         return [plugin.name for plugin in plugins(key)]
-    return between_commas(text)
+    return list(dict.fromkeys(between_commas(text)))
 
 
 def run(matrix: Matrix, jobs: int = 1) -> Iterator[Entry]:

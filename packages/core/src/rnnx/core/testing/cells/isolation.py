@@ -29,9 +29,9 @@ def check_padding_changes_nothing(subject: Subject) -> None:
         y, after = result = way.read(cell, x, structure, state)
         fault = f"{way.how} changes when padding is added".lstrip()
         assert_same_result((y[:, :STEPS], after), (wanted, last), fault, place=way.place)
-        _assert_zero(y, padding, f"output at {way.place}", "in the padding is not zero")
+        _assert_zero(y, padding, f"output at {way.place}")
         (gradient,) = gradients(result, [x])
-        _assert_zero(gradient, padding, f"gradient of the input at {way.place}", "in the padding is not zero")
+        _assert_zero(gradient, padding, f"gradient of the input at {way.place}")
 
 
 @of_each_setting
@@ -83,6 +83,6 @@ def _alone(subject: Subject, way: Way) -> list[Result]:
     ]
 
 
-def _assert_zero(tensor: Tensor, padding: Tensor, what: str, fault: str) -> None:
+def _assert_zero(tensor: Tensor, padding: Tensor, what: str) -> None:
     wrong = ((tensor != 0).any(-1) & padding).any(0)  # (T,)
-    require(not bool(wrong.any()), f"{what} {int(wrong.int().argmax()) + 1} {fault}")
+    require(not bool(wrong.any()), f"{what} {int(wrong.int().argmax()) + 1} in the padding is not zero")

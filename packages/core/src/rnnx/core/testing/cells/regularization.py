@@ -17,7 +17,7 @@ from rnnx.core.errors import UsageError
 from rnnx.core.layers import Layer, Recurrent
 from rnnx.core.matrices import recurrent_matrices
 from rnnx.core.net import Net
-from rnnx.core.regularizers import RecurrentDropout, VariationalDropout, WeightDrop, Zoneout, has_candidate
+from rnnx.core.regularizers import VariationalDropout, WeightDrop, Zoneout, has_candidate
 from rnnx.core.spec import Spec
 from rnnx.core.state import State
 from rnnx.core.testing.cells.check import of_each_setting
@@ -101,22 +101,22 @@ def check_recurrent_dropout_acts(subject: Subject) -> None:
     if not has_candidate(cell):
         _assert_refused(subject, "recurrent_dropout")
         return
-    dropping = RecurrentDropout(cell, 1.0).train()
+    cell.train().recurrent_dropout = 1.0
     for tensor in state:
         tensor.requires_grad_()
-    _, after = dropping.step(dropping.project(x[:, 0]), state)
+    _, after = cell.step(cell.project(x[:, 0]), state)
     total = torch.stack([tensor.sum() for tensor in after]).sum()
     slopes = torch.autograd.grad(total, state, materialize_grads=True)
     remembered = any(bool(slope.any()) for slope in slopes)
     require(
         remembered, "nothing of the state is left when the candidate is dropped: the memory is dropped too"
     )
-    dropping = RecurrentDropout(cell, RATE)
+    cell.recurrent_dropout = RATE
     with torch.no_grad():
         plain = engine.scan(subject.cell, x, FORTH.structure, state)
-        found = engine.scan(dropping.train(), x, FORTH.structure, state)
+        found = engine.scan(cell, x, FORTH.structure, state)
         _assert_other(found, plain, "recurrent dropout")
-        found = engine.scan(dropping.eval(), x, FORTH.structure, state)
+        found = engine.scan(cell.eval(), x, FORTH.structure, state)
         assert_same_result(found, plain, "changes in evaluation with recurrent dropout")
 
 
