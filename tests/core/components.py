@@ -41,7 +41,7 @@ COMPONENTS = '''
         def __init__(
             self,
             input_size: int,
-            flag: bool = True,
+            flag: bool,
             *,
             hidden_size: int = 256,
             activation: Activation = "tanh",

@@ -130,6 +130,18 @@ def test_a_signature_that_cannot_be_a_command_line_is_refused_by_name(
     assert str(refused.value) == f"cell 'foo' of distribution 'foo-pkg' 1.0: {problem}"
 
 
+def test_an_option_before_the_star_is_refused_whether_read_or_imported(install: Install) -> None:
+    code = "class Foo:\n    def __init__(self, x, size: int = 1, *, more: int = 2): pass\nBar = (Foo,)[0]"
+    install("foo-pkg", {"cells": {"foo": "foo:Foo", "bar": "foo:Bar"}}, foo=code)
+    for name in ("foo", "bar"):
+        with pytest.raises(RunError) as refused:
+            options_of(find("cell", name))
+        assert str(refused.value) == (
+            f"cell '{name}' of distribution 'foo-pkg' 1.0: size has a default, but nobody can set it, as "
+            "options are keyword-only; write a * before it (*, size, ...)"
+        )
+
+
 def test_what_has_to_be_imported_and_cannot_be_says_why(install: Install) -> None:
     install("foo-pkg", {"cells": {"foo": "foo:Foo"}}, foo="import no_such\nFoo = no_such.Foo")
     with pytest.raises(RunError) as failed:

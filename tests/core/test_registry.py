@@ -68,7 +68,8 @@ def test_two_distributions_with_one_name_are_both_listed_and_refused_by_both_nam
         find("cell", "gru")
     assert str(refused.value) == (
         "cell 'gru' is offered by distribution 'cells-a' 1.0 and distribution 'cells-b' 3; "
-        "uninstall all but one of them"
+        "uninstall all but one of them, or give yours another name in its pyproject.toml, and install it "
+        "again"
     )
     assert [trouble(plugin) for plugin in plugins("cell")] == [
         "also offered by distribution 'cells-b' 3",
@@ -125,6 +126,16 @@ def test_a_failed_import_names_the_distribution_and_the_cause(
         find("cell", "foo").load()
     assert str(failed.value) == f"cell 'foo' of distribution 'foo-pkg' 1.0 cannot be imported: {cause}"
     assert type(failed.value.__cause__).__name__ == cause.partition(":")[0]
+
+
+def test_an_entry_point_that_names_a_module_is_told(install: Install) -> None:
+    install("foo-pkg", {"cells": {"foo": "foo"}}, foo="class Foo: pass")
+    with pytest.raises(RunError) as failed:
+        find("cell", "foo").load()
+    assert str(failed.value) == (
+        "cell 'foo' of distribution 'foo-pkg' 1.0 cannot be imported: its entry point is 'foo', expected "
+        "'module:Class'; mend its pyproject.toml, and install it again"
+    )
 
 
 def test_trouble_is_told_without_an_import(install: Install) -> None:

@@ -431,10 +431,16 @@ def test_build_gives_the_options_to_the_constructor() -> None:
     assert resolve(["cell.hidden_size=3", "cell.sizes=[]"]).cell.build(5).built == (5, 3, "after", ())
 
 
-def test_build_leaves_the_constructor_s_own_exception_as_it_is() -> None:
-    with pytest.raises(ValueError, match="hidden_size is 0, not 1 or more") as raised:
+def test_a_value_that_the_constructor_refuses_is_the_users_to_change() -> None:
+    with pytest.raises(UsageError) as refused:
         resolve(["cell.hidden_size=0"]).cell.build(5)
-    assert raised.value.args == ("hidden_size is 0, not 1 or more",)
+    assert str(refused.value) == "cell 'gru': hidden_size is 0, not 1 or more"
+    assert type(refused.value.__cause__) is ValueError
+
+
+def test_build_leaves_another_exception_of_the_constructor_as_it_is() -> None:
+    with pytest.raises(TypeError, match="positional argument") as raised:
+        resolve([]).cell.build(5, 6)
     assert raised.value.__notes__ == ["raised by the constructor of cell 'gru'"]
     assert raised.value.__cause__ is None
 

@@ -3,8 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from rnnx.core.exhibits.exhibit import Exhibit, Text
 from rnnx.core.exhibits.view import View
 
@@ -48,12 +46,3 @@ def test_a_task_without_views_of_its_own_shows_its_answers_with_their_options() 
     view = View.of_answers(predict)
     assert view.options["times"].doc == "How often."
     assert [seen["answer"].text for seen in view.show("ab", {"times": 3})] == ["ba\nba\nba"]
-
-
-def test_an_option_without_a_default_is_refused() -> None:
-    def shout(line: str, *, marks: int) -> Iterator[dict[str, Exhibit]]:
-        """Shouts."""
-        yield {"shout": Text(line + marks * "!")}
-
-    with pytest.raises(TypeError, match=r"^view 'shout': marks has no default, .*; give it one$"):
-        View.of("shout", shout)

@@ -15,7 +15,7 @@ from rnnx.core.cell import Cell
 from rnnx.core.registry import find
 from rnnx.core.state import State
 from rnnx.core.testing import check_cell, checks
-from rnnx.core.testing.kit import CHECKS, name_of, slowness, subject_of
+from rnnx.core.testing.kit import CHECKS, name_of, noise, slowness, subject_of
 
 But = Callable[..., type[Cell]]
 
@@ -169,4 +169,5 @@ def test_a_cell_that_cannot_be_read_is_not_slow() -> None:
             raise ValueError
 
     assert slowness(Broken) is None
+    assert noise(Broken) is None
     assert slowness(find("cell", "gru").load()) is None

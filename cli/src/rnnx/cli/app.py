@@ -145,4 +145,5 @@ def _complain(error: Exception) -> None:
             typer.echo(f"rnnx: {line}", err=True)
     else:
         what = f"{type(error).__name__}: {error}"
-        typer.echo(f"rnnx: internal error: {what} (use --debug for the traceback)", err=True)
+        more = "; ".join([*getattr(error, "__notes__", ()), "use --debug for the traceback"])
+        typer.echo(f"rnnx: internal error: {what} ({more})", err=True)

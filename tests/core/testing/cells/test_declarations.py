@@ -6,12 +6,15 @@ from types import ModuleType
 from typing import Any, Literal
 
 import pytest
+import torch
+from torch import nn
 
 from rnnx.core.cell import Cell
 from rnnx.core.testing.cells.declarations import (
     check_every_option_acts,
     check_options_are_typed_and_documented,
     check_paper_and_equations_are_given,
+    check_tensors_and_modules_are_registered,
 )
 
 But = Callable[..., type[Cell]]
@@ -23,6 +26,7 @@ But = Callable[..., type[Cell]]
         check_every_option_acts,
         check_options_are_typed_and_documented,
         check_paper_and_equations_are_given,
+        check_tensors_and_modules_are_registered,
     ],
 )
 def test_right_cells_pass(check: Any, right: type[Cell], unrolled: type[Cell], but: But) -> None:
@@ -101,3 +105,31 @@ def test_an_option_that_breaks_the_cell(right: type[Cell], but: But) -> None:
 
     with pytest.raises(AssertionError, match=r"^NotImplementedError: not yet$"):
         check_every_option_acts(but(right, __init__=construct))
+
+
+@pytest.mark.parametrize(
+    ("held", "remedy"),
+    [
+        (lambda cell: torch.ones(3), "register_buffer"),
+        (lambda cell: {"a": torch.ones(3)}, "register_buffer"),
+        (lambda cell: (cell.output.weight, nn.Parameter(torch.ones(3))), "register_buffer"),
+        (lambda cell: [cell.output, nn.Linear(3, 3)], "nn.ModuleList"),
+    ],
+)
+def test_what_torch_does_not_know_of(right: type[Cell], but: But, held: Any, remedy: str) -> None:
+    def construct(self: Any, input_size: int, *, hidden_size: int = 6) -> None:
+        right.__init__(self, input_size, hidden_size=hidden_size)
+        self.output.held = held(self)
+
+    message = "^held holds what torch does not know of, so that it stays behind .*; use " + remedy
+    with pytest.raises(AssertionError, match=message):
+        check_tensors_and_modules_are_registered(but(right, __init__=construct))
+
+
+def test_other_names_for_what_torch_knows(right: type[Cell], but: But) -> None:
+    def construct(self: Any, input_size: int, *, hidden_size: int = 6) -> None:
+        right.__init__(self, input_size, hidden_size=hidden_size)
+        self.register_buffer("clock", torch.ones(3), persistent=False)
+        self.held = [self.output, self.past.weight, 3, "text"]
+
+    check_tensors_and_modules_are_registered(but(right, __init__=construct))

@@ -13,6 +13,7 @@ from rnnx.core.testing.cells.numerics import (
     check_bfloat16_stays_finite_and_close,
     check_every_parameter_gets_a_gradient,
     check_gradients_are_those_of_finite_differences,
+    check_numbers_are_finite,
     check_saving_and_loading_change_nothing,
 )
 
@@ -25,6 +26,7 @@ But = Callable[..., type[Cell]]
         check_bfloat16_stays_finite_and_close,
         check_every_parameter_gets_a_gradient,
         check_gradients_are_those_of_finite_differences,
+        check_numbers_are_finite,
         check_saving_and_loading_change_nothing,
     ],
 )
@@ -154,3 +156,35 @@ def test_a_gradient_that_is_not_finite_in_8_bits(right: type[Cell], but: But) ->
     message = r"^the gradient of parameter '\S+' at equal lengths is not finite under bfloat16 autocast$"
     with pytest.raises(AssertionError, match=message):
         check_bfloat16_stays_finite_and_close(but(right, step=step))
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        (lambda y, h, m: (y, (h, m + torch.nan)), "state tensor 2 has numbers not finite"),
+        (
+            lambda y, h, m: (y / (h[:, :3] != 0).double(), (h, m)),
+            "the output at step 1 has numbers not finite",
+        ),
+    ],
+)
+def test_numbers_that_are_none(right: type[Cell], but: But, spoilt: Any, message: str) -> None:
+    def step(self: Any, z: Tensor, state: State) -> Any:
+        y, (h, m) = right.step(self, z, tuple(torch.zeros_like(tensor) for tensor in state))
+        return spoilt(y, h if "tensor 2" in message else torch.zeros_like(h), m)
+
+    with pytest.raises(AssertionError, match=f"^{message}$"):
+        check_numbers_are_finite(but(right, step=step))
+
+
+def test_a_start_that_is_learnt_gets_its_gradient(right: type[Cell], but: But) -> None:
+    def construct(self: Any, input_size: int, *, hidden_size: int = 6) -> None:
+        right.__init__(self, input_size, hidden_size=hidden_size)
+        self.start = nn.Parameter(torch.zeros(hidden_size))
+
+    def starts(self: Any, batch: int, like: Tensor) -> State:
+        return self.start.expand(batch, -1), like.new_zeros(batch, len(self.start))
+
+    check_every_parameter_gets_a_gradient(but(right, __init__=construct, initial_state=starts))
+    with pytest.raises(AssertionError, match=r"^no gradient reaches parameter start from the output"):
+        check_every_parameter_gets_a_gradient(but(right, __init__=construct))

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from rnnx.core.cell import Cell
 from rnnx.core.errors import RunError
+from rnnx.core.state import State
+from rnnx.core.testing import check_cell
 from rnnx.core.testing.cells.subject import Subject, subjects
 
 But = Callable[..., type[Cell]]
@@ -69,3 +72,15 @@ def test_another_seed_makes_other_weights_and_none_stays_zero(right: type[Cell],
         assert torch.equal(one, again)
         assert not torch.equal(one, another)
         assert one.all()
+
+
+def test_a_cell_that_draws_in_training_is_looked_at_in_evaluation(right: type[Cell], but: But) -> None:
+    def step(self: Any, z: Tensor, state: State) -> Any:
+        return right.step(self, z + torch.randn_like(z) if self.training else z, state)
+
+    noisy, plain = (Subject(cell, {}) for cell in (but(right, step=step), right))
+    assert (noisy.draws, plain.draws) == (True, False)
+    assert (noisy.cell.training, plain.cell.training) == (False, True)
+    assert all(map(torch.equal, noisy.cell.parameters(), plain.cell.parameters()))
+    problems = {fact: problem for fact, problem in check_cell(but(right, step=step)) if problem}
+    assert problems == {fact: problem for fact, problem in check_cell(but(right)) if problem}

@@ -64,17 +64,18 @@ def outcomes(name: str) -> Iterator[Outcome]:
             yield Outcome(name_of(check), problem(check, *subject))
 
 
-def slownesses(name: str) -> Iterator[str]:
-    """Why a cell is read more slowly than others, before anything is checked; as :func:`outcomes`.
+def notes(name: str) -> Iterator[str]:
+    """What is to be known of a cell before anything is checked; as :func:`outcomes`.
 
     Args:
         name: Name of its entry point.
     """
     found = [plugin for plugin in _named(name) if plugin.kind == "cell"]
 
-    from rnnx.core.testing.kit import slowness, subject_of
+    from rnnx.core.testing.kit import noise, slowness, subject_of
 
-    yield from filter(None, (slowness(*subject_of(plugin)) for plugin in found))
+    for plugin in found:
+        yield from filter(None, (note(*subject_of(plugin)) for note in (slowness, noise)))
 
 
 def check(
@@ -92,13 +93,14 @@ def check(
 
     rnnx check gru
     """
-    found = []
-    for slow in slownesses(name):
-        typer.echo(f"note: {slow}", err=True)
+    found: list[Outcome] = []
+    for note in notes(name):
+        typer.echo(f"note: {note}", err=True)
     for outcome in outcomes(name):
+        again = outcome.problem is not None and outcome.problem in [one.problem for one in found]
         found.append(outcome)
         if not as_json:
-            typer.echo(outcome.line)
+            typer.echo(f"WRONG  {outcome.fact}: as above" if again else outcome.line)
     if as_json:
         display_json(found)
     if any(outcome.problem for outcome in found):

@@ -7,6 +7,7 @@ from typing import Any, Literal, final
 
 from rnnx.core.bounds import AboveZero, NonNegative, Positive, Rate
 from rnnx.core.cell import Cell
+from rnnx.core.contract import hold_to_contract
 from rnnx.core.errors import UsageError
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
 from rnnx.core.matrices import Start, initialize, recurrent_matrices
@@ -161,6 +162,7 @@ class Net:
 
     def _cell(self, input_size: int) -> Cell:
         cell: Cell = self.cell.build(input_size)
+        hold_to_contract(cell, self.cell.name)
         initialize(cell, self.input_init, self.recurrent_init, self.init_range)
         if self.recurrent_dropout and not has_candidate(cell):
             raise UsageError(

@@ -84,6 +84,12 @@ def options_of(target: Target) -> Options:
     documented: dict[str, str] = {}
     for docstring in signature.docstrings:
         documented |= arguments(docstring)
+    if signature.optional:
+        first = signature.optional[0]
+        raise RunError(
+            f"{title_of(target)}: {first} has a default, but nobody can set it, as options are keyword-only; "
+            f"write a * before it (*, {first}, ...)"
+        )
     if signature.variadic:
         raise RunError(
             f"{title_of(target)}: takes **{signature.variadic}; write each option as a keyword-only parameter"
@@ -97,9 +103,17 @@ def options_of(target: Target) -> Options:
 @final
 @dataclass(frozen=True)
 class _Signature:
-    """Keyword-only parameters (name, type, default), the name of ``**kwargs``, and what documents them."""
+    """How a component is made.
+
+    Attributes:
+        parameters: Keyword-only ones: name, type, default.
+        optional: Names of those with a default that are not keyword-only.
+        variadic: The name of ``**kwargs``.
+        docstrings: What documents them.
+    """
 
     parameters: list[tuple[str, Any, Any]]
+    optional: list[str]
     variadic: str | None
     docstrings: list[str]
 
@@ -112,7 +126,7 @@ def _written(path: str) -> _Signature:
     if function is None:
         if not owners:
             raise Unreadable(path)
-        return _Signature([], None, [])
+        return _Signature([], [], None, [])
     documented = [ast.get_docstring(node) or "" for node in (*owners, function)]
     written = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
     parameters = [
@@ -123,8 +137,10 @@ def _written(path: str) -> _Signature:
         )
         for argument, default in written
     ]
+    positional = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+    optional = positional[len(positional) - len(function.args.defaults) :]
     variadic = function.args.kwarg
-    return _Signature(parameters, variadic.arg if variadic else None, documented)
+    return _Signature(parameters, optional, variadic.arg if variadic else None, documented)
 
 
 def _imported(component: Any, title: str) -> _Signature:
@@ -136,7 +152,7 @@ def _imported(component: Any, title: str) -> _Signature:
         end = next(index for index, owner in enumerate(line) if "__init__" in vars(owner))
         owners, function = list(reversed(line)), vars(line[end])["__init__"]
         if line[end] is object:
-            return _Signature([], None, [])
+            return _Signature([], [], None, [])
     parameters = inspect.signature(function).parameters.values()
     variadic = [parameter.name for parameter in parameters if parameter.kind is parameter.VAR_KEYWORD]
     return _Signature(
@@ -144,6 +160,11 @@ def _imported(component: Any, title: str) -> _Signature:
             (p.name, _evaluated(p, function, title), REQUIRED if p.default is p.empty else p.default)
             for p in parameters
             if p.kind is p.KEYWORD_ONLY
+        ],
+        [
+            p.name
+            for p in parameters
+            if p.default is not p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ],
         variadic[0] if variadic else None,
         [vars(owner).get("__doc__") or "" for owner in owners] + [function.__doc__ or ""],

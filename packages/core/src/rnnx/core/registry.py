@@ -100,6 +100,11 @@ def load(target: str, title: str) -> Any:
         RunError: the import raised an exception, which is the cause.
     """
     module, _, attributes = target.partition(":")
+    if not attributes:
+        raise RunError(
+            f"{title} cannot be imported: its entry point is {target!r}, expected 'module:Class'; mend its "
+            "pyproject.toml, and install it again"
+        )
     try:
         return reduce(getattr, attributes.split("."), importlib.import_module(module))
     except Exception as error:
@@ -140,7 +145,10 @@ def find(kind: str, name: str, task: str | None = None) -> Plugin:
         raise UsageError(_unknown(kind, name, task, sorted({plugin.short for plugin in there})))
     if len(named) > 1:
         origins = " and ".join(plugin.origin for plugin in named)
-        raise RunError(f"{named[0].title} is offered by {origins}; uninstall all but one of them")
+        raise RunError(
+            f"{named[0].title} is offered by {origins}; uninstall all but one of "
+            "them, or give yours another name in its pyproject.toml, and install it again"
+        )
     return named[0]
 
 

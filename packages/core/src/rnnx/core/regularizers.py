@@ -66,6 +66,7 @@ def has_candidate(cell: Cell) -> bool:
     training, rate = cell.training, cell.recurrent_dropout
 
     def after(rate: float) -> Tensor:
+        torch.default_generator.manual_seed(0)  # of whatever else the step draws
         cell.recurrent_dropout = rate
         return torch.cat(cell.step(cell.project(x), cell.initial_state(1, like))[1], -1)
 

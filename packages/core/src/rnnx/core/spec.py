@@ -75,12 +75,15 @@ class Spec:
             *positional: What the program gives; the options are the user's.
 
         Raises:
-            Exception: whatever its constructor raises, untouched but for a note that names the component.
+            UsageError: its constructor raised a ValueError: the options, or some of them together, cannot be.
+            Exception: whatever else its constructor raises, with a note that names the component.
         """
         plugin = find(self.kind, self.name)
         component = plugin.load()
         try:
             return component(*positional, **self.options)
+        except ValueError as error:
+            raise UsageError(f"{plugin.title}: {error}") from error
         except Exception as error:
             error.add_note(f"raised by the constructor of {plugin.title}")
             raise

@@ -26,9 +26,6 @@ class View:
             more to be seen, the whole of it.
         reads: What the line is: a text; a picture's path; or what else lies somewhere, such as a video.
         live: Whether a line is shown anew as soon as an option changes.
-
-    Raises:
-        TypeError: an option has no default.
     """
 
     title: str
@@ -37,14 +34,6 @@ class View:
     show: Callable[[str, Mapping[str, Any]], Iterator[Exhibits]]
     reads: Literal["text", "picture", "place"] = "text"
     live: bool = False
-
-    def __post_init__(self) -> None:
-        for option in self.options.values():
-            if option.required:
-                raise TypeError(
-                    f"view {self.title!r}: {option.name} has no default, and nobody has chosen yet when the "
-                    "page opens; give it one"
-                )
 
     @classmethod
     def of(

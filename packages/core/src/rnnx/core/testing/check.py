@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from inspect import getsourcefile
-from pathlib import Path
 from typing import TypeAlias
 
 import torch
 
+from rnnx.core.contract import line_of
 from rnnx.core.errors import RnnxError
 from rnnx.core.testing.comparison import require
 from rnnx.core.unrolling.plans import StepByStepWarning
@@ -65,14 +63,4 @@ def one_sentence(component: type, setting: str = "") -> Iterator[None]:
         raise AssertionError(where + " ".join(str(error).split())) from error
     except Exception as error:
         said = " ".join(str(error).split())
-        raise AssertionError(f"{where}{type(error).__name__}{_line(component, error)}: {said}") from error
-
-
-def _line(component: type, error: Exception) -> str:
-    """The last line of the component's own file on the way to an error, if it has a file."""
-    try:
-        file = getsourcefile(component)
-    except (TypeError, OSError):
-        return ""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f" at {Path(file).name}:{lines[-1]}" if file and lines else ""
+        raise AssertionError(f"{where}{type(error).__name__}{line_of(component, error)}: {said}") from error

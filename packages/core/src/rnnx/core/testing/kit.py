@@ -35,7 +35,7 @@ def checks(kind: str = "cell") -> list[Check]:
             ``data``, for those of a task that are about its data.
 
     Example:
-        >>> check_padding = checks()[13]
+        >>> check_padding = checks()[15]
         >>> name_of(check_padding)
         'padding changes nothing'
     """
@@ -114,6 +114,20 @@ def slowness(cell_class: type[Cell]) -> str | None:
             return None
     slow = (StepByStepWarning, NoKernelWarning)
     return next((str(one.message) for one in said if issubclass(one.category, slow)), None)
+
+
+def noise(cell_class: type[Cell]) -> str | None:
+    """That a cell draws random numbers in training, and so is checked as it is in evaluation; else None."""
+    with torch.random.fork_rng(devices=[]):
+        try:
+            drawing = [subject.setting for subject in subjects(cell_class) if subject.draws]
+        except Exception:  # which the checks tell
+            return None
+    if not drawing:
+        return None
+    name, options = cell_class.__name__, ", ".join(filter(None, drawing))
+    with_ = "" if "" in drawing else f" with {options}"
+    return f"cell {name} draws random numbers in training{with_}, and is checked as it is in evaluation"
 
 
 def check_task(task_class: type[Task], data: Data) -> list[tuple[str, str | None]]:

@@ -16,8 +16,10 @@ from rnnx.core.testing.check import Check
 CHECKS: Final[tuple[Check, ...]] = (
     declarations.check_paper_and_equations_are_given,
     declarations.check_options_are_typed_and_documented,
-    declarations.check_every_option_acts,
+    declarations.check_tensors_and_modules_are_registered,
     shapes.check_shapes_are_the_declared_ones,
+    numerics.check_numbers_are_finite,
+    declarations.check_every_option_acts,
     shapes.check_arguments_are_left_as_they_were,
     sequences.check_reading_twice_gives_the_same,
     sequences.check_a_sequence_is_its_steps_one_by_one,

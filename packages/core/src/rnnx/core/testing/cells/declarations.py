@@ -7,16 +7,18 @@ import re
 import sys
 
 import torch
+from torch import Tensor, nn
 
 from rnnx.core.cell import Cell
 from rnnx.core.docstrings import documentation
 from rnnx.core.options import options_of
-from rnnx.core.testing.cells.check import of_the_class
+from rnnx.core.testing.cells.check import of_each_setting, of_the_class
 from rnnx.core.testing.cells.subject import Subject, subjects
 from rnnx.core.testing.cells.ways import FORTH, UP
 from rnnx.core.testing.comparison import require
 
 YEAR = re.compile(r"\b(1[89]|20)\d\d\b")
+TORCHS = frozenset(vars(nn.Module()))  # the attributes in which torch keeps what it knows of
 EQUATIONS = re.compile(r"^ *\.\. math::\n+ +\S", re.MULTILINE)
 
 
@@ -47,6 +49,26 @@ def check_options_are_typed_and_documented(cell_class: type[Cell]) -> None:
     for option in options_of(cell_class).values():
         require(not option.required, f"option {option.name!r} has no default")
         require(bool(option.doc), f"option {option.name!r} has no line under 'Args:' in the docstring")
+
+
+@of_each_setting
+def check_tensors_and_modules_are_registered(subject: Subject) -> None:
+    """Else they stay behind when the cell is moved to a GPU, are not saved, and learn nothing."""
+    cell = subject.cell
+    known = {id(one) for one in (*cell.parameters(), *cell.buffers(), *cell.modules())}
+    for module in cell.modules():
+        for name, value in vars(module).items():
+            if name in TORCHS:
+                continue
+            several = value.values() if isinstance(value, dict) else value
+            found = several if isinstance(value, (list, tuple, dict)) else [value]
+            loose = [one for one in found if isinstance(one, (Tensor, nn.Module)) and id(one) not in known]
+            remedy = "register_buffer" if any(isinstance(one, Tensor) for one in loose) else "nn.ModuleList"
+            require(
+                not loose,
+                f"{name} holds what torch does not know of, so that it stays behind when the cell goes to a "
+                f"GPU, and is not saved; use {remedy}",
+            )
 
 
 @of_the_class

@@ -24,6 +24,18 @@ HALF_CLOSE = 0.1  # bfloat16, with its 8 bits, to float32, after a few steps
 
 
 @of_each_setting
+@torch.no_grad()
+def check_numbers_are_finite(subject: Subject) -> None:
+    """Outputs and states are, of sequences and of trees."""
+    for way in (FORTH, UP):
+        y, state = way.read(subject.cell, subject.x, way.structure, subject.state)
+        for step, output in enumerate(y.unbind(1), 1):
+            require(bool(output.isfinite().all()), f"the output at {way.place} {step} has numbers not finite")
+        for number, tensor in enumerate(state, 1):
+            require(bool(tensor.isfinite().all()), f"state tensor {number}{way.how} has numbers not finite")
+
+
+@of_each_setting
 def check_gradients_are_those_of_finite_differences(subject: Subject) -> None:
     """The derivative of outputs and state along a random direction, for input, state and each parameter."""
     for way in (EQUAL, FORTH, UP):
@@ -49,7 +61,8 @@ def check_gradients_are_those_of_finite_differences(subject: Subject) -> None:
 @of_each_setting
 def check_every_parameter_gets_a_gradient(subject: Subject) -> None:
     """From the output of a sequence: training on several devices stops at a parameter that gets none."""
-    y, _ = engine.loop(subject.cell, subject.x, FORTH.structure, subject.state)
+    x = subject.x
+    y, _ = engine.loop(subject.cell, x, FORTH.structure, subject.cell.initial_state(len(x), x))
     trained = {name: p for name, p in subject.cell.named_parameters() if p.requires_grad}
     require(bool(trained), "the cell has no parameter to train")
     reached = _slopes(y, trained)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnx.core import engine
 from rnnx.core.cell import Cell
@@ -38,7 +38,8 @@ def check_zoneout_acts(subject: Subject) -> None:
     An output that is a tensor of the state is so also after zoneout, which knows it by being the same object.
     """
     cell, state = subject.cell, subject.state
-    zoned = Zoneout(copy.deepcopy(cell), [RATE] * len(state)).train()
+    zoned = Zoneout(copy.deepcopy(cell), [RATE] * len(state))
+    _train(zoned, subject)
     kept = [torch.zeros(0, dtype=torch.bool)] * len(state)
     torch.manual_seed(SEED)
     for x in subject.x.unbind(1):  # (N, I)
@@ -171,7 +172,7 @@ def _assert_regularised(
     """Read whole and step by step it is in training as by hand, and in evaluation as without."""
     x, state = subject.x, subject.state
     for way in (EQUAL, FORTH):
-        net.train()
+        _train(net, subject)
         torch.manual_seed(SEED)
         expected = by_hand(way)
         plain = engine.scan(subject.cell, x, way.structure, state)
@@ -184,6 +185,14 @@ def _assert_regularised(
             assert_same_result(_stepped(net, x, state), expected, f"{fault}, when read step by step")
         fault = f"{way.how} changes in evaluation with {what}".lstrip()
         assert_same_result(net.eval()(x, way.structure, state), plain, fault)
+
+
+def _train(net: nn.Module, subject: Subject) -> None:
+    """Puts a net into training, but for a cell that draws random numbers of its own there."""
+    net.train()
+    for module in net.modules():
+        if isinstance(module, subject.cell_class):
+            module.train(not subject.draws)
 
 
 def _stepped(net: Recurrent, x: Tensor, state: State) -> Result:
