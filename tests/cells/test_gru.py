@@ -10,6 +10,7 @@ from torch import nn
 
 from rnnx.cells.gru import GRU
 from rnnx.core.engine import scan
+from rnnx.core.errors import UsageError
 
 
 def sigmoid(a: np.ndarray) -> np.ndarray:
@@ -109,3 +110,8 @@ def test_weights_start_uniform_as_torchs() -> None:
     torch.manual_seed(0)
     for parameter in GRU(50, hidden_size=100).parameters():
         assert 0.08 < parameter.abs().max() <= 0.1  # 1 / sqrt(100)
+
+
+def test_another_reset_is_refused_from_python_too() -> None:
+    with pytest.raises(UsageError, match=r"^cell\.reset: expected one of before, after, got 'befor'$"):
+        GRU(3, hidden_size=4, reset="befor")  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import torch
 
 from rnnx.cells.qrnn import QRNN
 from rnnx.core.engine import loop, scan
+from rnnx.core.errors import UsageError
 from rnnx.core.layers import Layer
 
 H = 3
@@ -164,3 +165,8 @@ def test_gradients_at_once_are_those_of_finite_differences(
     x = torch.randn(2, 3, 2, dtype=torch.double, requires_grad=True)
     state = [torch.randn(2, size, dtype=torch.double, requires_grad=True) for size in cell.state_sizes]
     assert torch.autograd.gradcheck(read, (x, *state, *(w.detach().requires_grad_() for w in weights)))
+
+
+def test_another_pooling_is_refused_from_python_too() -> None:
+    with pytest.raises(UsageError, match=r"^cell\.pooling: expected one of f, fo, ifo, got 'of'$"):
+        QRNN(3, hidden_size=4, pooling="of")  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rnnx.cells.lstm import LSTM
 from rnnx.cells.tree_lstm import TreeLSTM
 from rnnx.core.engine import fold, loop, scan
+from rnnx.core.errors import UsageError
 
 Node: TypeAlias = tuple[np.ndarray, np.ndarray]  # h and c
 
@@ -268,3 +269,10 @@ def test_weights_start_uniform(composition: Any) -> None:
     torch.manual_seed(0)
     for parameter in TreeLSTM(50, hidden_size=100, composition=composition).parameters():
         assert 0.08 < parameter.abs().max() <= 0.1  # 1 / sqrt(100)
+
+
+def test_another_composition_is_refused_from_python_too() -> None:
+    with pytest.raises(
+        UsageError, match=r"^cell\.composition: expected one of child-sum, binary, got 'sum'$"
+    ):
+        TreeLSTM(3, hidden_size=4, composition="sum")  # type: ignore[arg-type]

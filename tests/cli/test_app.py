@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import distribution, entry_points
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from rnnx.cli.app import COMMANDS, app
@@ -108,6 +109,36 @@ def test_an_unforeseen_error_is_one_sentence_and_a_traceback_on_request(monkeypa
         done = invoke(*debugging)
         assert done.exit_code == 1
         assert done.stderr.startswith("Traceback (most recent call last):\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "rnnx: stopped by SIGINT\n"),
+        (MemoryError(), 1, "rnnx: out of memory: MemoryError; make the model or its batches smaller "),
+        (
+            RuntimeError("[x] DefaultCPUAllocator: can't allocate memory: you tried 7 bytes\nmore"),
+            1,
+            "rnnx: out of memory: [x] DefaultCPUAllocator: can't allocate memory: you tried 7 bytes; make ",
+        ),
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA."), 1, "rnnx: out of memory: CUDA.; make "),
+    ],
+)
+def test_what_stops_any_command_is_a_sentence(monkeypatch, error, code, told):
+    def stopped(run, out):
+        raise error
+
+    monkeypatch.setattr("rnnx.cli.commands.measure.find_run", stopped)
+    done = invoke("test", "mine")
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert done.stderr.startswith(told)
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_torch_says_without_memory_is_known():
+    """The sentence that is looked for is torch's."""
+    with pytest.raises(RuntimeError, match="DefaultCPUAllocator: can't allocate memory"):
+        torch.empty(1 << 60)
 
 
 def test_a_warning_for_the_user_is_a_sentence_and_anothers_is_as_python_shows_it():

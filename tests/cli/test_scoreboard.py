@@ -101,6 +101,27 @@ def test_of_one_seed_the_notes_say_that_there_are_too_few(board: Callable[..., S
     assert shown.cells(shown.table.rows[0])[2] == "40.00"
 
 
+def test_notes_say_where_the_data_are_others(tmp_path: Path) -> None:
+    """What is read, and in which units; not how many rows of it at once."""
+    words = ("task=lm", "data=files", "data.train=a", "data.valid=b")
+    runs = {
+        "one": ("data.test=c", "data.level=char", "data.batch_size=3"),
+        "two": ("data.test=d", "data.level=word", "data.batch_size=4"),
+        "three": ("data.test=d", "data.level=word", "data.batch_size=5"),
+    }
+    folders = [write_run(tmp_path / name, *words, *more, test={"loss": 1.0}) for name, more in runs.items()]
+
+    def notes(*folders: Path) -> list[str]:
+        [table] = compare([Record.read(folder) for folder in folders])
+        return Scoreboard.of(table, ["test/loss"]).notes
+
+    *_, told = notes(*folders)
+    assert told == (
+        "the data differ in data.level, data.test: scores on other tests, or in other units, do not compare"
+    )
+    assert not any("the data differ" in note for note in notes(*folders[1:]))
+
+
 def test_csv_is_the_numbers(board: Callable[..., Scoreboard]) -> None:
     rows = list(csv.DictReader(as_csv([board("test/bleu", "test/loss")]).splitlines(), strict=True))
     lstm, gru, elman = rows

@@ -32,6 +32,10 @@ def test_lines_are_what_stands_between_line_feeds():
     assert list(lines_of(stream)) == ["a\u2028b\x85c", "", " d"]
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line():
+    assert list(lines_of(BytesIO("\ufeffa\n\ufeffb\n".encode()))) == ["a", "\ufeffb"]
+
+
 def test_predict_answers_before_its_input_ends(trained):
     command, _ = trained
     words = [sys.executable, "-m", "rnnx.cli", "predict", RUN, "batch_size=1", "max_length=2", "beam_size=1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
+import signal
 import sys
 import traceback
 import warnings
@@ -83,6 +84,9 @@ class Commands(TyperGroup):
                 how = f"; go on with: rnnx resume {shlex.quote(str(stop.folder))}" if stop.folder else ""
                 typer.echo(f"rnnx: stopped by {stop}{how}", err=True)
             raise typer.Exit(stop.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("rnnx: stopped by SIGINT", err=True)
+            raise typer.Exit(128 + signal.SIGINT) from None
         except Exception as error:
             if ctx.params["debug"]:
                 traceback.print_exc()
@@ -143,7 +147,20 @@ def _complain(error: Exception) -> None:
     if isinstance(error, RnnxError):
         for line in str(error).splitlines():
             typer.echo(f"rnnx: {line}", err=True)
+    elif _is_of_memory(error):
+        what, *_ = (str(error) or type(error).__name__).splitlines()
+        advice = "make the model or its batches smaller (cell.hidden_size, data.batch_size), or the sequences"
+        typer.echo(f"rnnx: out of memory: {what}; {advice}", err=True)
     else:
         what = f"{type(error).__name__}: {error}"
         more = "; ".join([*getattr(error, "__notes__", ()), "use --debug for the traceback"])
         typer.echo(f"rnnx: internal error: {what} ({more})", err=True)
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether there was too little, for Python, or for torch on a GPU or a CPU; torch is not imported."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )

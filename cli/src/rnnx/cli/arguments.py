@@ -45,7 +45,7 @@ BenchWords = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CELL... OPTION=VALUE...",
-        help="Names of cells, all there are if none is said; and options of theirs, such as cell.depth=5.",
+        help="Names of cells, all there are if you name none; and options of theirs, such as cell.depth=5.",
         autocompletion=completion.bench_words,
     ),
 ]
@@ -76,7 +76,7 @@ Compared = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN...",
-        help="Runs' folders, or their names; all there are if none is said.",
+        help="Runs' folders, or their names; all there are if you name none.",
         autocompletion=completion.runs,
     ),
 ]

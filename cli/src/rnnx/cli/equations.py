@@ -48,6 +48,7 @@ SYMBOLS = {
     "neq": "≠",
     "approx": "≈",
     "infty": "∞",
+    "bmod": "mod",
     "to": "→",
     "rightarrow": "→",
     "leftarrow": "←",

@@ -161,9 +161,12 @@ class Scoreboard:
 
     @property
     def notes(self) -> list[str]:
-        """The legend, which row is the baseline, and why runs have no result."""
+        """The legend, which row is the baseline, what cannot be compared, and why runs have no result."""
         baseline = [] if self.table.baseline is None else [f"baseline: {self.table.baseline}"]
-        return [*self.legend, *baseline, *(failure for row in self.table.rows for failure in row.failures)]
+        sources = ", ".join(self.table.sources)
+        unlike = [f"the data differ in {sources}: scores on other tests, or in other units, do not compare"]
+        failures = [failure for row in self.table.rows for failure in row.failures]
+        return [*self.legend, *baseline, *(unlike if sources else []), *failures]
 
 
 def as_csv(boards: Sequence[Scoreboard]) -> str:

@@ -28,7 +28,8 @@ Port = Annotated[
     int | None, typer.Option(min=1, max=65535, help="Where the page is; the first from 7860 that is free.")
 ]
 Open = Annotated[
-    bool | None, typer.Option("--open/--no-open", help="Open the browser; so it is if there is a screen.")
+    bool | None,
+    typer.Option("--open/--no-open", help="Open the browser; as default, where there is a screen."),
 ]
 Terminal = Annotated[bool, typer.Option("--terminal", help="Answer lines of standard input; no page.")]
 Title = Annotated[str | None, typer.Option("--view", help="What to watch in the terminal.")]

@@ -32,14 +32,15 @@ def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
 
 
 def lines_of(stream: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a stream as they come.
+    """The lines of a stream as they come, without a byte order mark before the first.
 
     Raises:
         InputError: a line is not UTF-8.
     """
     for number, line in enumerate(stream, 1):
         try:
-            yield line.decode().removesuffix("\n").removesuffix("\r")
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            yield text.removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
             what = f"not UTF-8: byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
             raise InputError("standard input", what, number) from None

@@ -21,10 +21,8 @@ class Clockwork(Cell):
     r"""A simple recurrent network in modules, each of which moves at the ticks of its own clock.
 
     .. math::
-        h_t^k = \begin{cases}
-            \tanh(W^k x_t + \sum_{l \ge k} U^{kl} h_{t-1}^l + b^k) & \text{if } t \bmod T_k = 0 \\
-            h_{t-1}^k & \text{else}
-        \end{cases}
+        h_t^k &= \tanh(W^k x_t + \sum_{l \ge k} U^{kl} h_{t-1}^l + b^k) \quad (t \bmod T_k = 0) \\
+        h_t^k &= h_{t-1}^k \quad \text{(else)}
 
     with ``g`` modules ``k = 1 ... g`` of equal width and growing periods ``T_k``. A module reads itself and
     the slower ones, so that ``U`` is block upper triangular; only its blocks on and above the diagonal are

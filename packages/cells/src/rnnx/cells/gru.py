@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import Literal, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
 
 from rnnx.cells import fused, normalization
-from rnnx.core.bounds import Positive
+from rnnx.core.bounds import Positive, refuse_other
 from rnnx.core.cell import Cell
 from rnnx.core.operator import Operator, in_order
 from rnnx.core.state import State
+
+Reset: TypeAlias = Literal["before", "after"]
 
 
 @final
@@ -24,8 +26,8 @@ class GRU(Cell):
         n_t &= \tanh(W x_t + b_W + U (r_t \odot h_{t-1}) + b_U) \quad \text{(reset before)} \\
         h_t &= z_t \odot h_{t-1} + (1 - z_t) \odot n_t
 
-    The output is the state ``h``. Parameters have the names, shapes and order of gates (``r z n``) of
-    ``torch.nn.GRUCell``.
+    The output is the state ``h``. Each of ``r z n`` has weights of its own. Parameters have the names, shapes
+    and order of gates (``r z n``) of ``torch.nn.GRUCell``.
 
     With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of ``r z``, and over those of
     ``n`` by themselves,
@@ -55,11 +57,12 @@ class GRU(Cell):
         input_size: int,
         *,
         hidden_size: Positive = 256,
-        reset: Literal["before", "after"] = "after",
+        reset: Reset = "after",
         update_bias: float = 0.0,
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
+        refuse_other("cell.reset", reset, Reset)
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
         self.reset, self.layer_norm = reset, layer_norm
         self.fused = reset == "after" and not layer_norm

@@ -23,7 +23,7 @@ class Jordan(Cell):
 
     The state is the output ``y``, ``(N, H)``.
 
-    Deviations: the paper's plan units keep a decaying trace of the outputs, ``s_t = mu s_{t-1} +
+    Deviations: the paper's state units keep a decaying trace of the outputs, ``s_t = mu s_{t-1} +
     y_{t-1}``; here ``mu`` is 0, as the network is defined today. The output is as wide as the hidden
     layer, so that what a task reads from it does not depend on the cell.
 

@@ -27,8 +27,8 @@ class LSTM(Cell):
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
         h_t &= o_t \odot \tanh(c_t)
 
-    The state is ``(h, c)``, the output ``h``. Parameters have the names, shapes and order of gates (``i f g
-    o``) of ``torch.nn.LSTMCell``. Recurrent dropout is of ``g``.
+    The state is ``(h, c)``, the output ``h``. Each of ``i f g o`` has weights of its own. Parameters have the
+    names, shapes and order of gates (``i f g o``) of ``torch.nn.LSTMCell``. Recurrent dropout is of ``g``.
 
     The options span the search space of Greff et al. 2015, "LSTM: a search space odyssey". With all of them
 

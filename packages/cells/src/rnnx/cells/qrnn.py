@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import Literal, TypeAlias, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import normalization
-from rnnx.core.bounds import Positive
+from rnnx.core.bounds import Positive, refuse_other
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
+
+Gates: TypeAlias = Literal["f", "fo", "ifo"]
 
 
 @final
@@ -61,11 +63,12 @@ class QRNN(Cell):
         *,
         hidden_size: Positive = 256,
         kernel_size: Positive = 2,
-        pooling: Literal["f", "fo", "ifo"] = "fo",
+        pooling: Gates = "fo",
         forget_bias: float = 0.0,
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
+        refuse_other("cell.pooling", pooling, Gates)
         self.kernel_size, self.pooling = kernel_size, _Pooling(hidden_size, pooling)
         width = self.pooling.input_size
         self.input_size, self.output_size = input_size, hidden_size
@@ -96,7 +99,7 @@ class QRNN(Cell):
 class _Pooling(Cell):
     """The pooling over time, whose input are the gates' sums, ``(N, G H)``."""
 
-    def __init__(self, hidden_size: int, gates: Literal["f", "fo", "ifo"]) -> None:
+    def __init__(self, hidden_size: int, gates: Gates) -> None:
         super().__init__()
         self.input_size, self.output_size = (1 + len(gates)) * hidden_size, hidden_size
         self.state_sizes = (hidden_size,)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import Literal, TypeAlias, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import fused, normalization
-from rnnx.core.bounds import Positive
+from rnnx.core.bounds import Positive, refuse_other
 from rnnx.core.cell import TreeCell
 from rnnx.core.state import State
+
+Composition: TypeAlias = Literal["child-sum", "binary"]
 
 
 @final
@@ -76,11 +78,12 @@ class TreeLSTM(TreeCell):
         input_size: int,
         *,
         hidden_size: Positive = 256,
-        composition: Literal["child-sum", "binary"] = "child-sum",
+        composition: Composition = "child-sum",
         forget_bias: float = 0.0,
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
+        refuse_other("cell.composition", composition, Composition)
         self.input_size, self.output_size, self.state_sizes = (
             input_size,
             hidden_size,

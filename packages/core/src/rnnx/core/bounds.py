@@ -16,9 +16,12 @@ Example:
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from annotated_types import Ge, Gt, Le, Lt
+
+from rnnx.core import kinds
+from rnnx.core.errors import UsageError
 
 LARGEST_SEED: Final = 4_294_967_295  # NumPy's: 32 bits
 
@@ -32,3 +35,27 @@ NonNegative: TypeAlias = Annotated[float, Ge(0)]  # a weight, a penalty: 0 turns
 Share: TypeAlias = Annotated[float, Ge(0), Le(1)]  # a part of a whole, from none to all of it
 Fraction: TypeAlias = Annotated[float, Gt(0), Le(1)]  # a part of a whole, and never none of it
 Rate: TypeAlias = Annotated[float, Ge(0), Lt(1)]  # of dropout, of decay: never all
+
+
+def refuse_other(option: str, value: object, choice: Any) -> None:
+    """Refuses a value that is not among a ``Literal``'s, from Python too, where no command line has looked.
+
+    For a constructor that would take any other value for one of them without a word.
+
+    Args:
+        option: What the user calls it.
+        value: What came.
+        choice: The ``Literal``.
+
+    Raises:
+        UsageError: it is not among them.
+
+    Example:
+        >>> from typing import Literal
+        >>> refuse_other("cell.reset", "befor", Literal["before", "after"])
+        Traceback (most recent call last):
+            ...
+        rnnx.core.errors.UsageError: cell.reset: expected one of before, after, got 'befor'
+    """
+    if value not in kinds.choices(choice):
+        raise UsageError(f"{option}: expected {kinds.expected(choice)}, got {kinds.shown(value)}")

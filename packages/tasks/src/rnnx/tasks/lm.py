@@ -157,7 +157,7 @@ class LanguageModel(Task):
         beam_size: Positive = 10,
         seed: Seed | None = None,
     ) -> Iterator[str]:
-        """Continues prompts, or tells how probable lines are.
+        r"""Continues prompts, or tells how probable lines are.
 
         Args:
             lines: Prompts (an empty one starts a text), or sentences to be scored.
@@ -172,8 +172,9 @@ class LanguageModel(Task):
             seed: Of the drawing; another text each time if not said.
 
         Returns:
-            The prompt with its continuation; or the continuations, and the logarithm of each one's
-            probability after a tab; or the logarithm and the line after a tab.
+            The prompt with its continuation; or the continuations, a line each with ``\n`` for a line break,
+            and the logarithm of each one's probability after a tab; or the logarithm and the line after a
+            tab.
         """
         generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
         for line in lines:
@@ -338,7 +339,8 @@ class LanguageModel(Task):
             n_best=n_best,
         )
         for hypothesis in found:
-            yield f"{self._text(torch.tensor(hypothesis.tokens))}\t{hypothesis.log_probability:.4f}"
+            text = self._text(torch.tensor(hypothesis.tokens)).replace("\n", r"\n")
+            yield f"{text}\t{hypothesis.log_probability:.4f}"
 
     @torch.no_grad()
     def _score(self, line: str) -> float:

@@ -113,6 +113,16 @@ class Table:
         return [record for row in self.rows for record in row.records]
 
     @property
+    def sources(self) -> list[str]:
+        """The options of the data, but numbers and switches, in which rows differ: what is read, and how."""
+        values = {key: [row.settings.get(key) for row in self.rows] for key in self.differing}
+        return [
+            key
+            for key, found in values.items()
+            if key.startswith("data.") and any(isinstance(value, (str, list)) for value in found)
+        ]
+
+    @property
     def test_metrics(self) -> list[str]:
         """The names of the test's metrics, the task's monitor first.
 
@@ -272,6 +282,8 @@ def _label(
         if key in ("cell.name", "baseline.name"):  # the model
             return False
         if key == "cell.hidden_size" and own.get("net.match"):  # it was solved for
+            return False
+        if own[key] is None:  # others say what they have instead
             return False
         return key == name or key in _differing([one for one in settings if one.get(name) == own.get(name)])
 

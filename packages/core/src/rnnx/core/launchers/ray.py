@@ -17,7 +17,7 @@ PATIENCE: Final = 60.0  # seconds that workers have to write a checkpoint
 
 @final
 class Ray(Launcher):
-    """A cluster of `Ray <https://docs.ray.io>`_'s; all its machines have rnnx and see the sweep's folder.
+    """A cluster of Ray's (https://docs.ray.io); all its machines have rnnx and see the sweep's folder.
 
     Args:
         address: Of the cluster, such as auto or ray://HOST:10001; without it one is started on this machine,
