@@ -135,6 +135,16 @@ def test_what_stops_any_command_is_a_sentence(monkeypatch, error, code, told):
     assert done.stderr.count("\n") == 1
 
 
+def test_what_data_leave_out_is_a_sentence(rnnx):
+    (rnnx.folder / "train.tsv").write_text("a b c\tx\na\ty\n" * 9)
+    files = [f"data.{split}=train.tsv" for split in ("train", "valid", "test")]
+    done = rnnx(
+        "run", "--dry-run", "data=files", *files, "data.source=de", "data.target=en", "data.max_length=2"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("rnnx: left out 9 of 18 training pairs: 0 with an empty side, 9 with more ")
+
+
 def test_what_torch_says_without_memory_is_known():
     """The sentence that is looked for is torch's."""
     with pytest.raises(RuntimeError, match="DefaultCPUAllocator: can't allocate memory"):

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,7 +61,14 @@ def test_the_training_loss_of_a_line_is_that_of_the_epoch(tmp_path: Path) -> Non
     """The guess is 1, 3, 4: losses 2, 8, 18 and 0, of which the last batch has one; then 0, 2, 8 and 1/2."""
     task, said = Mean(NET, {}, first=1.0), list[str]()
     task.optimizer = SGD(lr=0.5)
-    fit(task, tmp_path, [3.0, 5.0, 7.0], [3.0], max_epochs=2, callbacks=[_Lines(said.append, "valid/loss")])
+    fit(
+        task,
+        tmp_path,
+        [3.0, 5.0, 7.0],
+        [3.0],
+        max_epochs=2,
+        callbacks=[_Lines(said.append, "valid/loss", math.inf)],
+    )
     losses = [line.partition("train loss ")[2].partition(",")[0] for line in said]
     assert losses == ["7", "2.625"]  # 28 / 4 and 10.5 / 4
 
@@ -69,7 +77,7 @@ def test_a_step_that_is_left_out_is_not_in_the_training_loss(tmp_path: Path) -> 
     """The guess is 1, 3, 3: losses 2, one that is infinite, and 0."""
     task, said = Mean(NET, {}, first=1.0), list[str]()
     task.optimizer = SGD(lr=1.0)
-    callbacks = [NonFinite(task.gradient_norm, skip=True), _Lines(said.append, "valid/loss")]
+    callbacks = [NonFinite(task.gradient_norm, skip=True), _Lines(said.append, "valid/loss", math.inf)]
     fit(task, tmp_path, [3.0], [math.inf], [3.0], callbacks=callbacks)
     assert [line.partition("train loss ")[2].partition(",")[0] for line in said] == ["1"]
 
@@ -78,10 +86,22 @@ def test_within_an_epoch_it_is_that_of_what_was_predicted_so_far(tmp_path: Path)
     """The gradients are 1 and 0, so the guess is 1, 0, 0: losses 1/2, 0 and 2."""
     task, said = Mean(NET, {}, first=1.0), list[str]()
     task.optimizer = SGD(lr=1.0)
-    often = {"val_check_interval": 1, "callbacks": [_Lines(said.append, "valid/loss")]}
+    often = {"val_check_interval": 1, "callbacks": [_Lines(said.append, "valid/loss", math.inf)]}
     fit(task, tmp_path, [0.0], [0.0], [2.0], **often)
     losses = [line.partition("train loss ")[2].partition(",")[0] for line in said]
     assert losses == ["0.5", "0.25", "0.8333"]
+
+
+def test_without_a_validation_it_says_now_and_then_how_far_the_epoch_is(tmp_path: Path) -> None:
+    """The guess is 1, 2, 4.5: losses 2, 12.5 and 15.125, whose means so far are told."""
+    task, said = Mean(NET, {}, first=1.0), list[str]()
+    task.optimizer = SGD(lr=0.5)
+    fit(task, tmp_path, [3.0], [7.0], [10.0], callbacks=[_Lines(said.append, "valid/loss", 0.0)])
+    assert [re.sub(r"\d+ s", "s", line) for line in said[:3]] == [
+        "epoch 1, 33% (s): train loss 2",
+        "epoch 1, 67% (s): train loss 7.25",
+        "epoch 1, 100% (s): train loss 9.875",
+    ]
 
 
 def test_the_training_loss_of_a_resumed_run_is_that_of_the_whole_epoch(tmp_path: Path) -> None:

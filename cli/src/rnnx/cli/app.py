@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import shlex
 import signal
 import sys
@@ -129,7 +130,19 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     warnings.showwarning = partial(_warn, warnings.showwarning)
+    logging.getLogger("rnnx").addHandler(_Sentences())
     app(prog_name="rnnx")
+
+
+@final
+class _Sentences(logging.Handler):
+    """Says what components log, as warnings are said."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from rnnx.core.processes import leads
+
+        if leads():
+            typer.echo(f"rnnx: {record.getMessage()}", err=True)
 
 
 def _warn(others: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 1000  # points of a curve that are drawn
 DIGITS: Final = 5  # of their values
-COLOURS: Final = 8  # that style.css has
+COLOURS: Final = 8  # that report.css has
 DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash")  # in turn: with the colours, 40 kinds of line
 STROKES: Final = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3", "longdash": "12 4"}
 DRAWN: Final = {"curves.png", "gradient_flow.png"}  # pictures of what the page draws itself

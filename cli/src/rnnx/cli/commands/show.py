@@ -107,7 +107,9 @@ def show(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="KIND", help="cell, task, data ..., or net or trainer.", autocompletion=completion.kinds
+            metavar="KIND",
+            help="cell, task, data ..., or net, trainer, checkpoint, stopping.",
+            autocompletion=completion.kinds,
         ),
     ],
     name: Annotated[

@@ -229,11 +229,11 @@ class Last(L.Callback):
         self._take_up(trainer)
         if batch_idx % trainer.accumulate_grad_batches:
             return
-        wish = processes.largest(self.interruption.received or int(self._is_due(trainer)))
-        if wish:
+        signum = processes.largest(self.interruption.received or 0)
+        if signum or processes.largest(int(self._is_due(trainer))):
             self._save(trainer, "step")
-        if wish > 1:
-            raise Interrupted(wish)
+        if signum:
+            raise Interrupted(signum)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Lightning's hook."""
@@ -245,9 +245,9 @@ class Last(L.Callback):
         self._take_up(trainer)
         if not trainer.fit_loop.epoch_loop._should_accumulate():
             self._save(trainer, "validation")
-            wish = processes.largest(self.interruption.received or 0)
-            if wish:
-                raise Interrupted(wish)
+            signum = processes.largest(self.interruption.received or 0)
+            if signum:
+                raise Interrupted(signum)
         self.interruption.patient = False
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -107,7 +107,7 @@ class Experiment:
             command: What the user typed, for ``result.json``.
             progress: Whether it is shown how far the training is, in a bar (in a notebook, by a line after
                 each epoch); if not said, where somebody watches, see :func:`rnnx.core.progress.is_watched`.
-            say: Gets a line after each epoch, where no progress is shown.
+            say: Gets a line after each validation and each minute, where no progress is shown.
             callbacks: What else happens in the training.
 
         Raises:

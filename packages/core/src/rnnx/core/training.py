@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 import warnings
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 5
 SAID = 4  # metrics of a validation
+MINUTE = 60.0  # seconds after which a line is said where no bar is drawn
 
 
 @final
@@ -52,7 +54,7 @@ class Training:
         config: Its configuration.
         command: What the user typed, for ``result.json``.
         progress: Whether it is shown how far it is; None for where somebody watches.
-        say: Gets a line after each epoch, where no progress is shown.
+        say: Gets a line after each validation and each minute, where no progress is shown.
         callbacks: What else happens in the training.
         interruption: What may stop it.
         undo: Makes the folder what it was, where the training cannot begin.
@@ -106,7 +108,7 @@ class Training:
         bar = ProgressBar() if shown and processes.leads() else None
         callbacks = [
             meter,
-            _Lines(rank_zero_only(bar.say if bar else self.say), metric),
+            _Lines(rank_zero_only(bar.say if bar else self.say), metric, math.inf if bar else MINUTE),
             Best(self.folder, metric, task.mode),
             last,
             *Stopping(**self.config.stopping).callbacks(metric, task.mode, task.gradient_norm),
@@ -192,13 +194,14 @@ def metrics_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
 class _Lines(L.Callback):
     """Says a line after each validation: the losses, the metric that is watched, and a few others.
 
-    The loss of the training is the mean over what has been predicted in the epoch so far, batches left out
-    whose loss is no number.
+    Between two of them it tells how far the epoch is, after so many seconds without a line. The loss of the
+    training is the mean over what has been predicted in the epoch so far, batches left out whose loss is no
+    number.
     """
 
-    def __init__(self, say: Callable[[str], None], metric: str) -> None:
-        self.say, self.metric = say, metric
-        self.start = time.perf_counter()
+    def __init__(self, say: Callable[[str], None], metric: str, pause: float) -> None:
+        self.say, self.metric, self.pause = say, metric, pause
+        self.start = self._said = time.perf_counter()
         self._total = self._count = torch.zeros((), dtype=torch.float64)
 
     def state_dict(self) -> dict[str, Any]:
@@ -222,18 +225,28 @@ class _Lines(L.Callback):
         finite = total.isfinite()
         self._total = self._total.to(total.device, non_blocking=True) + total.where(finite, 0)
         self._count = self._count.to(count.device, non_blocking=True) + count.where(finite, 0)
+        if time.perf_counter() - self._said >= self.pause:
+            share = (batch_idx + 1) / trainer.num_training_batches
+            self._line(trainer, f", {share:.0%}", self._train_loss)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.state.fn != "fit":
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        count = float(self._count)
-        shown = [f"train loss {float(self._total) / count:.4g}"] if count else []
         valid = [name for name in metrics if name.startswith("valid/")]
         said = sorted(valid, key=lambda name: name not in ("valid/loss", self.metric))[:SAID]
-        shown += [f"{name.replace('/', ' ')} {metrics[name]:.4g}" for name in valid if name in said]
-        seconds = time.perf_counter() - self.start
-        self.say(f"epoch {trainer.current_epoch + 1} ({seconds:.0f} s): {', '.join(shown)}")
+        shown = [f"{name.replace('/', ' ')} {metrics[name]:.4g}" for name in valid if name in said]
+        self._line(trainer, "", [*self._train_loss, *shown])
+
+    @property
+    def _train_loss(self) -> list[str]:
+        count = float(self._count)
+        return [f"train loss {float(self._total) / count:.4g}"] if count else []
+
+    def _line(self, trainer: L.Trainer, share: str, shown: Sequence[str]) -> None:
+        self._said = time.perf_counter()
+        seconds = self._said - self.start
+        self.say(f"epoch {trainer.current_epoch + 1}{share} ({seconds:.0f} s): {', '.join(shown)}")
 
 
 @contextmanager
