@@ -145,6 +145,7 @@ def test_the_baseline_is_named(compare) -> None:
     ("words", "problem"),
     [
         (("gone",), "no run 'gone'"),
+        (("--json", "--csv"), "--json, --csv: expected one of them, as there is one answer"),
         (("--metric", "los"), "test/los: no run has such a metric; did you mean 'test/loss'?"),
         (("--sort", "speed"), "test/speed: no run has such a metric"),
         (("--baseline", "gur"), "no row and no run is called 'gur'; did you mean 'gru'?"),

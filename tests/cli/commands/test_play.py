@@ -38,6 +38,10 @@ def test_what_cannot_be_played_is_said(trained) -> None:
         2,
         "rnnx: --view: expected one of translate, units, got 'tree'\n",
     )
+    for words, option in ((("--terminal", "--port", "7000"), "--port"), (("--view", "units"), "--view")):
+        done = rnnx("play", RUN, *words)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"rnnx: {option}: of no use with")
     done = rnnx("play", "nothing", "--terminal")
     assert done.returncode == 2
     assert done.stderr.startswith("rnnx: no run 'nothing'")

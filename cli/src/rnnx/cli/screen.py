@@ -11,7 +11,30 @@ from pydantic_core import to_json
 from rich.console import Console, RenderableType
 from rich.table import Table
 
+from rnnx.core.errors import UsageError
+
 WIDE = 10_000  # columns, where there is no terminal: nothing is folded
+
+
+def choose_one(**asked: bool) -> None:
+    """Refuses several forms of one answer, before anything is done for it.
+
+    Args:
+        **asked: Whether each is asked for, by the name of its option.
+
+    Raises:
+        UsageError: more than one is.
+
+    Example:
+        >>> choose_one(json=True, csv=False)
+        >>> choose_one(json=True, csv=True)
+        Traceback (most recent call last):
+            ...
+        rnnx.core.errors.UsageError: --json, --csv: expected one of them, as there is one answer
+    """
+    wanted = [f"--{name}" for name, is_asked in asked.items() if is_asked]
+    if len(wanted) > 1:
+        raise UsageError(f"{', '.join(wanted)}: expected one of them, as there is one answer")
 
 
 def display(what: RenderableType) -> None:

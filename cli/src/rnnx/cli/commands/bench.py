@@ -13,7 +13,7 @@ import typer
 from rich.console import Group
 
 from rnnx.cli.arguments import BenchWords, Json, Markdown
-from rnnx.cli.screen import command_line, display, display_json, in_markdown, table
+from rnnx.cli.screen import choose_one, command_line, display, display_json, in_markdown, table
 from rnnx.core.commas import between_commas
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.options import options_of
@@ -227,6 +227,7 @@ def bench(
 
     rnnx bench lstm gru --settings a,b
     """
+    choose_one(json=as_json, markdown=as_markdown)
     specs, failures = asked(words or ())
     plan = planned(
         settings=settings,

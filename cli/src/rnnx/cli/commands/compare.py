@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 
 from rnnx.cli.arguments import Baseline, Compared, Json, Markdown, Out
 from rnnx.cli.fitted import Fitted
-from rnnx.cli.screen import display, display_json
+from rnnx.cli.screen import choose_one, display, display_json
 from rnnx.core.errors import UsageError
 from rnnx.core.runs import OUT, find_run, names
 
@@ -64,6 +64,7 @@ def compare(
 
     rnnx compare lm-gru-1 lm-gru-2 lm-lstm-1 lm-lstm-2 --metric perplexity --latex
     """
+    choose_one(json=as_json, markdown=as_markdown, csv=as_csv, latex=as_latex)
     found = tables(runs or (), out, baseline)
 
     from rnnx.cli import scoreboard

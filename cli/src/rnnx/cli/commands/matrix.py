@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnx.cli.arguments import Jobs, Json, Markdown, MatrixWords, Storage, Where
-from rnnx.cli.screen import command_line, display, display_json, in_markdown, table
+from rnnx.cli.screen import choose_one, command_line, display, display_json, in_markdown, table
 from rnnx.core.paths import typed
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def matrix(
 
     rnnx matrix cell=gru,lstm task=lm,nmt seed=1,2,3 net.match=1e6
     """
+    choose_one(json=as_json, markdown=as_markdown)
     from rnnx.core.sweeps.matrix import Matrix, lines, run
 
     plan = Matrix.parse(words or (), storage=storage, name=name, launcher=launcher, command=command_line())

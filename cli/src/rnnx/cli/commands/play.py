@@ -47,6 +47,12 @@ def play(
 
     rnnx play nmt-gru
     """
+    page = {"--port": port, "--open": open_}
+    idle = [option for option, value in (page if terminal else {"--view": view}).items() if value is not None]
+    if idle:
+        raise UsageError(
+            f"{', '.join(idle)}: of no use {'with' if terminal else 'without'} --terminal; leave it out"
+        )
     folder = find_run(run, out)
     if not terminal:
         _require_gradio()

@@ -12,7 +12,7 @@ import typer
 from rich.console import Group
 
 from rnnx.cli.arguments import Jobs, Json, Markdown, Storage, SweepWords, Where
-from rnnx.cli.screen import command_line, display, display_json, in_markdown, table
+from rnnx.cli.screen import choose_one, command_line, display, display_json, in_markdown, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -80,6 +80,7 @@ def sweep(
 
     rnnx sweep task=lm cell=gru,lstm optimizer.lr=loguniform:1e-4..1e-2 net.layers=int:1..3 seed=1,2,3
     """
+    choose_one(json=as_json, markdown=as_markdown)
     from rnnx.core.sweeps.sweep import Sweep, run
 
     plan = Sweep.parse(
