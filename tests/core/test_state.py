@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rnnx.core.state import detach, join, select, split, zeros
+from rnnx.core.state import detach, join, present, select, split, zeros
 
 A = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
 B = torch.tensor([[7.0], [8.0], [9.0]])
@@ -45,6 +45,15 @@ def test_join_puts_states_below_each_other() -> None:
 def test_join_refuses_states_of_different_forms() -> None:
     with pytest.raises(ValueError, match="argument 2"):
         join([(A, B), (A,)])
+
+
+def test_children_that_are_not_there_are_zero_in_every_tensor() -> None:
+    junk = torch.tensor([[[1.0, 2.0], [torch.nan, torch.inf]], [[3.0, 4.0], [5.0, 6.0]]])
+    mask = torch.tensor([[True, False], [False, True]])
+    first, second = present((junk, junk[..., :1]), mask)
+    assert first.tolist() == [[[1, 2], [0, 0]], [[0, 0], [5, 6]]]
+    assert second.tolist() == [[[1], [0]], [[0], [5]]]
+    assert present((junk[:, :0],), mask[:, :0])[0].shape == (2, 0, 2)
 
 
 def test_detach_keeps_the_values_and_cuts_the_graph() -> None:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import fused, normalization
+from rnnx.core import state as states
 from rnnx.core.bounds import Positive, refuse_other
 from rnnx.core.cell import TreeCell
 from rnnx.core.state import State
@@ -106,8 +107,7 @@ class TreeLSTM(TreeCell):
         return self.norm_ih.linear(x, self.weight_ih, self.bias_ih)
 
     def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
-        absent = ~mask.unsqueeze(-1)  # (N, K, 1)
-        h, c = (child.masked_fill(absent, 0) for child in children)  # (N, K, H)
+        h, c = states.present(children, mask)  # (N, K, H)
         i, f, u, o = z.chunk(4, -1)
         past_i, past_f, past_u, past_o = self._binary(h) if self.composition == "binary" else self._sum(h)
         f = torch.sigmoid(f.unsqueeze(1) + past_f)  # (N, K, H)

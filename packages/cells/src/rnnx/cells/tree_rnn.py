@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.core import state as states
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import TreeCell
 from rnnx.core.state import State
@@ -79,7 +80,7 @@ class TreeRNN(TreeCell):
     def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
         first, second = self.weight_hh.chunk(2, -1)
         past = torch.zeros_like(z)
-        for k, child in enumerate(children[0].masked_fill(~mask.unsqueeze(-1), 0).unbind(1)):  # each (N, H)
+        for k, child in enumerate(states.present(children, mask)[0].unbind(1)):  # each (N, H)
             if k > 1:  # what was the second becomes, with all before it, the first
                 composed = F.linear(self._activate(past + self.bias_hh), first)
                 past = torch.where(mask[:, k : k + 1], composed, past)

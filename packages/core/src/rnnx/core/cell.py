@@ -164,8 +164,7 @@ class Cell(nn.Module, ABC):
         Returns:
             The output ``y``, ``(N, output_size)``, and the nodes' state.
         """
-        absent = ~mask.unsqueeze(-1)  # (N, K, 1)
-        return self.step(z, tuple(child.masked_fill(absent, 0).sum(1) for child in children))
+        return self.step(z, tuple(child.sum(1) for child in states.present(children, mask)))
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """The state before the first step: zeros.

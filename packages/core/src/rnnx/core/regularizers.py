@@ -8,6 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from rnnx.core import state as states
 from rnnx.core.cell import Cell
 from rnnx.core.dropout import dropout
 from rnnx.core.layers import Layer, Noise, Recurrent
@@ -43,8 +44,8 @@ class Zoneout(Cell):
         return self._mixed(state, *self.cell.step(z, state))
 
     def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
-        absent, count = ~mask.unsqueeze(-1), mask.sum(1, keepdim=True).clamp(min=1)  # (N, K, 1), (N, 1)
-        before = tuple(child.masked_fill(absent, 0).sum(1) / count for child in children)
+        count = mask.sum(1, keepdim=True).clamp(min=1)  # (N, 1)
+        before = tuple(child.sum(1) / count for child in states.present(children, mask))
         return self._mixed(before, *self.cell.fold(z, children, mask))
 
     def initial_state(self, batch: int, like: Tensor) -> State:

@@ -66,6 +66,25 @@ def join(states: Sequence[State]) -> State:
     return tuple(torch.cat(tensors) for tensors in zip(*states, strict=True))
 
 
+def present(children: State, mask: Tensor) -> State:
+    """The states of a tree's children, those that are not there zero, whatever stands in their place.
+
+    Args:
+        children: Tensors ``(N, K, size)``.
+        mask: ``(N, K)``, true where there is a child.
+
+    Returns:
+        Tensors ``(N, K, size)``.
+
+    Example:
+        >>> there = torch.tensor([[True, False]])
+        >>> present((torch.tensor([[[1.], [torch.nan]]]),), there)[0].flatten().tolist()
+        [1.0, 0.0]
+    """
+    absent = ~mask.unsqueeze(-1)  # (N, K, 1)
+    return tuple(child.masked_fill(absent, 0) for child in children)
+
+
 def detach(state: State) -> State:
     """The same values, cut from the graph: what truncated backpropagation carries to the next chunk."""
     return tuple(tensor.detach() for tensor in state)

@@ -53,8 +53,7 @@ class DeepTransition(Cell):
 
     def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
         own, *accounts = states.split(children, self.counts)
-        absent = ~mask.unsqueeze(-1)  # (N, K, 1)
-        summed = [tuple(child.masked_fill(absent, 0).sum(1) for child in account) for account in accounts]
+        summed = [tuple(child.sum(1) for child in states.present(account, mask)) for account in accounts]
         return self._rest(*self.cells[0].fold(z, own, mask), summed)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
