@@ -39,7 +39,18 @@ def built(
     """A decoder on a memory as wide as its net, as dot asks for."""
     net = Net.from_plain({"cell": cell, "layers": layers, "skip": skip})
     width = net.decoder(2 * E if feeding else E).output_size
-    return Decoder(nn.Embedding(V, E), E, net, FROM, width, score, feeding, tied, dropout, dropout)
+    return Decoder(
+        nn.Embedding(V, E),
+        E,
+        net,
+        source_sizes=FROM,
+        value_size=width,
+        score=score,
+        input_feeding=feeding,
+        tied=tied,
+        embedding_dropout=dropout,
+        dropout=dropout,
+    )
 
 
 def given(decoder: Decoder) -> tuple[Tensor, Memory, State]:
@@ -281,7 +292,18 @@ def wide(feeding: bool, **rates: float) -> Decoder:
     """A decoder that predicts from the bare tanh of its net's output."""
     cell = {"name": "gru", "hidden_size": WIDE}
     net = Net.from_plain({"cell": cell, **rates})
-    decoder = Decoder(nn.Embedding(N * U, WIDE), WIDE, net, FROM, WIDE, "none", feeding, False, 0.0, 0.0)
+    decoder = Decoder(
+        nn.Embedding(N * U, WIDE),
+        WIDE,
+        net,
+        source_sizes=FROM,
+        value_size=WIDE,
+        score="none",
+        input_feeding=feeding,
+        tied=False,
+        embedding_dropout=0.0,
+        dropout=0.0,
+    )
     with torch.no_grad():
         decoder.combine.weight.copy_(torch.eye(WIDE))
         decoder.combine.bias.zero_()

@@ -42,7 +42,18 @@ def built(score: Score = "additive", input_feeding: bool = True) -> Decoder:
     torch.manual_seed(7)
     net = Net.from_plain({"cell": {"name": "gru", "hidden_size": 6}})
     vectors = embeddings(WORDS, None, "normal", 7, None, frozen=False)
-    decoder = Decoder(vectors, 7, net, (WIDTH,), WIDTH, score, input_feeding, True, 0.0, 0.0)
+    decoder = Decoder(
+        vectors,
+        7,
+        net,
+        source_sizes=(WIDTH,),
+        value_size=WIDTH,
+        score=score,
+        input_feeding=input_feeding,
+        tied=True,
+        embedding_dropout=0.0,
+        dropout=0.0,
+    )
     with torch.no_grad():
         for weight in decoder.parameters():
             weight.mul_(3)

@@ -150,6 +150,8 @@ def list_(
 ) -> None:
     """List what is installed, also what cannot be used; of cells also the state, the size and how they read.
 
+    A fused cell has a way of its own over sequences, as torch's kernel; others are read by their steps.
+
     rnnx list cells --size 256
     """
     if kinds != "cells" and (size or input_size):

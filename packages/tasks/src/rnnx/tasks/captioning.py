@@ -163,13 +163,13 @@ class Captioning(Task):
             ),
             embedding_size,
             self.net,
-            (width,),
-            width,
-            attention,
-            input_feeding,
-            tied,
-            dropout,
-            dropout,
+            source_sizes=(width,),
+            value_size=width,
+            score=attention,
+            input_feeding=input_feeding,
+            tied=tied,
+            embedding_dropout=dropout,
+            dropout=dropout,
         )
         self.dropout = Dropout(dropout)
 

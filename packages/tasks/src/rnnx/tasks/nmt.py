@@ -139,13 +139,13 @@ class Translation(Task):
             target,
             embedding_size,
             self.net,
-            self.encoder.state_sizes,
-            self.encoder.output_size,
-            attention,
-            input_feeding,
-            tied,
-            embedding_dropout,
-            dropout,
+            source_sizes=self.encoder.state_sizes,
+            value_size=self.encoder.output_size,
+            score=attention,
+            input_feeding=input_feeding,
+            tied=tied,
+            embedding_dropout=embedding_dropout,
+            dropout=dropout,
         )
         self.embedding_dropout, self.dropout = Dropout(embedding_dropout), Dropout(dropout)
 

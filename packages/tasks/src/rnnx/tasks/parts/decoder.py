@@ -49,6 +49,7 @@ class Decoder(nn.Module):
         embedding: nn.Embedding | OneHot,
         size: int,
         net: Net,
+        *,
         source_sizes: tuple[int, ...],
         value_size: int,
         score: Score,
