@@ -71,11 +71,11 @@ def test_an_example_too_long_to_type_is_left_to_a_file(capsys):
             ],
         ),
         (
-            ["trainer.max_epochs=3", "trainer.max_steps=50"],
+            ["trainer.max_epochs=3", "trainer.max_steps=50", "trainer.max_time=00:01:00:00"],
             [],
             [
                 "rnnx play runs/a",
-                "rnnx resume runs/a trainer.max_epochs=6 trainer.max_steps=100",
+                "rnnx resume runs/a trainer.max_epochs=6 trainer.max_steps=100 trainer.max_time=null",
                 *SIDE_BY_SIDE,
             ],
         ),

@@ -248,21 +248,35 @@ def test_a_run_that_has_ended_can_go_on_to_more_epochs(whole: Result, tmp_path: 
     )
 
 
-OFTEN = ("trainer.val_check_interval=3", "net.weight_drop=0.5")
+DROP = ("net.weight_drop=0.5",)
+OFTEN = ("trainer.val_check_interval=3", *DROP)
 EARLY = ("stopping.patience=1", "stopping.min_delta=1e9")
 
 
 @pytest.mark.parametrize(
     ("always", "first", "then", "steps"),
     [
-        (("net.weight_drop=0.5",), ("trainer.max_steps=8",), ("trainer.max_steps=20",), 8),
+        (DROP, ("trainer.max_steps=8",), ("trainer.max_steps=20",), 8),
         (OFTEN, ("trainer.max_steps=9",), ("trainer.max_steps=20",), 9),  # with a validation there
         ((*OFTEN, "data.train=64"), EARLY, ("stopping.patience=0",), 6),
         (("trainer.accumulate_grad_batches=2",), ("trainer.max_steps=4",), ("trainer.max_steps=10",), 4),
+        (
+            (*OFTEN, "data.valid=40"),
+            ("trainer.max_steps=8",),
+            ("trainer.max_steps=10",),
+            8,
+        ),  # just before one
+        (("net.weight_drop=0.5",), ("trainer.max_steps=6",), ("trainer.max_steps=20",), 6),
+        (
+            ("net.weight_drop=0.5",),
+            ("trainer.max_epochs=2",),
+            ("trainer.max_epochs=4", "trainer.max_steps=20"),
+            12,
+        ),
     ],
-    ids=["steps", "validated", "early", "accumulated"],
+    ids=["steps", "validated", "early", "accumulated", "before", "whole", "epochs"],
 )
-def test_a_run_that_ended_within_an_epoch_goes_on_within_it(
+def test_a_run_that_ended_goes_on_as_if_it_had_not(
     always: tuple[str, ...], first: tuple[str, ...], then: tuple[str, ...], steps: int, tmp_path: Path
 ) -> None:
     whole = run(tmp_path / "whole", *always, *then).folder
@@ -270,6 +284,41 @@ def test_a_run_that_ended_within_an_epoch_goes_on_within_it(
     assert read_checkpoint(cut / "checkpoints" / "last.ckpt")["global_step"] == steps
     Experiment.resume(cut, *then)
     assert_same(cut, whole)
+
+
+def test_a_run_that_ended_among_added_gradients_goes_on_with_the_next_batch(tmp_path: Path) -> None:
+    """Of six batches four make a step, and the last two: the first stop is after one, whose part is lost."""
+    often = ("trainer.accumulate_grad_batches=4", "trainer.val_check_interval=1", "trainer.max_epochs=2")
+    cut = run(tmp_path, *often, *EARLY).folder
+    saved = read_checkpoint(cut / "checkpoints" / "last.ckpt")
+    assert (saved["global_step"], saved["rnnx"]["taken"]) == (0, 2)
+    Experiment.resume(cut, "stopping.patience=0")
+    assert read_checkpoint(cut / "checkpoints" / "last.ckpt")["global_step"] == 4
+
+
+@pytest.mark.parametrize("step", [8, 9])
+def test_a_run_that_is_stopped_from_without_goes_on_as_if_it_had_not(step: int, tmp_path: Path) -> None:
+    """As by ``trainer.max_time``: Lightning validates then, where it would not have, or would have at 9."""
+
+    class Stop(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+            trainer.should_stop = trainer.global_step == step
+
+    whole = run(tmp_path / "whole", *OFTEN, "data.valid=40").folder
+    cut = run(tmp_path / "cut", *OFTEN, "data.valid=40", callbacks=(Stop(),)).folder
+    assert read_checkpoint(cut / "checkpoints" / "last.ckpt")["global_step"] == step
+    Experiment.resume(cut, "trainer.max_epochs=5", "trainer.max_steps=24")
+    assert all(torch.equal(value, parameters(cut)[key]) for key, value in parameters(whole).items())
+
+
+def test_the_last_validation_is_made_up_for(tmp_path: Path) -> None:
+    """The signal comes with the last step, before the validation of it."""
+    words = (*OFTEN, "data.valid=40", "trainer.max_steps=9")
+    whole = run(tmp_path / "whole", *words).folder
+    with pytest.raises(Interrupted):
+        run(tmp_path / "cut", *words, callbacks=(At("on_train_batch_end", 9, interrupt),))
+    Experiment.resume(tmp_path / "cut" / "run")
+    assert_same(tmp_path / "cut" / "run", whole)
 
 
 def test_where_no_step_is_left_it_says_so_and_tests_again(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -113,3 +114,8 @@ def test_a_count_that_does_not_grow_is_told() -> None:
         "net.match: even with cell.hidden_size=128 the model has 10 parameters, fewer than 100, as the cell "
         "does not grow with it; set net.match=0"
     )
+
+
+def test_a_count_that_grows_slowly_is_followed() -> None:
+    assert matching_size(lambda size: 10 + size // 2, 1000) == 1980
+    assert matching_size(lambda size: math.isqrt(size) + 1, 100) == 99**2

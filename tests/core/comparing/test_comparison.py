@@ -140,6 +140,18 @@ def test_a_row_is_called_by_what_it_alone_is(run: Runs) -> None:
     assert "cell.reset" not in table.differing  # that an LSTM has no such option is no difference
 
 
+def test_what_a_row_has_not_is_said_where_it_alone_tells_two_apart(run: Runs, tmp_path: Path) -> None:
+    """As a run of an earlier version, which had no such option."""
+    words = "task=lm", "cell=gru"
+    records = [run("a", *words), run("b", *words, "trainer.max_time=00:01:00:00")]
+    assert sorted(labels(compare(records)[0])) == ["gru", "gru trainer.max_time=00:01:00:00"]
+    earlier = write_run(tmp_path / "c", *words)
+    text = (earlier / "config.yaml").read_text()
+    (earlier / "config.yaml").write_text(text.replace("  max_time: null\n", ""))
+    (table,) = compare([*records, Record.read(earlier)])
+    assert sorted(labels(table)) == ["gru", "gru trainer.max_time=00:01:00:00", "gru trainer.max_time=null"]
+
+
 def test_where_parameters_are_matched_the_size_is_not_the_users(run: Runs) -> None:
     records = [
         run("a", "task=lm", "cell=gru", "net.match=1e4", "cell.hidden_size=8", test={"loss": 1.0}),

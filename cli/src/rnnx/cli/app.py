@@ -130,7 +130,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     warnings.showwarning = partial(_warn, warnings.showwarning)
-    logging.getLogger("rnnx").addHandler(_Sentences())
+    ours = logging.getLogger("rnnx")
+    ours.handlers, ours.propagate = [_Sentences()], False
     app(prog_name="rnnx")
 
 
@@ -141,8 +142,11 @@ class _Sentences(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from rnnx.core.processes import leads
 
-        if leads():
-            typer.echo(f"rnnx: {record.getMessage()}", err=True)
+        try:
+            if leads():
+                typer.echo(f"rnnx: {record.getMessage()}", err=True)
+        except Exception:
+            self.handleError(record)
 
 
 def _warn(others: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
@@ -176,4 +180,5 @@ def _is_of_memory(error: Exception) -> bool:
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
         or "DefaultCPUAllocator: can't allocate memory" in str(error)
+        or "CUDA error: out of memory" in str(error)
     )

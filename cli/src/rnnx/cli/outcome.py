@@ -65,8 +65,9 @@ def _next(result: Result, config: Config) -> Iterator[tuple[str, str]]:
     if config.baseline is None:
         yield "play", f"rnnx play {run}"
         limits = ((limit, config.trainer[limit]) for limit in ("max_epochs", "max_steps"))
-        doubled = " ".join(f"trainer.{limit}={2 * value}" for limit, value in limits if value > 0)
-        yield "go on", f"rnnx resume {run} {doubled}"
+        more = [f"trainer.{limit}={2 * value}" for limit, value in limits if value > 0]
+        more += ["trainer.max_time=null"] if config.trainer["max_time"] else []
+        yield "go on", f"rnnx resume {run} {' '.join(more)}"
     if any(path.stem == "gradient_flow" for path in result.plots):
         yield "look back", f"rnnx flow {run}"
     out = result.folder.parent

@@ -78,6 +78,10 @@ def test_a_cell_that_draws_in_training_is_looked_at_in_evaluation(right: type[Ce
     def step(self: Any, z: Tensor, state: State) -> Any:
         return right.step(self, z + torch.randn_like(z) if self.training else z, state)
 
+    def forgets(self: Any, z: Tensor, state: State) -> Any:
+        return right.step(self, z, (torch.dropout(state[0], 0.05, self.training), state[1]))
+
+    assert Subject(but(right, step=forgets), {}).draws  # which at the first step has nothing to drop
     noisy, plain = (Subject(cell, {}) for cell in (but(right, step=step), right))
     assert (noisy.draws, plain.draws) == (True, False)
     assert (noisy.cell.training, plain.cell.training) == (False, True)

@@ -171,7 +171,8 @@ class Last(L.Callback):
     From it a run goes on exactly. It has the parameters, optimiser, schedule, callbacks and loops, as
     Lightning keeps them; of each process the place in the data, the random numbers and what the task carries
     from batch to batch; and the length of the history. The checkpoint before it is kept as ``previous.ckpt``.
-    Between batches whose gradients are added up there is none.
+    Between batches whose gradients are added up there is none, unless the training ends there; what they have
+    added up is then lost.
 
     Args:
         folder: The run's folder.
@@ -200,6 +201,8 @@ class Last(L.Callback):
         self._moment: Moment = "step"
         self._resumed: dict[str, Any] | None = None
         self.resumed_at: int | None = None
+        self._max_steps = -1
+        self._after: dict[str, Any] = {}  # the random numbers after the last batch, and its validation
 
     @property
     def elapsed(self) -> float:
@@ -213,6 +216,8 @@ class Last(L.Callback):
         self._since = self._saved_time = time.monotonic()
         self._saved_step = trainer.global_step
         if self._resumed is not None:
+            if self._resumed["moment"] == "end":
+                _begin(trainer)
             randomness.restore(self._mine(self._resumed["random"]))
             trainer.callback_metrics.update(
                 {name: torch.tensor(value) for name, value in self._resumed["metrics"].items()}
@@ -242,6 +247,7 @@ class Last(L.Callback):
         if self._resumed is not None:
             randomness.restore(self._mine(self._resumed["random"]))
             trainer.fit_loop.epoch_loop.val_loop.batch_progress.reset()
+            trainer.fit_loop.epoch_loop.max_steps = self._max_steps
         self._take_up(trainer)
         if not trainer.fit_loop.epoch_loop._should_accumulate():
             self._save(trainer, "validation")
@@ -253,11 +259,20 @@ class Last(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Lightning's hook."""
         self.interruption.patient = trainer.state.fn == TrainerFn.FITTING
+        taken, every = trainer.fit_loop.epoch_loop.batch_progress.current.completed, trainer.val_check_batch
+        if not trainer.should_stop or (every is not None and taken % every == 0):
+            self._after = randomness.capture()  # else it was made because the training ends
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Lightning's hook."""
+        self._after = randomness.capture()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Lightning's hook, which it calls in the middle of an epoch too, if the training stops there."""
         loop = trainer.fit_loop.epoch_loop
-        if not (loop._num_ready_batches_reached() or loop._should_accumulate()):
+        if not loop._num_ready_batches_reached():
             self._save(trainer, "stop")
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -274,7 +289,7 @@ class Last(L.Callback):
         carried = {
             name: tuple(tensor.cpu() for tensor in state) for name, state in _task(pl_module).carried.items()
         }
-        random = self.place.before if self._moment == "step" else randomness.capture()
+        random = {"step": self.place.before, "stop": self._after}.get(self._moment) or randomness.capture()
         checkpoint["rnnx"] = {
             "version": version("rnnx-core"),
             "config": self.config,
@@ -315,6 +330,10 @@ class Last(L.Callback):
             # at an epoch's first batch Lightning makes an iterator of the validation data, which draws a seed
             before = None if saved["moment"] == "validation" else self._mine(saved["random"])
             self.place.resume(saved["epoch"], self._mine(saved["start"]), saved["taken"], before)
+        loop = trainer.fit_loop.epoch_loop
+        self._max_steps = loop.max_steps
+        if saved["moment"] == "validation" and checkpoint["global_step"] == loop.max_steps:
+            loop.max_steps += 1  # until that validation begins, for which Lightning would not go on
         if saved["moment"] in ("stop", "end") and all(
             saved["config"][section] == self.config[section] for section in ("trainer", "stopping")
         ):
@@ -337,12 +356,20 @@ class Last(L.Callback):
         """Sets right, once, what Lightning's loops do otherwise after a checkpoint than without one."""
         if self._resumed is not None:
             trainer.fit_loop.epoch_loop._batches_that_stepped = self._resumed["steps"]
-            trainer.fit_loop.restarting = False
+            _begin(trainer)
             self._resumed = None
 
     @staticmethod
     def _mine(values: list[Any]) -> Any:
         return values[processes.place()[0]]
+
+
+def _begin(trainer: L.Trainer) -> None:
+    """Lets Lightning's loops begin what comes, which under ``max_steps`` they take for a repetition."""
+    loop = trainer.fit_loop
+    for one in (loop, loop.epoch_loop, loop.epoch_loop.val_loop):
+        one._restarting = False
+        one.reset_restart_stage()
 
 
 def _task(module: L.LightningModule) -> Task:

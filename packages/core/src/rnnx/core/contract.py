@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from inspect import getsourcefile
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 
 import torch
 from torch import Tensor
 
+from rnnx.core import randomness
 from rnnx.core.cell import Cell
 from rnnx.core.errors import RunError
 
@@ -39,20 +41,23 @@ def hold_to_contract(cell: Any, name: str) -> None:
         output and the state
     """
     problem = _problem_of_sizes(cell)
-    cause: Exception | None = None
-    if problem is None:
-        training = cell.training
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            cell.eval()
-            try:
-                problem = _problem_of_step(cell)
-            except Exception as error:
-                line = line_of(type(cell), error)
-                problem, cause = f"a step of {ROWS} rows fails: {type(error).__name__}{line}: {error}", error
-            finally:
-                cell.train(training)
     if problem is not None:
-        raise RunError(f"cell {name!r}: {problem}") from cause
+        raise RunError(f"cell {name!r}: {problem}")
+    try:
+        tried = copy.deepcopy(cell)
+    except Exception:  # who cannot be copied is not tried
+        return
+    before = randomness.capture()
+    try:
+        with torch.enable_grad():
+            problem = _problem_of_step(tried)
+    except Exception as error:
+        what = f"{type(error).__name__}{line_of(type(cell), error)}: {error}"
+        raise RunError(f"cell {name!r}: a step of {ROWS} rows fails: {what}") from error
+    finally:
+        randomness.restore(before)
+    if problem is not None:
+        raise RunError(f"cell {name!r}: {problem}")
 
 
 def line_of(component: type, error: Exception) -> str:
@@ -74,11 +79,15 @@ def _problem_of_sizes(cell: Any) -> str | None:
     if not isinstance(cell, Cell):
         return f"expected a rnnx.core.cell.Cell, got {type(cell).__name__}"
     for name in ("input_size", "output_size"):
-        size = vars(cell).get(name, getattr(type(cell), name, None))
-        if type(size) is not int:
+        size = getattr(cell, name, None)
+        if not isinstance(size, SupportsIndex):
             return f"expected {name} to be an integer that its constructor sets, got {size!r}"
-    sizes = vars(cell).get("state_sizes", getattr(type(cell), "state_sizes", None))
-    if type(sizes) is not tuple or not sizes or not all(type(size) is int for size in sizes):
+    sizes = getattr(cell, "state_sizes", None)
+    if (
+        not isinstance(sizes, (tuple, list))
+        or not sizes
+        or not all(isinstance(n, SupportsIndex) for n in sizes)
+    ):
         return f"expected state_sizes to be a tuple of the state's widths, as (128,), got {sizes!r}"
     return None
 
@@ -87,15 +96,16 @@ def _problem_of_step(cell: Cell) -> str | None:
     like = next((p for p in cell.parameters() if p.is_floating_point()), torch.empty(0))
     x = torch.randn(ROWS, cell.input_size, dtype=like.dtype, device=like.device)
     before = cell.initial_state(ROWS, x)
-    wanted = [(ROWS, size) for size in cell.state_sizes]
+    wanted = [(ROWS, int(size)) for size in cell.state_sizes]
     if _form(before) != _form_of(wanted):
         return f"initial_state gives {_form(before)}, expected {_form_of(wanted)}"
     given = cell.step(cell.project(x), before)
-    if type(given) is not tuple or len(given) != 2:
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
         return f"step gives {_form(given)}, expected a tuple of two: the output and the state"
     y, after = given
-    if _form(y) != f"Tensor ({ROWS}, {cell.output_size})":
-        return f"the output of step is {_form(y)}, expected Tensor ({ROWS}, {cell.output_size})"
+    output = f"Tensor {(ROWS, int(cell.output_size))}"
+    if _form(y) != output:
+        return f"the output of step is {_form(y)}, expected {output}"
     if _form(after) != _form_of(wanted):
         return f"the state of step is {_form(after)}, expected {_form_of(wanted)}"
     return None
@@ -105,7 +115,7 @@ def _form(value: Any) -> str:
     """What something is, its shape if it has one: what a step should give, and what it may give instead."""
     if isinstance(value, Tensor):
         return f"Tensor {tuple(value.shape)}"
-    if type(value) is tuple:
+    if isinstance(value, (tuple, list)):
         return f"a tuple of {', '.join(map(_form, value)) or 'nothing'}"
     return f"a {type(value).__name__}"
 

@@ -168,8 +168,8 @@ class Experiment:
         allow_only(words, CHANGEABLE, rule)
         if (folder / RESULT).exists() and not words:
             raise UsageError(
-                f"{folder}: the run has ended, and there is nothing to go on with; for more of it say "
-                "trainer.max_epochs=NUMBER or trainer.max_steps=NUMBER"
+                f"{folder}: the run has ended, and there is nothing to go on with; for more of it raise "
+                "what ended it: trainer.max_epochs, trainer.max_steps, trainer.max_time or stopping.patience"
             )
         experiment = cls(resolve([str(folder / CONFIG), *words]))
         if experiment.config.baseline is not None:

@@ -49,7 +49,7 @@ def matching_size(count: Callable[[int], int], budget: int) -> int:
         )
     above = 1
     while at_least(above)[0] < budget:
-        if above > budget:  # a parameter for each unit at least
+        if above > budget and at_least(above)[0] == at_least(above // 2)[0]:
             raise UsageError(
                 f"net.match: even with cell.hidden_size={above} the model has {at_least(above)[0]:,} "
                 f"parameters, fewer than {budget:,}, as the cell does not grow with it; set net.match=0"

@@ -118,8 +118,8 @@ class Training:
         trainer = plan.build(self.folder, loggers, callbacks)
         trainer.fit(task, place, valid_loader, ckpt_path=checkpoint)
         if last.resumed_at == trainer.global_step:
-            limits = ((limit, self.config.trainer[limit]) for limit in ("max_epochs", "max_steps"))
-            set_to = ", ".join(f"trainer.{limit}={value}" for limit, value in limits if value > 0)
+            limits = ((name, self.config.trainer[name]) for name in ("max_epochs", "max_steps", "max_time"))
+            set_to = ", ".join(f"trainer.{name}={value}" for name, value in limits if value not in (None, -1))
             self.say(f"no step was trained: the training had ended ({set_to}), and its model is tested again")
         fitted = last.elapsed
         best, step = processes.from_leader(lambda: _best(self.folder))

@@ -247,12 +247,14 @@ def _table(task: str, data: str, records: Sequence[Record]) -> Table:
         identity = json.dumps({key: values[key] for key in differing if key in values})
         groups.setdefault(identity, []).append(record)
         deciding[identity] = values
+    labels = {one: _label(group[0], deciding[one], differing, settings) for one, group in groups.items()}
+    if len(set(labels.values())) < len(labels):  # some are told apart by what is null alone
+        labels = {
+            one: _label(group[0], deciding[one], differing, settings, nulls=True)
+            for one, group in groups.items()
+        }
     rows = [
-        Row(
-            _label(group[0], deciding[identity], differing, settings),
-            json.loads(identity),
-            sorted(group, key=lambda record: record.seed),
-        )
+        Row(labels[identity], json.loads(identity), sorted(group, key=lambda record: record.seed))
         for identity, group in groups.items()
     ]
     table = Table(task, data, _metrics(task, records), rows, differing)
@@ -273,9 +275,16 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _label(
-    record: Record, own: Mapping[str, Any], differing: Sequence[str], settings: Sequence[Mapping[str, Any]]
+    record: Record,
+    own: Mapping[str, Any],
+    differing: Sequence[str],
+    settings: Sequence[Mapping[str, Any]],
+    nulls: bool = False,
 ) -> str:
-    """The model, and what else sets it apart; of a component's options, what differs among those with it."""
+    """The model, and what else sets it apart; of a component's options, what differs among those with it.
+
+    What is null is left out, unless asked for: others say what they have instead.
+    """
 
     def names(key: str) -> bool:
         name = f"{key.partition('.')[0]}.name"
@@ -283,7 +292,7 @@ def _label(
             return False
         if key == "cell.hidden_size" and own.get("net.match"):  # it was solved for
             return False
-        if own[key] is None:  # others say what they have instead
+        if own[key] is None and not nulls:
             return False
         return key == name or key in _differing([one for one in settings if one.get(name) == own.get(name)])
 

@@ -58,7 +58,8 @@ def check_tensors_and_modules_are_registered(subject: Subject) -> None:
     known = {id(one) for one in (*cell.parameters(), *cell.buffers(), *cell.modules())}
     for module in cell.modules():
         for name, value in vars(module).items():
-            if name in TORCHS:
+            made = any(own.startswith(f"{name}_") for own in module._parameters)  # as by weight_norm
+            if made or name in TORCHS:
                 continue
             several = value.values() if isinstance(value, dict) else value
             found = several if isinstance(value, (list, tuple, dict)) else [value]
