@@ -15,11 +15,11 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from torchmetrics import MaxMetric, Metric
+from torchmetrics import CatMetric, MaxMetric, Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Split
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import RunError, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.net import Net
 from rnnx.core.optimizers import SGD, Adam, Optimizer
@@ -139,6 +139,29 @@ def test_each_evaluation_begins_anew(tmp_path: Path) -> None:
     assert values == {"valid/loss": 2, "valid/low": 2, "valid/high": 2}
     (values,) = run.test(task, loader([1.0]), verbose=False)
     assert values == {"test/loss": 0.5, "test/low": 1, "test/high": 1, "test/largest": 1}
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"monitor": "hihg"}, "Wrong.monitor: no metric is called 'hihg' (loss, low, high)"),
+        (
+            {"metrics": lambda self, split: {"loss": MaxMetric()}},
+            "metrics: 'loss' is the task's loss already; give the metric another name",
+        ),
+        (
+            {"metrics": lambda self, split: {"all": CatMetric()}},
+            "metrics: 'all' computes a tensor of shape (2,), expected a number, or a map of names to numbers",
+        ),
+    ],
+)
+def test_metrics_that_cannot_be_reported_are_told(
+    changed: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    task = type("Wrong", (Mean,), changed)(NET, {})
+    with pytest.raises(RunError) as refused:
+        trainer(tmp_path).validate(task, loader([4.0, 2.0]), verbose=False)
+    assert str(refused.value) == problem
 
 
 def test_a_large_sum_loses_no_small_loss(tmp_path: Path) -> None:

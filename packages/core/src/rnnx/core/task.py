@@ -20,7 +20,7 @@ from torchmetrics import Metric, SumMetric
 from rnnx.core.aims import Aims
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import RunError, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.exhibits.view import View
 from rnnx.core.gradients import GradientNorm
@@ -290,7 +290,28 @@ class Task(L.LightningModule, ABC):
         sums = self._sums.pop(split)
         values = {"loss": sums["total"].compute() / sums["count"].compute()}
         for name, metric in self._scores.pop(split).items():
-            value = metric.compute()
-            values |= value if isinstance(value, dict) else {name: value}
+            found = metric.compute()
+            values |= _numbers(found if isinstance(found, dict) else {name: found})
+        if split == "valid" and self.monitor not in values:
+            raise RunError(
+                f"{type(self).__name__}.monitor: no metric is called {self.monitor!r} ({', '.join(values)})"
+            )
         self.log_dict({f"{split}/{name}": float(value) for name, value in values.items()})
         return values
+
+
+def _numbers(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a metric computes, by name.
+
+    Raises:
+        RunError: one has the name of the loss, or is no number.
+    """
+    for name, value in found.items():
+        if name == "loss":
+            raise RunError("metrics: 'loss' is the task's loss already; give the metric another name")
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise RunError(
+                f"metrics: {name!r} computes a tensor of shape {tuple(value.shape)}, expected a number, or a "
+                "map of names to numbers"
+            )
+    return found
