@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnx.cli.screen import display, display_json, table
+from rnnx.cli.screen import display, display_json, gone_on_with, table
+from rnnx.core.errors import Interrupted
 
 
 def test_nothing_is_folded_cut_or_padded_where_there_is_no_terminal(capsys):
@@ -29,6 +30,15 @@ def test_a_terminal_folds_the_last_column_only(capsys, monkeypatch):
     display(table(("", ""), [("a-very-long", "abc def ghi jkl")]))
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines == ["a-very-long  abc def", "             ghi jkl"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Interrupted(15)])
+def test_of_what_is_done_only_once_a_stop_says_how_to_go_on(capsys, stop):
+    with pytest.raises(type(stop)), gone_on_with():
+        raise stop
+    with gone_on_with():
+        pass
+    assert capsys.readouterr().err == "the same command goes on where it stopped\n"
 
 
 def test_headings_are_shown_if_there_are_any(capsys):

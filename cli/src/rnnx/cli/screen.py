@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import typer
 from pydantic_core import to_json
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import Interrupted, UsageError
 
 WIDE = 10_000  # columns, where there is no terminal: nothing is folded
 
@@ -35,6 +36,16 @@ def choose_one(**asked: bool) -> None:
     wanted = [f"--{name}" for name, is_asked in asked.items() if is_asked]
     if len(wanted) > 1:
         raise UsageError(f"{', '.join(wanted)}: expected one of them, as there is one answer")
+
+
+@contextmanager
+def gone_on_with() -> Iterator[None]:
+    """Says of a command that is stopped that the same one goes on."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        say("the same command goes on where it stopped")
+        raise
 
 
 def display(what: RenderableType) -> None:

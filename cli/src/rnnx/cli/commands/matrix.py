@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnx.cli.arguments import Jobs, Json, Markdown, MatrixWords, Storage, Where
-from rnnx.cli.screen import choose_one, command_line, display, display_json, in_markdown, table
+from rnnx.cli.screen import choose_one, command_line, display, display_json, gone_on_with, in_markdown, table
 from rnnx.core.paths import typed
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def matrix(
 
     plan = Matrix.parse(words or (), storage=storage, name=name, launcher=launcher, command=command_line())
     entries = {}
-    with redirect_stdout(sys.stderr):  # Ray says there that a worker died
+    with gone_on_with(), redirect_stdout(sys.stderr):  # where Ray says that a worker died
         for entry in run(plan, jobs):
             entries[entry.folder.name] = entry
             typer.echo(f"{len(entries)} of {len(plan.configs)}: {line(entry)}", err=True)

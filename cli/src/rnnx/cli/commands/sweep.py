@@ -12,7 +12,7 @@ import typer
 from rich.console import Group
 
 from rnnx.cli.arguments import Jobs, Json, Markdown, Storage, SweepWords, Where
-from rnnx.cli.screen import choose_one, command_line, display, display_json, in_markdown, table
+from rnnx.cli.screen import choose_one, command_line, display, display_json, gone_on_with, in_markdown, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -94,7 +94,7 @@ def sweep(
         command=command_line(),
     )
     outcomes = []
-    with redirect_stdout(sys.stderr):  # Ray says there that a worker died
+    with gone_on_with(), redirect_stdout(sys.stderr):  # where Ray says that a worker died
         for outcome in run(plan, jobs):
             outcomes.append(outcome)
             typer.echo(f"{len(outcomes)} of {plan.trials}: {line(plan, outcome)}", err=True)
