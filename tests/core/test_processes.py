@@ -18,7 +18,7 @@ from rnnx.core.processes import (
     joined,
     largest,
     leads,
-    place,
+    rank_and_world_size,
     shareable,
     summed,
     together,
@@ -32,7 +32,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.processes import *
-from rnnx.core.processes import place
+from rnnx.core.processes import rank_and_world_size
 
 class Halves(nn.Module):
     def __init__(self):
@@ -67,12 +67,12 @@ meeting = f"file://{sys.argv[1]}/meeting"
 torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
 sums = summed(torch.tensor(0.5 + rank), torch.tensor(3 + rank))
 found = {
-    "place": place(),
+    "place": rank_and_world_size(),
     "gather": gather(["a", "b"][rank]),
     "largest": [largest(rank), largest(-rank)],
     "summed": [[value.item() for value in sums], [str(value.dtype) for value in sums]],
     "wide": summed(torch.tensor(1.0, dtype=torch.float64), torch.tensor([2**30, 1][rank]))[1].item(),
-    "from_leader": from_leader(lambda: f"made by {place()[0]}"),
+    "from_leader": from_leader(lambda: f"made by {rank_and_world_size()[0]}"),
     "leader fails": outcome(lambda: from_leader(lambda: int("four"))),
     "nobody fails": outcome(failing),
     "one fails": outcome(lambda: failing(1)),
@@ -141,7 +141,7 @@ def test_a_parameter_may_be_used_in_one_process_only_or_in_none(found: list[dict
 
 
 def test_alone_nothing_is_to_be_agreed() -> None:
-    assert place() == (0, 1)
+    assert rank_and_world_size() == (0, 1)
     assert leads()
     one, two = torch.tensor(1.5), torch.tensor(2)
     same = summed(one, two)
@@ -166,7 +166,7 @@ def test_one_process_stays_alone_and_keeps_its_random_numbers() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
     with joined(ONE):
-        assert place() == (0, 1)
+        assert rank_and_world_size() == (0, 1)
         with pytest.raises(ZeroDivisionError):
             1 / 0  # noqa: B018
     assert torch.equal(torch.get_rng_state(), before)

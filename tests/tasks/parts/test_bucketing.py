@@ -91,6 +91,6 @@ def test_processes_share_the_batches_of_one(
 
 def test_shares_are_of_like_length() -> None:
     """None has the long half of a batch."""
-    buckets = [LengthBuckets(range(1, 33), 8, shuffle=False, place=(rank, 2)) for rank in (0, 1)]
+    buckets = [LengthBuckets(range(1, 33), 8, shuffle=False, share=(rank, 2)) for rank in (0, 1)]
     for one, other in zip(*buckets, strict=True):
         assert [second - first for first, second in zip(one, other, strict=True)] == [1] * 8

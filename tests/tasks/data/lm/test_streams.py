@@ -77,8 +77,8 @@ def test_processes_share_the_streams_of_one(
 
 
 def test_two_processes_read_two_streams_of_two_each() -> None:
-    parts = [Streams(torch.arange(1, 9), 2, 2, 0, each=True, place=(rank, 2)) for rank in (0, 1)]
+    parts = [Streams(torch.arange(1, 9), 2, 2, 0, each=True, share=(rank, 2)) for rank in (0, 1)]
     assert [part[0].targets.tolist() for part in parts] == [[[1, 2], [5, 6]], [[3, 4], [7, 8]]]
-    shared = [Streams(torch.arange(1, 9), 1, 4, 0, place=(rank, 2)) for rank in (0, 1)]
+    shared = [Streams(torch.arange(1, 9), 1, 4, 0, share=(rank, 2)) for rank in (0, 1)]
     assert [part[1].targets.tolist() for part in shared] == [[[5, 6, 7, 8]], [[IGNORED] * 4]]
     assert [part[1].lengths.tolist() for part in shared] == [[4], [0]]

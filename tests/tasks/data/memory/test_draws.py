@@ -93,7 +93,7 @@ def test_processes_share_the_batches_of_one(
 ) -> None:
     torch.manual_seed(3)
     (whole, *parts) = (
-        Draws(count, length, shuffle=shuffle, training=training, place=place)
+        Draws(count, length, shuffle=shuffle, training=training, share=place)
         for length, place in ((size * ranks, (0, 1)), *((size, (rank, ranks)) for rank in range(ranks)))
     )
     drawn = [list(part) for part in parts]

@@ -320,10 +320,10 @@ class Last(L.Callback):
         """Takes what :meth:`on_save_checkpoint` added."""
         self._resumed = saved = checkpoint["rnnx"]
         self.resumed_at = checkpoint["global_step"]
-        if len(saved["random"]) != processes.place()[1]:
+        if len(saved["random"]) != processes.rank_and_world_size()[1]:
             raise UsageError(
                 f"trainer.devices: expected {len(saved['random'])} processes, those the run began with, got "
-                f"{processes.place()[1]}"
+                f"{processes.rank_and_world_size()[1]}"
             )
         self.seconds = saved["seconds"]
         if saved["moment"] != "end":
@@ -361,7 +361,7 @@ class Last(L.Callback):
 
     @staticmethod
     def _mine(values: list[Any]) -> Any:
-        return values[processes.place()[0]]
+        return values[processes.rank_and_world_size()[0]]
 
 
 def _begin(trainer: L.Trainer) -> None:

@@ -56,8 +56,9 @@ class Data(ABC):
     def loader(self, split: Split) -> Loader:
         """The batches of a split: ``train`` shuffled anew each epoch, the others in order.
 
-        Of several processes (:func:`rnnx.core.processes.place`) each gets its share of every batch, none of
-        them nothing: in training all have equally many batches, elsewhere each example is in one of them.
+        Of several processes (:func:`rnnx.core.processes.rank_and_world_size`) each gets its share of every
+        batch, none of them nothing: in training all have equally many batches, elsewhere each example is in
+        one of them.
 
         Args:
             split: ``train``, ``valid`` or ``test``.

@@ -28,11 +28,11 @@ PARENT: Final = "RNNX_PARENT"  # the number of the process that starts others, f
 WATCH: Final = "lightning.fabric.strategies.launchers.subprocess_script"  # says which process died
 
 
-def place() -> tuple[int, int]:
+def rank_and_world_size() -> tuple[int, int]:
     """The number of this process, from 0, and how many there are; before :func:`joined` it is alone.
 
     Example:
-        >>> place()
+        >>> rank_and_world_size()
         (0, 1)
     """
     if not (distributed.is_available() and distributed.is_initialized()):
@@ -94,7 +94,7 @@ def joined(trainer: Mapping[str, Any]) -> Iterator[None]:
     except Exception as error:
         if not _lost(error):
             raise
-        rank, ranks = place()
+        rank, ranks = rank_and_world_size()
         raise RunError(
             f"process {rank + 1} of {ranks}: the connection to another process is lost; the cause is what it "
             "said before it ended, or who killed it"
@@ -123,7 +123,7 @@ def together() -> Iterator[None]:
     failed = [rank for rank, code in enumerate(codes) if code is not None]
     if not failed:
         return
-    if error is not None and failed[0] == place()[0]:
+    if error is not None and failed[0] == rank_and_world_size()[0]:
         raise error
     raise SystemExit(codes[failed[0]])
 
@@ -143,9 +143,9 @@ def from_leader(make: Callable[[], T]) -> T:
     """
     made: list[T | None] = [None]
     with together():
-        if place()[0] == 0:
+        if rank_and_world_size()[0] == 0:
             made = [make()]
-    if place()[1] > 1:
+    if rank_and_world_size()[1] > 1:
         distributed.broadcast_object_list(made)
     return cast("T", made[0])
 
@@ -157,7 +157,7 @@ def gather(value: T) -> list[T]:
         >>> gather("mine")
         ['mine']
     """
-    _, ranks = place()
+    _, ranks = rank_and_world_size()
     values = [value] * ranks
     if ranks > 1:
         distributed.all_gather_object(values, value)
@@ -174,7 +174,7 @@ def summed(*values: Tensor) -> tuple[Tensor, ...]:
         >>> summed(torch.tensor(1.5), torch.tensor(2))
         (tensor(1.5000), tensor(2))
     """
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return values
     first = values[0]
     sums = torch.stack([value.detach().to(first.device, torch.float64) for value in values])
@@ -217,7 +217,7 @@ def largest(value: int) -> int:
         >>> largest(3)
         3
     """
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return value
     device = "cuda" if distributed.get_backend() == distributed.Backend.NCCL else "cpu"
     number = torch.tensor(value, device=device)
@@ -231,7 +231,7 @@ def shareable(examples: int) -> None:
     Raises:
         UsageError: there are fewer examples than processes.
     """
-    _, ranks = place()
+    _, ranks = rank_and_world_size()
     if ranks > 1 and examples < ranks:
         raise UsageError(
             f"data: {examples} examples of a split cannot be shared by {ranks} processes; give more of them, "

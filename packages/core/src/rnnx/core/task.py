@@ -27,7 +27,7 @@ from rnnx.core.gradients import GradientNorm
 from rnnx.core.graph import Graph
 from rnnx.core.net import Net
 from rnnx.core.optimizers import Adam, Optimizer, trained
-from rnnx.core.processes import place, summed, using
+from rnnx.core.processes import rank_and_world_size, summed, using
 from rnnx.core.schedules import Constant, Schedule
 from rnnx.core.state import State
 
@@ -162,7 +162,7 @@ class Task(L.LightningModule, ABC):
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it elsewhere
         if (self.global_step + 1) % every == 0 or self.trainer.is_last_batch:
             self.log("train/loss", total / count, prog_bar=True, batch_size=len(batch))
-        _, ranks = place()  # whose gradients are averaged, each of its own share of the sum
+        _, ranks = rank_and_world_size()  # whose gradients are averaged, each of its own share of the sum
         mine = loss.total if ranks == 1 else using(loss.total, self.parameters())
         return {"loss": mine / (self._together(count, batch_index) / ranks), "total": total, "count": count}
 
@@ -188,7 +188,7 @@ class Task(L.LightningModule, ABC):
     @final
     def on_fit_start(self) -> None:
         """Lightning's hook: each process drops other units out."""
-        rank, _ = place()
+        rank, _ = rank_and_world_size()
         if rank:
             torch.manual_seed(torch.initial_seed() + rank)
 

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rnnx.core.batch import Batch
-from rnnx.core.processes import place, shareable
+from rnnx.core.processes import rank_and_world_size, shareable
 
 POOL = 50
 
@@ -92,14 +92,14 @@ class LengthBuckets(Sampler[list[int]]):
         lengths: The sort key of each example.
         batch_size: Examples in a batch of each process; the last may be smaller.
         shuffle: Whether each epoch has an order of its own; otherwise all are sorted by length.
-        place: The number of this process and how many there are; as :func:`rnnx.core.processes.place` if not
-            said.
+        share: Which of how many shares; if not said, that of this process, as
+            :func:`rnnx.core.processes.rank_and_world_size`.
 
     Raises:
         UsageError: there are fewer examples than processes.
 
     Example:
-        >>> [list(LengthBuckets([5, 1, 4, 2, 3], 2, shuffle=False, place=(rank, 2))) for rank in (0, 1)]
+        >>> [list(LengthBuckets([5, 1, 4, 2, 3], 2, shuffle=False, share=(rank, 2))) for rank in (0, 1)]
         [[[1, 4], [0]], [[3, 2]]]
     """
 
@@ -108,10 +108,10 @@ class LengthBuckets(Sampler[list[int]]):
         lengths: Sequence[Any],
         batch_size: int,
         shuffle: bool,
-        place: tuple[int, int] | None = None,
+        share: tuple[int, int] | None = None,
     ) -> None:
         shareable(len(lengths))
-        self.lengths, self.batch_size, self.shuffle, self.place = lengths, batch_size, shuffle, place
+        self.lengths, self.batch_size, self.shuffle, self.share = lengths, batch_size, shuffle, share
         self.seed, self.epoch = torch.initial_seed(), 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -119,20 +119,20 @@ class LengthBuckets(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        rank, ranks = self._place()
+        rank, ranks = self._share()
         full, rest = divmod(len(self.lengths), self.batch_size * ranks)
         return full + (rest >= ranks if self.shuffle else rest > rank)
 
     def __iter__(self) -> Iterator[list[int]]:
-        rank, ranks = self._place()
+        rank, ranks = self._share()
         for batch in (
             self._shuffled(ranks) if self.shuffle else self._batches(range(len(self.lengths)), ranks)
         ):
             if len(batch) >= ranks or (len(batch) > rank and not self.shuffle):
                 yield batch[rank::ranks]
 
-    def _place(self) -> tuple[int, int]:
-        return self.place or place()
+    def _share(self) -> tuple[int, int]:
+        return self.share or rank_and_world_size()
 
     def _shuffled(self, ranks: int) -> Iterator[list[int]]:
         """An epoch's batches, of all processes together."""

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from rnnx.core.batch import Batch
-from rnnx.core.processes import place
+from rnnx.core.processes import rank_and_world_size
 from rnnx.tasks.parts.cross_entropy import IGNORED
 
 
@@ -72,8 +72,8 @@ class Streams(Dataset[Batch]):
         length: Tokens of each stream in a batch.
         start: The token before the first.
         each: Whether each process has so many streams; else they are shared by all.
-        place: The number of this process and how many there are; as :func:`rnnx.core.processes.place` if not
-            said.
+        share: Which of how many shares; if not said, that of this process, as
+            :func:`rnnx.core.processes.rank_and_world_size`.
     """
 
     def __init__(
@@ -83,10 +83,10 @@ class Streams(Dataset[Batch]):
         length: int,
         start: int,
         each: bool = False,
-        place: tuple[int, int] | None = None,
+        share: tuple[int, int] | None = None,
     ) -> None:
         self.tokens, self.streams, self.length, self.start, self.each = tokens, streams, length, start, each
-        self.place = place
+        self.share = share
 
     def __len__(self) -> int:
         return -(-self._rows.inputs.shape[1] // self.length)
@@ -108,7 +108,7 @@ class Streams(Dataset[Batch]):
     @cached_property
     def _rows(self) -> Rows:
         """Cut when they are first asked for, as the processes may be joined after this was made."""
-        rank, ranks = self.place or place()
+        rank, ranks = self.share or rank_and_world_size()
         count = min(self.streams * (ranks if self.each else 1), len(self.tokens))
         shifted = torch.cat([self.tokens.new_tensor([self.start]), self.tokens[:-1]])
         inputs, targets = (

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rnnx.core.batch import Batch
-from rnnx.core.processes import place, shareable
+from rnnx.core.processes import rank_and_world_size, shareable
 
 
 @final
@@ -117,8 +117,8 @@ class Draws(Sampler[Draw]):
         batch_size: Examples in a batch of each process; the last may be smaller.
         shuffle: Whether each epoch has an order of its own.
         training: Whether all processes have equally many batches.
-        place: The number of this process and how many there are; as :func:`rnnx.core.processes.place` if not
-            said.
+        share: Which of how many shares; if not said, that of this process, as
+            :func:`rnnx.core.processes.rank_and_world_size`.
 
     Raises:
         UsageError: there are fewer examples than processes.
@@ -131,11 +131,11 @@ class Draws(Sampler[Draw]):
         *,
         shuffle: bool,
         training: bool,
-        place: tuple[int, int] | None = None,
+        share: tuple[int, int] | None = None,
     ) -> None:
         shareable(count)
         self.count, self.batch_size, self.shuffle, self.training = count, batch_size, shuffle, training
-        self.place = place
+        self.share = share
         self.seed, self.epoch = torch.initial_seed(), 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -143,7 +143,7 @@ class Draws(Sampler[Draw]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        rank, ranks = self.place or place()
+        rank, ranks = self.share or rank_and_world_size()
         full, rest = divmod(self.count, self.batch_size * ranks)
         return full + (rest >= ranks if self.training else rest > rank)
 
@@ -151,7 +151,7 @@ class Draws(Sampler[Draw]):
         numbers = generator("epoch", self.seed, self.epoch)
         self.epoch += 1
         order = torch.randperm(self.count, generator=numbers) if self.shuffle else torch.arange(self.count)
-        rank, ranks = self.place or place()
+        rank, ranks = self.share or rank_and_world_size()
         for positions in order.split(self.batch_size * ranks)[: len(self)]:
             seed = int(torch.randint(2**32, (), generator=numbers))
             yield Draw(positions, seed, slice(rank, None, ranks))
