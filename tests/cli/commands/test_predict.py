@@ -4,6 +4,7 @@ import subprocess
 import sys
 from io import BytesIO
 
+import pytest
 from typer.testing import CliRunner
 
 from rnnx.cli.app import app
@@ -63,11 +64,13 @@ def test_predict_ends_quietly_when_nobody_reads(trained):
     assert (done.stderr, done.stdout.count("\n")) == ("", 1)
 
 
-def test_predict_names_the_line_that_is_not_utf_8(trained, monkeypatch):
+@pytest.mark.parametrize("size", [1, 64])
+def test_predict_names_the_line_that_is_not_utf_8_and_answers_those_before_it(trained, monkeypatch, size):
     monkeypatch.chdir(trained[0].folder)
-    done = invoke("predict", RUN, "batch_size=1", stdin=b"la casa\nni\xf1o\n")
+    done = invoke("predict", RUN, f"batch_size={size}", stdin=b"la casa\nni\xf1o\n")
     assert done.exit_code == 1
     assert done.stderr == "rnnx: standard input:2: not UTF-8: byte 0xf1 at byte 3 of the line\n"
+    assert done.stdout == invoke("predict", f"runs/{RUN}", stdin=b"la casa\n").stdout
 
 
 def test_options_of_predict_are_checked_before_torch_is_imported(trained):

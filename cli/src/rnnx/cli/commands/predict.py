@@ -16,7 +16,7 @@ from rnnx.core.validation import Word, validate
 
 
 def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
-    """Answer the lines of standard input, one by one.
+    """Answer the lines of standard input, one by one, up to one that is not UTF-8.
 
     echo "una casa" | rnnx predict nmt-gru beam_size=10
     """
@@ -26,9 +26,19 @@ def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
 
     from rnnx.core.run import Run
 
-    for answer in Run.load(folder).predict(lines_of(sys.stdin.buffer), **options):
+    wrong: list[InputError] = []
+
+    def right_lines() -> Iterator[str]:
+        try:
+            yield from lines_of(sys.stdin.buffer)
+        except InputError as error:  # told when those before it are answered
+            wrong.append(error)
+
+    for answer in Run.load(folder).predict(right_lines(), **options):
         sys.stdout.buffer.write(f"{answer}\n".encode())
         sys.stdout.buffer.flush()
+    for error in wrong:
+        raise error
 
 
 def lines_of(stream: Iterable[bytes]) -> Iterator[str]:
