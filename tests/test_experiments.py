@@ -197,6 +197,7 @@ LEDGER = (FOLDER / "README.md").read_text(encoding="utf-8").partition("## Publis
 ROWS = dict.fromkeys(re.findall(r"^\|[^|]*\| `(\S+\.yaml)(.*?)`", LEDGER, re.MULTILINE))
 
 
+@pytest.mark.filterwarnings("ignore:.* is left out, as cell:rnnx.core.errors.RunWarning")
 @pytest.mark.parametrize(("name", "words"), ROWS)
 def test_the_words_of_the_ledger_make_a_model(name: str, words: str, data: list[str], tmp_path: Path) -> None:
     (tmp_path / "glove.txt").write_text("good 0.1 0.2\nnew 0.3 0.4\n", encoding="utf-8")

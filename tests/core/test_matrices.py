@@ -61,7 +61,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "two children": ("tree-lstm", {"composition": "binary"}, ["weight_hh"]),
     "an output that no step reads": ("tree-rnn", {"score": True}, ["weight_hh"]),
     "a window of inputs": ("qrnn", {"kernel_size": 3, "pooling": "ifo"}, []),
-    "gates that see the input alone": ("sru", {"peephole": False}, []),
+    "gates that see the input alone": ("sru", {"peepholes": False}, []),
     "clocks of its own": (
         "clockwork",
         {"periods": (1, 2, 3, 5)},

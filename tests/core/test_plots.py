@@ -139,7 +139,7 @@ def test_a_picture_is_written_whole_with_its_folder(tmp_path: Path) -> None:
     figure = gradient_flow([])
     for name, beginning in (("a.png", b"\x89PNG"), ("a.pdf", b"%PDF"), ("a", b"\x89PNG")):
         path = tmp_path / "plots" / name
-        save(figure, path, dpi=30)
+        save(figure, path)
         assert path.read_bytes().startswith(beginning)
     assert sorted(file.name for file in (tmp_path / "plots").iterdir()) == ["a", "a.pdf", "a.png"]
 

@@ -135,7 +135,9 @@ def list_(
     kinds: Annotated[
         str | None,
         typer.Argument(
-            metavar="KINDS", help="cells, tasks, data ...", autocompletion=completion.kinds_listed
+            metavar="KINDS",
+            help="cells, tasks, data ...; fused cells read sequences in a way of their own, as torch's kernel.",
+            autocompletion=completion.kinds_listed,
         ),
     ] = None,
     size: Annotated[
@@ -149,8 +151,6 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List what is installed, also what cannot be used; of cells also the state, the size and how they read.
-
-    A fused cell has a way of its own over sequences, as torch's kernel; others are read by their steps.
 
     rnnx list cells --size 256
     """
