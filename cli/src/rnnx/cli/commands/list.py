@@ -136,7 +136,7 @@ def list_(
         str | None,
         typer.Argument(
             metavar="KINDS",
-            help="cells, tasks, data ...; fused cells read sequences in a way of their own, as torch's kernel.",
+            help="cells, tasks, data ...; fused cells read sequences by a way of their own, as torch's.",
             autocompletion=completion.kinds_listed,
         ),
     ] = None,
