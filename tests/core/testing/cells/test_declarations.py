@@ -126,6 +126,15 @@ def test_what_torch_does_not_know_of(right: type[Cell], but: But, held: Any, rem
         check_tensors_and_modules_are_registered(but(right, __init__=construct))
 
 
+def test_a_tensor_beside_a_parameter_whose_name_begins_alike(right: type[Cell], but: But) -> None:
+    def construct(self: Any, input_size: int, *, hidden_size: int = 6) -> None:
+        right.__init__(self, input_size, hidden_size=hidden_size)
+        self.output.held_bias, self.output.held = nn.Parameter(torch.ones(3)), torch.ones(3)
+
+    with pytest.raises(AssertionError, match=r"^held holds what torch does not know of"):
+        check_tensors_and_modules_are_registered(but(right, __init__=construct))
+
+
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
 @pytest.mark.parametrize("norm", [nn.utils.weight_norm, nn.utils.spectral_norm])
 def test_weights_that_hooks_make_of_parameters(right: type[Cell], but: But, norm: Any) -> None:

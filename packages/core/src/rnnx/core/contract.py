@@ -82,12 +82,9 @@ def _problem_of_sizes(cell: Any) -> str | None:
         size = getattr(cell, name, None)
         if not isinstance(size, SupportsIndex):
             return f"expected {name} to be an integer that its constructor sets, got {size!r}"
-    sizes = getattr(cell, "state_sizes", None)
-    if (
-        not isinstance(sizes, (tuple, list))
-        or not sizes
-        or not all(isinstance(n, SupportsIndex) for n in sizes)
-    ):
+    sizes: Any = getattr(cell, "state_sizes", None)
+    listed = isinstance(sizes, (tuple, list)) and len(sizes) > 0
+    if not listed or not all(isinstance(size, SupportsIndex) for size in sizes):
         return f"expected state_sizes to be a tuple of the state's widths, as (128,), got {sizes!r}"
     return None
 
@@ -112,7 +109,7 @@ def _problem_of_step(cell: Cell) -> str | None:
 
 
 def _form(value: Any) -> str:
-    """What something is, its shape if it has one: what a step should give, and what it may give instead."""
+    """What something is, with its shape; a list of tensors reads as well as a tuple, and counts as one."""
     if isinstance(value, Tensor):
         return f"Tensor {tuple(value.shape)}"
     if isinstance(value, (tuple, list)):

@@ -117,7 +117,7 @@ class Training:
         ]
         trainer = plan.build(self.folder, loggers, callbacks)
         trainer.fit(task, place, valid_loader, ckpt_path=checkpoint)
-        if last.resumed_at == trainer.global_step:
+        if last.resumed_at == trainer.global_step and processes.leads():
             limits = ((name, self.config.trainer[name]) for name in ("max_epochs", "max_steps", "max_time"))
             set_to = ", ".join(f"trainer.{name}={value}" for name, value in limits if value not in (None, -1))
             self.say(f"no step was trained: the training had ended ({set_to}), and its model is tested again")

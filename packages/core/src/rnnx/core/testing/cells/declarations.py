@@ -19,6 +19,7 @@ from rnnx.core.testing.comparison import require
 
 YEAR = re.compile(r"\b(1[89]|20)\d\d\b")
 TORCHS = frozenset(vars(nn.Module()))  # the attributes in which torch keeps what it knows of
+SOURCES = ("_g", "_v", "_orig")  # of what torch's weight_norm and spectral_norm make by hooks
 EQUATIONS = re.compile(r"^ *\.\. math::\n+ +\S", re.MULTILINE)
 
 
@@ -58,8 +59,7 @@ def check_tensors_and_modules_are_registered(subject: Subject) -> None:
     known = {id(one) for one in (*cell.parameters(), *cell.buffers(), *cell.modules())}
     for module in cell.modules():
         for name, value in vars(module).items():
-            made = any(own.startswith(f"{name}_") for own in module._parameters)  # as by weight_norm
-            if made or name in TORCHS:
+            if name in TORCHS or any(f"{name}{end}" in module._parameters for end in SOURCES):
                 continue
             several = value.values() if isinstance(value, dict) else value
             found = several if isinstance(value, (list, tuple, dict)) else [value]
