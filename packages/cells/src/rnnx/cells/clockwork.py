@@ -7,12 +7,12 @@ from math import lcm
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.errors import UsageError
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 
@@ -76,13 +76,13 @@ class Clockwork(Cell):
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 
     def project(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_ih, self.bias_ih)
+        return linear(x, self.weight_ih, self.bias_ih)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         h, clock = state
         t = torch.round(clock * self.cycle)
         moving = t % self.periods == 0  # (N, H)
-        past = [F.linear(h[:, -weight.shape[1] :], weight) for weight in self.weight_hh]
+        past = [linear(h[:, -weight.shape[1] :], weight) for weight in self.weight_hh]
         h = torch.where(moving, torch.tanh(z + torch.cat(past, -1)), h)
         return h, (h, (t + 1) % self.cycle / self.cycle)
 

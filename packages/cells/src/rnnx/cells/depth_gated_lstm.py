@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import cast, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import normalization
 from rnnx.core import state as states
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 
@@ -116,7 +116,7 @@ class _Layer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         h, c = state
         p_i, p_f, p_o = self.weight_ch.chunk(3)
-        i, f, g, o = (z + self.norm_hh(F.linear(h, self.weight_hh))).chunk(4, -1)
+        i, f, g, o = (z + self.norm_hh(linear(h, self.weight_hh))).chunk(4, -1)
         c = torch.sigmoid(f + p_f * c) * c + torch.sigmoid(i + p_i * c) * candidate(torch.tanh(g)) + below
         h = torch.sigmoid(o + p_o * c) * torch.tanh(self.norm_c(c))
         return h, c

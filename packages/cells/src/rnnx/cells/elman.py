@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import fused
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.linear import linear
 from rnnx.core.operator import Operator
 from rnnx.core.state import State
 
@@ -55,11 +55,11 @@ class Elman(Cell):
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 
     def project(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
+        return linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (h,) = state
-        h = getattr(torch, self.activation)(z + F.linear(h, self.weight_hh))
+        h = getattr(torch, self.activation)(z + linear(h, self.weight_hh))
         return h, (h,)
 
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 
@@ -59,10 +59,10 @@ class Jordan(Cell):
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 
     def project(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_ih, self.bias_h)
+        return linear(x, self.weight_ih, self.bias_h)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (y,) = state
-        h = getattr(torch, self.activation)(z + F.linear(y, self.weight_yh))
-        y = getattr(torch, self.output_activation)(F.linear(h, self.weight_hy, self.bias_y))
+        h = getattr(torch, self.activation)(z + linear(y, self.weight_yh))
+        y = getattr(torch, self.output_activation)(linear(h, self.weight_hy, self.bias_y))
         return y, (y,)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import fused, normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
 from rnnx.core.errors import UsageError
+from rnnx.core.linear import linear
 from rnnx.core.operator import Operator, in_order
 from rnnx.core.state import State
 
@@ -140,7 +140,7 @@ class LSTM(Cell):
         if not self.plain:
             return self._variant(z, state)
         h, c = state
-        i, f, g, o = (z + self.norm_hh(F.linear(h, self.weight_hh))).chunk(4, -1)
+        i, f, g, o = (z + self.norm_hh(linear(h, self.weight_hh))).chunk(4, -1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * self.drop_candidate(torch.tanh(g))
         h = torch.sigmoid(o) * torch.tanh(self.norm_c(c))
         return h, (h, c)
@@ -168,10 +168,10 @@ class LSTM(Cell):
     def _variant(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         """A step anywhere in the search space."""
         h, c, *recurrent = state
-        sums = z + self.norm_hh(F.linear(h, self.weight_hh))
+        sums = z + self.norm_hh(linear(h, self.weight_hh))
         a = dict(zip(self.rows, sums.chunk(len(self.rows), -1), strict=True))
         for gates in recurrent:
-            for gate, term in self._by_gate(self.norm_gh(F.linear(gates, self.weight_gh))).items():
+            for gate, term in self._by_gate(self.norm_gh(linear(gates, self.weight_gh))).items():
                 a[gate] = a[gate] + term
         peephole = self._by_gate(self.weight_ch) if self.peepholes else {}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 
@@ -63,7 +63,7 @@ class MUT1(Cell):
         self.norm_rh = normalization.of_sums(layer_norm, hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
-        shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
+        shortcut = x if self.input_size == self.output_size else linear(x, self.weight_ir)
         b_z, b_r, b_h = self.bias_ih.chunk(3)
         z, r = self.norm_ih.linear(x, self.weight_ih, torch.cat((b_z, b_r))).chunk(2, -1)
         return torch.cat((torch.sigmoid(z), r, torch.tanh(shortcut) + b_h), -1)
@@ -72,7 +72,7 @@ class MUT1(Cell):
         (h,) = state
         z, r, n = z.chunk(3, -1)
         weight_r, weight = self.weight_hh.chunk(2)
-        r = torch.sigmoid(r + self.norm_hh(F.linear(h, weight_r)))
-        n = torch.tanh(self.norm_rh(F.linear(r * h, weight)) + n)
+        r = torch.sigmoid(r + self.norm_hh(linear(h, weight_r)))
+        n = torch.tanh(self.norm_rh(linear(r * h, weight)) + n)
         h = self.drop_candidate(n) * z + h * (1 - z)
         return h, (h,)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 
@@ -63,8 +63,8 @@ class MUT2(Cell):
         self.norm_rh = normalization.of_sums(layer_norm, hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
-        shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
-        z, n = self.norm_ih(F.linear(x, self.weight_ih)).chunk(2, -1)
+        shortcut = x if self.input_size == self.output_size else linear(x, self.weight_ir)
+        z, n = self.norm_ih(linear(x, self.weight_ih)).chunk(2, -1)
         return torch.cat((z, shortcut, n), -1) + self.bias_ih
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
@@ -72,7 +72,7 @@ class MUT2(Cell):
         size = self.output_size
         gates, n = z.split((2 * size, size), -1)
         weight_gates, weight = self.weight_hh.split((2 * size, size))
-        z, r = torch.sigmoid(gates + self.norm_hh(F.linear(h, weight_gates))).chunk(2, -1)
-        n = torch.tanh(self.norm_rh(F.linear(r * h, weight)) + n)
+        z, r = torch.sigmoid(gates + self.norm_hh(linear(h, weight_gates))).chunk(2, -1)
+        n = torch.tanh(self.norm_rh(linear(r * h, weight)) + n)
         h = self.drop_candidate(n) * z + h * (1 - z)
         return h, (h,)

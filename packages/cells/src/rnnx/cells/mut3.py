@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 
@@ -67,8 +67,8 @@ class MUT3(Cell):
         (h,) = state
         z, r, n = z.chunk(3, -1)
         weight_z, weight_r, weight = self.weight_hh.chunk(3)
-        z = torch.sigmoid(z + self.norm_th(F.linear(torch.tanh(h), weight_z)))
-        r = torch.sigmoid(r + self.norm_hh(F.linear(h, weight_r)))
-        n = torch.tanh(self.norm_rh(F.linear(r * h, weight)) + n)
+        z = torch.sigmoid(z + self.norm_th(linear(torch.tanh(h), weight_z)))
+        r = torch.sigmoid(r + self.norm_hh(linear(h, weight_r)))
+        n = torch.tanh(self.norm_rh(linear(r * h, weight)) + n)
         h = self.drop_candidate(n) * z + h * (1 - z)
         return h, (h,)

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.core.linear import linear
+
 
 class Normalization(ABC):
     """What becomes of a sum ``W x`` before its bias is added."""
@@ -48,7 +50,7 @@ class Normalization(ABC):
         Returns:
             ``(..., size)``.
         """
-        return self(F.linear(x, weight, self.before(bias)), bias)
+        return self(linear(x, weight, self.before(bias)), bias)
 
 
 def of_sums(layer_norm: bool, *sizes: int) -> Normalization:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from rnnx.cells import normalization
 from rnnx.core.bounds import Positive, refuse_other
 from rnnx.core.cell import Cell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 Gates: TypeAlias = Literal["f", "fo", "ifo"]
@@ -85,7 +86,7 @@ class QRNN(Cell):
     def project(self, x: Tensor) -> Tensor:
         bias = self.norm_ih.before(self.bias_ih)
         bias = F.pad(bias, (0, len(self.weight_ih) - len(bias)))
-        return F.linear(x, self.weight_ih, bias)
+        return linear(x, self.weight_ih, bias)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         c, *before = state

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 
@@ -82,7 +82,7 @@ class ResidualLSTM(Cell):
         self.norm_c = normalization.of_memory(layer_norm, hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
-        shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
+        shortcut = x if self.input_size == self.output_size else linear(x, self.weight_ir)
         sums = self.norm_ih.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
         return torch.cat((sums, shortcut), -1)
 
@@ -90,7 +90,7 @@ class ResidualLSTM(Cell):
         h, c = state
         z, shortcut = z.split((4 * self.output_size, self.output_size), -1)
         p_i, p_f, p_o = self.weight_ch.chunk(3)
-        i, f, g, o = (z + self.norm_hh(F.linear(h, self.weight_hh))).chunk(4, -1)
+        i, f, g, o = (z + self.norm_hh(linear(h, self.weight_hh))).chunk(4, -1)
         c = torch.sigmoid(f + p_f * c) * c + torch.sigmoid(i + p_i * c) * self.drop_candidate(torch.tanh(g))
-        h = torch.sigmoid(o + p_o * c) * (F.linear(torch.tanh(self.norm_c(c)), self.weight_hr) + shortcut)
+        h = torch.sigmoid(o + p_o * c) * (linear(torch.tanh(self.norm_c(c)), self.weight_hr) + shortcut)
         return h, (h, c)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 
@@ -85,7 +85,7 @@ class RHN(Cell):
         first, *weights = self.weight_hh.chunk(self.depth)
         _, *biases = self.bias_hh.chunk(self.depth)
         norm, *norms = self.norms_hh
-        s = self._highway(z + norm(F.linear(s, first)), s)
+        s = self._highway(z + norm(linear(s, first)), s)
         for weight, bias, norm in zip(weights, biases, norms, strict=True):
             s = self._highway(norm.linear(s, weight, bias), s)
         return s, (s,)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 
@@ -86,11 +87,11 @@ class SRU(Cell):
         self.norm_ih = normalization.of_sums(layer_norm, 2 * hidden_size)
 
     def project(self, x: Tensor) -> Tensor:
-        shortcut = x if self.input_size == self.output_size else F.linear(x, self.weight_ir)
+        shortcut = x if self.input_size == self.output_size else linear(x, self.weight_ir)
         if self.alpha != 1:
             shortcut = self.alpha * shortcut
         bias = F.pad(self.norm_ih.before(self.bias_ih), (self.output_size, 0))
-        return torch.cat((F.linear(x, self.weight_ih, bias), shortcut), -1)
+        return torch.cat((linear(x, self.weight_ih, bias), shortcut), -1)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (c,) = state

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import fused, normalization
 from rnnx.core import state as states
 from rnnx.core.bounds import Positive, refuse_other
 from rnnx.core.cell import TreeCell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 Composition: TypeAlias = Literal["child-sum", "binary"]
@@ -124,7 +124,7 @@ class TreeLSTM(TreeCell):
 
     def _sum(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What the children add to the gates: ``f`` is ``(N, K, H)``, the others ``(N, H)``."""
-        sums = F.linear(h, self.weight_hh)  # (N, K, 4 H)
+        sums = linear(h, self.weight_hh)  # (N, K, 4 H)
         i, _, u, o = self.norm_hh(sums.sum(1)).chunk(4, -1)
         _, f, _, _ = self.norm_hh(sums).chunk(4, -1)
         return i, f, u, o
@@ -137,7 +137,7 @@ class TreeLSTM(TreeCell):
                 f"a binary Tree-LSTM reads at most 2 children of a node, got {children}; "
                 "set cell.composition=child-sum"
             )
-        sums = self.norm_hh(F.linear(h.flatten(1), self.weight_hh[:, : children * size]))
+        sums = self.norm_hh(linear(h.flatten(1), self.weight_hh[:, : children * size]))
         i, f, u, o = sums.split((size, 2 * size, size, size), -1)
         return i, f.unflatten(-1, (2, size))[:, :children], u, o
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.core import state as states
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import TreeCell
+from rnnx.core.linear import linear
 from rnnx.core.state import State
 
 
@@ -75,16 +75,16 @@ class TreeRNN(TreeCell):
 
     def project(self, x: Tensor) -> Tensor:
         _, second = self.weight_hh.chunk(2, -1)
-        return F.linear(F.linear(x, self.weight_ih), second, self.bias_hh)
+        return linear(linear(x, self.weight_ih), second, self.bias_hh)
 
     def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
         first, second = self.weight_hh.chunk(2, -1)
         past = torch.zeros_like(z)
         for k, child in enumerate(states.present(children, mask)[0].unbind(1)):  # each (N, H)
             if k > 1:  # what was the second becomes, with all before it, the first
-                composed = F.linear(self._activate(past + self.bias_hh), first)
+                composed = linear(self._activate(past + self.bias_hh), first)
                 past = torch.where(mask[:, k : k + 1], composed, past)
-            past = past + F.linear(child, second if k else first)
+            past = past + linear(child, second if k else first)
         h = self._activate(z + past)
         return self._output(h), (h,)
 
@@ -94,4 +94,4 @@ class TreeRNN(TreeCell):
     def _output(self, h: Tensor) -> Tensor:
         if self.weight_score is None:
             return h
-        return torch.cat((h, F.linear(h, self.weight_score)), -1)
+        return torch.cat((h, linear(h, self.weight_score)), -1)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# MKL draws true and false for torch there; elsewhere they take three times as long as numbers from 0 to 1
-OF_INTEL: Final = "Intel" in torch.cpu.get_capabilities().get("cpu_name", "")
+from rnnx.core.processor import OF_INTEL
 
 
 @final
@@ -47,6 +46,7 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
         >>> sorted(set(dropout(x, 0.75, training=True).flatten().tolist()))
         [0.0, 4.0]
     """
+    # MKL draws true and false for torch; elsewhere they take three times as long as numbers from 0 to 1
     if OF_INTEL or x.device.type != "cpu" or not (training and 0 < p < 1):
         return F.dropout(x, p, training)
     return x * mask(x, p)

@@ -13,6 +13,7 @@ from rnnx.core import engine
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
 from rnnx.core.dropout import Dropout
+from rnnx.core.linear import Linear
 from rnnx.core.padding import real_steps
 from rnnx.core.skips import Skip
 from rnnx.core.state import State
@@ -253,7 +254,7 @@ class Bridge(nn.Module):
     def __init__(self, source: Sequence[int], target: Sequence[int]) -> None:
         super().__init__()
         self.target = list(target)
-        self.linear = nn.Linear(sum(source), sum(target))
+        self.linear = Linear(sum(source), sum(target))
 
     def forward(self, state: State) -> State:
         """Args: state: tensors ``(N, size)`` of the source. Returns: tensors ``(N, size)`` of the target."""

@@ -9,6 +9,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from rnnx.core.linear import Linear
+
 
 class Skip(nn.Module, ABC):
     """How a layer's input goes round it: ``(x, y) -> the input of the next layer``.
@@ -54,7 +56,7 @@ class Residual(Skip):
     def __init__(self, input_size: int, width: int) -> None:
         super().__init__()
         self.output_size = width
-        self.carry = nn.Identity() if input_size == width else nn.Linear(input_size, width, bias=False)
+        self.carry = nn.Identity() if input_size == width else Linear(input_size, width, bias=False)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return self.carry(x) + y
@@ -82,8 +84,8 @@ class Highway(Skip):
     def __init__(self, input_size: int, width: int) -> None:
         super().__init__()
         self.output_size = width
-        self.carry = nn.Identity() if input_size == width else nn.Linear(input_size, width, bias=False)
-        self.gate = nn.Linear(input_size, width)
+        self.carry = nn.Identity() if input_size == width else Linear(input_size, width, bias=False)
+        self.gate = Linear(input_size, width)
         nn.init.constant_(self.gate.bias, -1.0)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:

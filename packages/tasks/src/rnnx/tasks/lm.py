@@ -24,6 +24,7 @@ from rnnx.core.exhibits.bars import Bars
 from rnnx.core.exhibits.exhibit import Exhibit, Text
 from rnnx.core.exhibits.heat import Heat, shown
 from rnnx.core.exhibits.view import View
+from rnnx.core.linear import Linear
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.cross_entropy import cross_entropy
@@ -92,9 +93,9 @@ class LanguageModel(Task):
         self.narrow = (
             nn.Identity()
             if width == self.recurrent.output_size
-            else nn.Linear(self.recurrent.output_size, width)
+            else Linear(self.recurrent.output_size, width)
         )
-        self.output = nn.Linear(width, len(self.vocabulary))
+        self.output = Linear(width, len(self.vocabulary))
         self.dropout = Dropout(dropout)
         nn.init.zeros_(self.output.bias)
         if tied:

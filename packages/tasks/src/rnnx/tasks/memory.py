@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import MeanMetric, Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit, Text
+from rnnx.core.linear import Linear
 from rnnx.core.task import Loss, Task
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ class Memory(Task):
             )
         self.kind: Kind = KINDS[meta["kind"]](meta)
         self.recurrent = self.net.decoder(self.kind.input_size)
-        self.output = nn.Linear(self.recurrent.output_size, self.kind.output_size)
+        self.output = Linear(self.recurrent.output_size, self.kind.output_size)
 
     def forward(self, batch: Batch) -> Tensor:
         """What the answers are made from, ``(N, K, output_size)``."""

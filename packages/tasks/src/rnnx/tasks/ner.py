@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import Metric
 
 from rnnx.core.batch import Batch
@@ -20,6 +20,7 @@ from rnnx.core.exhibits.exhibit import Exhibit, Text
 from rnnx.core.exhibits.palettes import distinct
 from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
+from rnnx.core.linear import Linear
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.characters import CharacterEncoder
@@ -97,7 +98,7 @@ class Entities(Task):
         )
         width = self.characters.output_size if self.characters is not None else 0
         self.encoder = self.net.encoder(self.embedding.embedding_dim + width)
-        self.scores = nn.Linear(self.encoder.output_size, len(self.tags))
+        self.scores = Linear(self.encoder.output_size, len(self.tags))
         self.tagging: Tagging = self._crf(constraints) if output == "crf" else Softmax()
         self.dropout = Dropout(dropout)
         self.singleton_dropout = singleton_dropout

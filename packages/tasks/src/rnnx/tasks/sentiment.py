@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, fin
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import MeanMetric, Metric
 
 from rnnx.core.batch import Batch
@@ -23,6 +23,7 @@ from rnnx.core.exhibits.heat import Heat
 from rnnx.core.exhibits.palettes import scale
 from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
+from rnnx.core.linear import Linear
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.confusion import ClassScores, pictures
@@ -115,7 +116,7 @@ class Sentiment(Task):
         )
         self.encoder = self.net.encoder(self.embedding.embedding_dim)
         self.pool = pool(pooling, self.encoder.output_size, self.net.bidirectional)
-        self.output = nn.Linear(self.pool.output_size, len(self.reader.classes))
+        self.output = Linear(self.pool.output_size, len(self.reader.classes))
         self.embedding_dropout, self.dropout = Dropout(embedding_dropout), Dropout(dropout)
         self.all_nodes = all_nodes
         self._confusions: dict[Split, ClassScores] = {}

@@ -21,6 +21,7 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Picture, Text
 from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
+from rnnx.core.linear import Linear
 from rnnx.core.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.confusion import Taken, pictures
@@ -85,7 +86,7 @@ class FrameLabels(Task):
         pictures = len(self.shape) > 1
         self.eye = FrameEncoder(self.shape, channels, frame_size) if pictures else nn.Identity()
         self.recurrent = self.net.encoder(frame_size if pictures else self.shape[0])
-        self.output = nn.Linear(self.recurrent.output_size, len(self.classes))
+        self.output = Linear(self.recurrent.output_size, len(self.classes))
         self.dropout = Dropout(dropout)
         self._confusions: dict[Split, Taken] = {}
 

@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple, cast, final
 import torch
 from torch import fx
 
+from rnnx.core.products import addmm, mm
+
 ATEN = torch.ops.aten
 
 # torch's own functions, which are called faster than the operations that they stand for and can write into a
@@ -22,8 +24,8 @@ DIRECT: Final[dict[Any, Callable[..., Any]]] = {
     ATEN.div.Tensor: torch.div,
     ATEN.addcmul.default: torch.addcmul,
     ATEN.lerp.Tensor: torch.lerp,
-    ATEN.mm.default: torch.mm,
-    ATEN.addmm.default: torch.addmm,
+    ATEN.mm.default: mm,
+    ATEN.addmm.default: addmm,
     ATEN.bmm.default: torch.bmm,
     ATEN.sigmoid.default: torch.sigmoid,
     ATEN.tanh.default: torch.tanh,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnx.core.errors import UsageError
+from rnnx.core.linear import Linear, linear
 from rnnx.tasks.parts.energies import energies
 
 Score: TypeAlias = Literal["additive", "dot", "general", "concat", "none"]
@@ -87,9 +88,9 @@ class Additive(Attention):
 
     def __init__(self, query_size: int, value_size: int) -> None:
         super().__init__()
-        self.query = nn.Linear(query_size, query_size, bias=False)  # W
-        self.key = nn.Linear(value_size, query_size)  # U
-        self.energy = nn.Linear(query_size, 1, bias=False)  # v
+        self.query = Linear(query_size, query_size, bias=False)  # W
+        self.key = Linear(value_size, query_size)  # U
+        self.energy = Linear(query_size, 1, bias=False)  # v
 
     def keys(self, values: Tensor) -> Tensor:
         return 2 * self.key(values)
@@ -136,7 +137,7 @@ class General(Attention):
 
     def __init__(self, query_size: int, value_size: int) -> None:
         super().__init__()
-        self.key = nn.Linear(value_size, query_size, bias=False)  # W
+        self.key = Linear(value_size, query_size, bias=False)  # W
 
     def keys(self, values: Tensor) -> Tensor:
         return self.key(values)
@@ -158,15 +159,15 @@ class Concat(Attention):
 
     def __init__(self, query_size: int, value_size: int) -> None:
         super().__init__()
-        self.both = nn.Linear(query_size + value_size, query_size, bias=False)  # W
-        self.energy = nn.Linear(query_size, 1, bias=False)  # v
+        self.both = Linear(query_size + value_size, query_size, bias=False)  # W
+        self.energy = Linear(query_size, 1, bias=False)  # v
         self.sizes = query_size, value_size
 
     def keys(self, values: Tensor) -> Tensor:
-        return 2 * (values @ self.both.weight.split(self.sizes, 1)[1].T)
+        return 2 * linear(values, self.both.weight.split(self.sizes, 1)[1])
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
-        projected = query @ self.both.weight.split(self.sizes, 1)[0].T  # (N, U, D)
+        projected = linear(query, self.both.weight.split(self.sizes, 1)[0])  # (N, U, D)
         return energies(projected, keys, self.energy.weight[0])
 
 

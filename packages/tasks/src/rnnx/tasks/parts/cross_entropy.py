@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rnnx.core.linear import linear
+from rnnx.core.products import mm
+
 IGNORED: Final = -100  # the target of a place that counts for nothing, as in torch
 ALIGNMENT: Final = 16  # numbers in a cache line; MKL takes 1.5 times as long where rows start elsewhere
 ROWS: Final = 512  # places whose scores are held at once; fewer make the matrix products slower
@@ -66,7 +69,7 @@ class _CrossEntropy(torch.autograd.Function):
         wide, floor = F.pad(weight, (0, 0, 0, more)), F.pad(bias, (0, more), value=-torch.inf)
         biases, weights = torch.zeros_like(floor), torch.zeros_like(wide) if weight.requires_grad else None
         for rows, right in _pieces(features, targets, size):
-            scores = F.linear(rows, wide, floor)  # (m, V')
+            scores = linear(rows, wide, floor)  # (m, V')
             dtype, at = torch.promote_types(scores.dtype, torch.float32), right.unsqueeze(1)
             top = scores.amax(1, keepdim=True)
             gradient = scores.softmax(1, dtype)
@@ -79,9 +82,9 @@ class _CrossEntropy(torch.autograd.Function):
             gradient.scatter_add_(1, at, torch.full_like(losses, smoothing - 1))
             biases += gradient.sum(0)
             gradient = gradient.to(scores.dtype)
-            pulled.append(gradient @ wide.to(scores.dtype))
+            pulled.append(mm(gradient, wide.to(scores.dtype)))
             if weights is not None:
-                weights += gradient.T @ rows.to(scores.dtype)
+                weights += mm(gradient.T, rows.to(scores.dtype))
         ctx.smoothing = smoothing
         layer = None if weights is None else weights[:size], biases[:size]
         ctx.save_for_backward(features, weight, bias, targets, torch.cat(pulled), *layer)
@@ -101,7 +104,7 @@ class _CrossEntropy(torch.autograd.Function):
 
 def _plain(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float) -> Tensor:
     """The same with all scores at once."""
-    scores = F.linear(features, weight, bias)
+    scores = linear(features, weight, bias)
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     return F.cross_entropy(scores, targets, reduction="sum", label_smoothing=smoothing)
 

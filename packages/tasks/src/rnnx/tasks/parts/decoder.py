@@ -12,8 +12,10 @@ from torch.nn.utils.rnn import pad_sequence
 from rnnx.core import state as states
 from rnnx.core.dropout import Dropout
 from rnnx.core.layers import Bridge, Noise
+from rnnx.core.linear import Linear
 from rnnx.core.net import Net
 from rnnx.core.padding import real_steps
+from rnnx.core.products import addmm
 from rnnx.core.state import State
 from rnnx.tasks.parts.attention import Attention, Memory, Score, attention
 from rnnx.tasks.parts.cross_entropy import ALIGNMENT
@@ -65,8 +67,8 @@ class Decoder(nn.Module):
         self.bridge = Bridge(source_sizes, self.net.state_sizes)
         self.attention: Attention | None = attention(score, self.net.output_size, value_size)
         seen = 0 if self.attention is None else value_size
-        self.combine = nn.Linear(seen + self.net.output_size, self.size)
-        self.output = nn.Linear(self.size, embedding.num_embeddings)
+        self.combine = Linear(seen + self.net.output_size, self.size)
+        self.output = Linear(self.size, embedding.num_embeddings)
         if tied:
             self.output.weight = tieable(embedding)
         self.embedding_dropout, self.dropout = Dropout(embedding_dropout), Dropout(dropout)
@@ -136,7 +138,7 @@ class Decoder(nn.Module):
         # MKL takes 1.6 times as long where the rows of a result do not start at whole cache lines
         size = len(weight)
         scores = vectors.new_empty(len(vectors), -(-size // ALIGNMENT) * ALIGNMENT)
-        torch.addmm(bias, vectors, weight.T, out=scores[:, :size])
+        addmm(bias, vectors, weight.T, out=scores[:, :size])
         scores[:, size:] = -torch.inf
         return torch.log_softmax(scores, -1, out=scores)[:, :size]
 

@@ -7,6 +7,8 @@ from typing import Final, final
 
 from torch import Tensor, nn
 
+from rnnx.core.linear import Linear
+
 SIDE: Final = 4  # pixels of the last map, at most
 DOUBLINGS: Final = 2  # of the channels, at most
 
@@ -38,7 +40,7 @@ class FrameEncoder(nn.Module):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU()]
             before, height, width = after, -(-height // 2), -(-width // 2)
         self.convolutions = nn.Sequential(*layers)
-        self.linear = nn.Linear(before * height * width, size)
+        self.linear = Linear(before * height * width, size)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """The vectors ``(M, size)``, none negative, of pictures ``(M, C, H, W)`` from 0 to 255."""

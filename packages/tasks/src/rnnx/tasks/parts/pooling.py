@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias, final
 import torch
 from torch import Tensor, nn
 
+from rnnx.core.linear import Linear
+
 Pooling: TypeAlias = Literal["last", "mean", "max", "attention"]
 
 
@@ -119,8 +121,8 @@ class Attention(Pool):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.key = nn.Linear(size, size)  # W, b
-        self.energy = nn.Linear(size, 1, bias=False)  # v
+        self.key = Linear(size, size)  # W, b
+        self.energy = Linear(size, 1, bias=False)  # v
         self.output_size = size
 
     def forward(self, y: Tensor, mask: Tensor) -> Tensor:
