@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from rnnx.core.batch import Batch
 from rnnx.core.benchmark import interleaved
-from rnnx.core.optimizers import SGD
+from rnnx.core.running.optimizers import SGD
 from rnnx.tasks.data.lm.files import Files
 from rnnx.tasks.lm import LanguageModel
 

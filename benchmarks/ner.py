@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnx.core.batch import Batch
 from rnnx.core.benchmark import interleaved
-from rnnx.core.optimizers import Adam
+from rnnx.core.running.optimizers import Adam
 from rnnx.tasks.data.ner.files import Files
 from rnnx.tasks.ner import Entities
 

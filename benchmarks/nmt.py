@@ -26,7 +26,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 
 from rnnx.core.batch import Batch
 from rnnx.core.benchmark import interleaved
-from rnnx.core.optimizers import Adam
+from rnnx.core.running.optimizers import Adam
 from rnnx.core.state import State
 from rnnx.tasks.data.nmt.files import Files
 from rnnx.tasks.nmt import Translation

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from rnnx.core.batch import Batch
 from rnnx.core.benchmark import interleaved
-from rnnx.core.optimizers import Adagrad
+from rnnx.core.running.optimizers import Adagrad
 from rnnx.tasks.data.sentiment.trees import Trees
 from rnnx.tasks.sentiment import Sentiment
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from rnnx.core import history
-from rnnx.core.checkpoints import read_checkpoint
 from rnnx.core.errors import RunError
 from rnnx.core.experiment import Experiment
+from rnnx.core.running import history
+from rnnx.core.running.checkpoints import read_checkpoint
 
 SMALL = (
     "task=memory", "data.train=96", "data.valid=20", "data.test=20", "data.batch_size=32",

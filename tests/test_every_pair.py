@@ -10,7 +10,7 @@ import pytest
 
 from rnnx.core.experiment import Experiment
 from rnnx.core.registry import plugins
-from rnnx.core.result import Result
+from rnnx.core.running.result import Result
 from rnnx.core.spec import resolve
 
 GENERATED = ("data.train=64", "data.valid=8", "data.test=8", "data.batch_size=8")

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 
 from rnnx.core.experiment import Experiment
-from rnnx.core.quiet import quiet
+from rnnx.core.running.quiet import quiet
+from rnnx.core.running.trainer import Trainer
+from rnnx.core.running.training import count_parameters
 from rnnx.core.task import Task
-from rnnx.core.trainer import Trainer
-from rnnx.core.training import count_parameters
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.glob("*/*.yaml"))

@@ -57,6 +57,21 @@ MGU = '''
             h = h + f * (torch.tanh(self.candidate(torch.cat((z, f * h), -1))) - h)
             return h, (h,)
 '''
+FRAGILE = """
+    import torch
+    from rnnx.core.cell import Cell
+
+
+    class Fragile(Cell):
+        def __init__(self, input_size: int, *, hidden_size: int = 8) -> None:
+            super().__init__()
+            self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
+
+        def step(self, z, state):
+            if len(z) > 3:
+                raise ValueError("too many rows")
+            return state[0], state
+"""
 SMALL = (
     "cell.hidden_size=12",
     "task.embedding_size=12",
@@ -101,6 +116,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     broken = "import a_library_that_is_not_installed\n\n\nclass Broken:\n    pass\n"
     _install(folder / "site", folder, "zhou-cells", "2.5", "zhou_cells", MGU, mgu="MGU")
     _install(folder / "site", folder, "half-done", "0.1", "half_done", broken, wip="Broken")
+    _install(folder / "site", folder, "fragile-cells", "0.2", "fragile", FRAGILE, fragile="Fragile")
     _install(folder / "site", folder, "better-gru", "3.0", "better_gru", MGU, gru="MGU")
     return folder / "site"
 
@@ -164,6 +180,15 @@ def test_a_cell_that_cannot_be_imported_is_an_error_with_its_distribution_and_th
     for expected in ("'wip'", "'half-done'", "a_library_that_is_not_installed"):
         assert expected in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_it_is_told_with_its_distribution_and_line(rnnx: Rnnx) -> None:
+    done = rnnx("run", "cell=fragile", "task=nmt", *SMALL)
+    assert done.returncode == 1
+    line = 1 + dedent(FRAGILE).splitlines().index('            raise ValueError("too many rows")')
+    where = f"distribution 'fragile-cells' 0.2 fails at fragile.py:{line}"
+    told = f"rnnx: {where}: ValueError: too many rows (use --debug for the traceback)"
+    assert told in done.stderr.splitlines()
 
 
 def test_a_name_that_two_distributions_offer_is_refused_by_both_names(rnnx: Rnnx, tmp_path: Path) -> None:

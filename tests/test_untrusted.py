@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from rnnx.core.checkpoints import read_checkpoint
 from rnnx.core.errors import InputError, RunError
 from rnnx.core.experiment import Experiment
+from rnnx.core.running.checkpoints import read_checkpoint
 from rnnx.tasks.data.lm.files import Files
 
 ROOT = Path(__file__).parents[1]

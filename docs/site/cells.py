@@ -13,7 +13,7 @@ from docs.site.page import Page
 from docs.site.prose import example, markdown
 from rnnx.cli.screen import in_markdown
 from rnnx.core.anatomy import Anatomy, dissect
-from rnnx.core.docstrings import documentation, paper, summary
+from rnnx.core.declarations.docstrings import documentation, paper, summary
 from rnnx.core.options import options_of
 from rnnx.core.registry import Plugin, plugins
 

@@ -8,7 +8,7 @@ import pytest
 from rnnx.cli.outcome import metrics, outcome, tell
 from rnnx.cli.screen import display
 from rnnx.core.exhibits.exhibit import Text
-from rnnx.core.result import Result
+from rnnx.core.running.result import Result
 from rnnx.core.spec import resolve
 
 CONFIG = resolve(["trainer.max_epochs=7"])

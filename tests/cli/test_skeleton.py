@@ -17,7 +17,7 @@ import torch
 
 from rnnx.cli.skeleton import Names, Skeleton
 from rnnx.core import engine
-from rnnx.core.docstrings import documentation
+from rnnx.core.declarations.docstrings import documentation
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.testing import check_cell, checks
 from rnnx.core.testing.kit import problem

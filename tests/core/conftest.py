@@ -13,7 +13,7 @@ import torch
 
 from rnnx.core import registry
 from rnnx.core.experiment import Experiment
-from rnnx.core.result import Result
+from rnnx.core.running.result import Result
 from tests.core.components import BASE, COMPONENTS, COMPUTED
 from tests.core.small_runs import NMT
 

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from rnnx.core.experiment import Experiment
-from rnnx.core.result import Result
+from rnnx.core.running.result import Result
 
 NMT = (
     "cell=gru",

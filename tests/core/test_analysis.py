@@ -25,8 +25,8 @@ from rnnx.core.cell import Cell
 from rnnx.core.data import Split
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
-from rnnx.core.regularizers import WeightDrop, Zoneout
-from rnnx.core.skips import Plain
+from rnnx.core.nets.regularizers import WeightDrop, Zoneout
+from rnnx.core.nets.skips import Plain
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 

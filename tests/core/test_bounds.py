@@ -11,11 +11,11 @@ import pytest
 from annotated_types import Ge, Gt, Le, Lt
 
 from rnnx.core.bounds import AboveZero, Count, Fraction, Limit, NonNegative, Positive, Rate, Seed, Share
+from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import UsageError
 from rnnx.core.options import Option, Options, options_of
 from rnnx.core.registry import GROUPS, find, plugins
 from rnnx.core.spec import KEYS, UNNAMED, resolve
-from rnnx.core.validation import Word, validate
 
 
 @pytest.mark.parametrize(

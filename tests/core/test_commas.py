@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnx.core.commas import between_commas
-from rnnx.core.validation import Word
+from rnnx.core.declarations.validation import Word
 
 
 @pytest.mark.parametrize(

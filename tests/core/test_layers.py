@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from rnnx.cells.gru import GRU
 from rnnx.cells.lstm import LSTM
 from rnnx.core.layers import Bidirectional, Bridge, Layer, Noise, Recurrent, Stack
-from rnnx.core.skips import SKIPS, Dense, Highway, Plain, Residual, Skip
+from rnnx.core.nets.skips import SKIPS, Dense, Highway, Plain, Residual, Skip
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
 

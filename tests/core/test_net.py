@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnx.core.dropout import Dropout
 from rnnx.core.errors import UsageError
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
 from rnnx.core.net import Net
+from rnnx.core.nets.dropout import Dropout
+from rnnx.core.nets.regularizers import VariationalDropout, WeightDrop, Zoneout
+from rnnx.core.nets.skips import SKIPS, Plain
+from rnnx.core.nets.transition import DeepTransition
 from rnnx.core.options import options_of
-from rnnx.core.regularizers import VariationalDropout, WeightDrop, Zoneout
-from rnnx.core.skips import SKIPS, Plain
 from rnnx.core.spec import resolve
-from rnnx.core.transition import DeepTransition
 from rnnx.core.trees import Trees
 
 N, T, I, H = 4, 5, 3, 8  # noqa: E741

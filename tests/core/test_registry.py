@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.registry import Plugin, find, plugins, trouble
+from rnnx.core.registry import Plugin, find, packages, plugins, trouble
 
 Install = Callable[..., Path]  # see conftest.py
 CELLS = {"cells": {"elman": "cells_a:Elman", "gru": "cells_a:GRU", "lstm": "cells_a:LSTM"}}
@@ -23,6 +23,15 @@ def test_listing_tells_where_from_and_imports_nothing(install: Install) -> None:
     ]
     assert "cells_a" not in sys.modules
     assert plugins("task") == []
+
+
+def test_the_packages_that_have_plugins(install: Install) -> None:
+    install("cells-a", {"cells": {"gru": "cells_a.gated:GRU"}, "tasks": {"count": "cells_a:Count"}})
+    install("data-b", {"data": {"count.files": "data_b.files:Files"}}, version="0.3")
+    assert {name: plugin.origin for name, plugin in packages().items()} == {
+        "cells_a": "distribution 'cells-a' 1.0",
+        "data_b": "distribution 'data-b' 0.3",
+    }
 
 
 STRANGE = {"../x": "os:mkdir", "a b": "x y", "c": "cells_a", "d": "cells_a:", "e": ":E", "f": "cells_a:F:F"}

@@ -12,8 +12,8 @@ import torch
 
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.experiment import Experiment
-from rnnx.core.result import Result
 from rnnx.core.run import Run
+from rnnx.core.running.result import Result
 from tests.core.small_runs import LM, NMT, content, run, samples
 
 

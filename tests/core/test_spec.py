@@ -274,6 +274,7 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
         ("cell.hiden_size=3", "cell.hiden_size: no such option of cell 'gru'; did you mean 'hidden_size'?"),
         ("hidden_size=3", "no such key 'hidden_size'; did you mean 'cell.hidden_size'?"),
         ("layers=3", "no such key 'layers'; did you mean 'net.layers'?"),
+        ("epochs=3", "no such key 'epochs'; did you mean 'trainer.max_epochs'?"),
         ("rate=3", "no such key 'rate'; did you mean 'cell.rate' or 'trainer.rate'?"),
         ("celll.hidden_size=3", "no such key 'celll.hidden_size'; did you mean 'cell.hidden_size'?"),
         ("sed=3", "no such key 'sed'; did you mean 'seed'?"),

@@ -22,8 +22,8 @@ from rnnx.core.data import Split
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.net import Net
-from rnnx.core.optimizers import SGD, Adam, Optimizer
-from rnnx.core.schedules import Cosine, Exponential, Plateau
+from rnnx.core.running.optimizers import SGD, Adam, Optimizer
+from rnnx.core.running.schedules import Cosine, Exponential, Plateau
 from rnnx.core.task import Loss, Task
 
 pytestmark = pytest.mark.filterwarnings(

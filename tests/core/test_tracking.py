@@ -16,12 +16,12 @@ import torch
 from matplotlib.image import imread
 
 from rnnx.core.analysis import Flow
-from rnnx.core.ending import Ending
 from rnnx.core.errors import UsageError
 from rnnx.core.experiment import Experiment
-from rnnx.core.gradients import GradientNorm
-from rnnx.core.result import Result
 from rnnx.core.run import Run
+from rnnx.core.running.ending import Ending
+from rnnx.core.running.gradients import GradientNorm
+from rnnx.core.running.result import Result
 from rnnx.core.tracking import Meter, WeightsAndBiases, _charts
 
 SMALL = (

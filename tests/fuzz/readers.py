@@ -16,12 +16,12 @@ from typing import Any, final
 import numpy as np
 
 from rnnx.cli.commands.predict import lines_of
-from rnnx.core.checkpoints import read_checkpoint
 from rnnx.core.comparing.record import Record
 from rnnx.core.data import Data
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.plots import curves
 from rnnx.core.run import Run
+from rnnx.core.running.checkpoints import read_checkpoint
 from rnnx.core.runs import read_result
 from rnnx.core.spec import resolve
 from rnnx.tasks.data.captioning.coco import Coco

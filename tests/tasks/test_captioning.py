@@ -24,7 +24,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Text
-from rnnx.core.optimizers import Adam
+from rnnx.core.running.optimizers import Adam
 from rnnx.core.testing.kit import problem
 from rnnx.core.testing.tasks import CHECKS
 from rnnx.tasks.captioning import Captioning

@@ -16,7 +16,7 @@ from torch import Tensor
 from rnnx.core.batch import Batch
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.experiment import Experiment
-from rnnx.core.optimizers import Adam
+from rnnx.core.running.optimizers import Adam
 from rnnx.core.spec import resolve
 from rnnx.tasks.data.lm.streams import streamed
 from rnnx.tasks.lm import LanguageModel

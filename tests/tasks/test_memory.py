@@ -20,8 +20,8 @@ from rnnx.core.data import Data
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Text
 from rnnx.core.experiment import Experiment
-from rnnx.core.optimizers import Adam
-from rnnx.core.result import Result
+from rnnx.core.running.optimizers import Adam
+from rnnx.core.running.result import Result
 from rnnx.tasks.data.memory.adding import Adding
 from rnnx.tasks.data.memory.copying import Copying
 from rnnx.tasks.data.memory.digits import Digits

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import UsageError
-from rnnx.core.optimizers import Adam
+from rnnx.core.running.optimizers import Adam
 from rnnx.core.spec import resolve
 from rnnx.tasks.data.ner.padded_sentences import PaddedSentences
 from rnnx.tasks.data.ner.sentence import Sentence

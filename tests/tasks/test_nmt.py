@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from rnnx.core.batch import Batch
 from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Text
-from rnnx.core.optimizers import Adam
+from rnnx.core.running.optimizers import Adam
 from rnnx.tasks.data.nmt.corpus import Example
 from rnnx.tasks.data.nmt.pairs import PaddedPairs
 from rnnx.tasks.nmt import Translation

@@ -20,7 +20,7 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.experiment import Experiment
 from rnnx.core.layers import Layer, Stack
-from rnnx.core.optimizers import Adam
+from rnnx.core.running.optimizers import Adam
 from rnnx.core.testing import checks
 from rnnx.core.testing.check import Check
 from rnnx.core.testing.kit import name_of, problem

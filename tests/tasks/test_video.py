@@ -21,8 +21,8 @@ from rnnx.core.batch import Batch
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Picture
 from rnnx.core.experiment import Experiment
-from rnnx.core.optimizers import Adam
-from rnnx.core.result import Result
+from rnnx.core.running.optimizers import Adam
+from rnnx.core.running.result import Result
 from rnnx.tasks.data.video.toy import Toy
 from rnnx.tasks.video import FrameLabels
 

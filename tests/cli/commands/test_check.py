@@ -210,6 +210,33 @@ def test_data_whose_options_must_be_given_is_told_so_and_exits_with_2():
     assert "data.train" in done.stderr
 
 
+def test_data_is_checked_with_the_options_that_are_given(tmp_path):
+    pairs = [f"{word} {other}\t{other} {word}\n" for word in "abcdef" for other in "uvwxyz"]
+    for split, start in (("train", 0), ("valid", 12), ("test", 24)):
+        (tmp_path / f"{split}.tsv").write_text("".join(pairs[start : start + 12]))
+    files = [f"data.{split}={tmp_path / split}.tsv" for split in ("train", "valid", "test")]
+    done = check("nmt.files", *files, "data.source=de", "data.target=en", "data.min_frequency=1")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert all(line.startswith("ok     ") for line in done.stdout.splitlines())
+    (tmp_path / "valid.tsv").unlink()
+    done = check("nmt.files", *files, "data.source=de", "data.target=en")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "valid.tsv" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("nmt.toy", "data.tran=1"), "data.tran: no such option of data 'toy'; did you mean 'train'?"),
+        (("nmt.toy", "train=1"), "'train=1': expected an option of the data, as data.train=FILE"),
+        (("gru", "data.x=1"), "'data.x=1': a cell is checked with each of its options, and takes none here"),
+    ],
+)
+def test_what_is_no_option_of_the_data_is_told_and_exits_with_2(words, told):
+    done = check(*words)
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"rnnx: {told}\n")
+
+
 def test_a_task_without_toy_data_is_told_so_and_exits_with_2():
     done = check("bare")
     assert (done.exit_code, done.stdout) == (2, "")

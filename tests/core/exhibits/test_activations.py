@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from rnnx.core.cell import Cell
+from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.exhibit import Drawing
 from rnnx.core.exhibits.heat import Heat
 from rnnx.core.layers import Layer
 from rnnx.core.state import State
-from rnnx.core.validation import Word, validate
 
 
 class Counting(Cell):

@@ -14,7 +14,7 @@ from rnnx.cells.lstm import LSTM
 from rnnx.core.cell import Cell
 from rnnx.core.exhibits.recording import Gates, recording, trails
 from rnnx.core.layers import Bidirectional, Layer, Stack
-from rnnx.core.skips import Plain
+from rnnx.core.nets.skips import Plain
 from rnnx.core.state import State
 
 STEPS, INPUTS, SIZE = 6, 3, 4

@@ -13,9 +13,9 @@ from statistics import mean
 
 import pytest
 
-from rnnx.core.checkpoints import LAST
 from rnnx.core.errors import RunWarning, UsageError
 from rnnx.core.registry import plugins
+from rnnx.core.running.checkpoints import LAST
 from rnnx.core.spec import Config
 from rnnx.core.sweeps.matrix import Entry, Line, Matrix, configurations, lines, run
 

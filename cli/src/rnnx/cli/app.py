@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, final
 
 import typer
@@ -38,6 +39,7 @@ from rnnx.cli.commands.run import run
 from rnnx.cli.commands.show import show
 from rnnx.cli.commands.sweep import sweep
 from rnnx.core.errors import Interrupted, RnnxError, RnnxWarning
+from rnnx.core.registry import packages
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
@@ -171,7 +173,17 @@ def _complain(error: Exception) -> None:
     else:
         what = f"{type(error).__name__}: {error}"
         more = "; ".join([*getattr(error, "__notes__", ()), "use --debug for the traceback"])
-        typer.echo(f"rnnx: internal error: {what} ({more})", err=True)
+        typer.echo(f"rnnx: {_failing(error)}: {what} ({more})", err=True)
+
+
+def _failing(error: Exception) -> str:
+    """What an unforeseen error is one of: the plugin of somebody else that it came through last, or rnnx."""
+    theirs = {package: plugin for package, plugin in packages().items() if package != "rnnx"}
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        package, _, _ = str(frame.f_globals.get("__name__")).partition(".")
+        if package in theirs:
+            return f"{theirs[package].origin} fails at {Path(frame.f_code.co_filename).name}:{line}"
+    return "internal error"
 
 
 def _is_of_memory(error: Exception) -> bool:

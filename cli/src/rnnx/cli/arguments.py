@@ -49,6 +49,14 @@ BenchWords = Annotated[
         autocompletion=completion.bench_words,
     ),
 ]
+CheckWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OPTION=VALUE...",
+        help="Options of the data, such as data.train=FILE.",
+        autocompletion=completion.data_words,
+    ),
+]
 ResumeWords = Annotated[
     list[str] | None,
     typer.Argument(

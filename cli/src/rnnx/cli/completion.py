@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import typer
 
 from rnnx.cli.equations import readable
-from rnnx.core.docstrings import summary
+from rnnx.core.declarations.docstrings import summary
 from rnnx.core.errors import RnnxError
 from rnnx.core.options import Options, options_of
 from rnnx.core.registry import CHECKABLE, GROUPS, KINDS, PER_TASK, find, plugins
@@ -43,6 +43,16 @@ def predict_words(context: typer.Context, incomplete: str) -> list[Choice]:
         task = find("task", yaml().load(folder / CONFIG)["task"]["name"])
         options = options_of(f"{task.target}.predict")
         return _completed(typed, incomplete, lambda prefix: _of_options(prefix, "", options))
+    return []
+
+
+def data_words(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Words of ``rnnx check NAME``: the options of the data, or of the data that a task is checked on."""
+    typed = _joined(context.params["words"] or ())
+    task, _, name = context.params["name"].partition(".")
+    with suppress(RnnxError):
+        options = options_of(find("data", name or "toy", task))
+        return _completed(typed, incomplete, lambda prefix: _of_options(prefix, "data.", options))
     return []
 
 

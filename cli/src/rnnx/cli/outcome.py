@@ -14,7 +14,7 @@ from rnnx.core.runs import CONFIG, OUT
 from rnnx.core.spec import Config, resolve
 
 if TYPE_CHECKING:
-    from rnnx.core.result import Result
+    from rnnx.core.running.result import Result
 
 LONGEST: Final = 200  # characters of an example that is shown whole
 

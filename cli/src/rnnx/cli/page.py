@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Final
 
+from rnnx.core.declarations.validation import Word, schema, validate
 from rnnx.core.errors import RnnxError, UsageError
 from rnnx.core.options import Option
-from rnnx.core.validation import Word, schema, validate
 
 if TYPE_CHECKING:
     from gradio import Blocks

@@ -13,10 +13,10 @@ from shutil import rmtree
 from string import Template
 from typing import Final, Literal, TypeAlias, final
 
+from rnnx.core.declarations.source import locate
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.files import make_folder
 from rnnx.core.registry import PER_TASK, find, plugins, split
-from rnnx.core.source import locate
 
 Kind: TypeAlias = Literal["cell", "task", "data"]
 

@@ -8,9 +8,9 @@ from typing import final
 import pytest
 
 from rnnx.core.data import Split
+from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import UsageError
 from rnnx.core.options import options_of
-from rnnx.core.validation import validate
 from rnnx.tasks.data.lm.corpus import RunningText, cut_in_order
 from rnnx.tasks.parts.vocabulary import Vocabulary
 

@@ -10,9 +10,9 @@ import pytest
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Split
+from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import UsageError
 from rnnx.core.options import options_of
-from rnnx.core.validation import validate
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
 from rnnx.tasks.parts.vocabulary import Vocabulary
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from rnnx.core.data import Split
+from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import UsageError
 from rnnx.core.options import options_of
-from rnnx.core.validation import validate
 from rnnx.tasks.data.sentiment.corpus import Corpus, Text
 from rnnx.tasks.data.sentiment.labelled import Labelled, Reading
 from rnnx.tasks.parts.brackets import parse

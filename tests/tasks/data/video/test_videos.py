@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from rnnx.core.data import Split
+from rnnx.core.declarations.validation import validate
 from rnnx.core.options import options_of
-from rnnx.core.validation import validate
 from rnnx.tasks.data.video.example import Video
 from rnnx.tasks.data.video.videos import Videos
 

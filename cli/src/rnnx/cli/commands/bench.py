@@ -15,12 +15,12 @@ from rich.console import Group
 from rnnx.cli.arguments import BenchWords, Json, Markdown
 from rnnx.cli.screen import choose_one, command_line, display, display_json, in_markdown, table
 from rnnx.core.commas import between_commas
+from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.options import options_of
 from rnnx.core.paths import typed
 from rnnx.core.registry import find, plugins, suggestion
 from rnnx.core.spec import Spec
-from rnnx.core.validation import Word, validate
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

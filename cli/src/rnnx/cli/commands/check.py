@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, final
 
 import typer
 
 from rnnx.cli import completion
-from rnnx.cli.arguments import Json
+from rnnx.cli.arguments import CheckWords, Json
 from rnnx.cli.screen import display_json
+from rnnx.core.declarations.validation import Word
 from rnnx.core.errors import UsageError
 from rnnx.core.registry import CHECKABLE, GROUPS, Plugin, find, plugins, suggestion
+from rnnx.core.spec import allow_only
 
 
 @final
@@ -41,25 +43,30 @@ class Outcome:
         return f"ok     {self.fact}" if self.problem is None else f"WRONG  {self.fact}: {self.problem}"
 
 
-def outcomes(name: str) -> Iterator[Outcome]:
+def outcomes(name: str, words: Sequence[str] = ()) -> Iterator[Outcome]:
     """Checks a cell, a task or data, one fact after the other; both, where one name is a cell's and a task's.
 
-    A task is checked on its data ``toy``, and data, as its options are by default, with its task.
+    A task is checked on its data ``toy``, and data with its task.
 
     Args:
         name: Name of its entry point.
+        words: ``data.OPTION=VALUE``, of the data that is checked, or that a task is checked on.
 
     Raises:
-        UsageError: there is nothing of this name; or the task has no data ``toy``, or an option of the data
-            no default.
+        UsageError: there is nothing of this name; the task has no data ``toy``; the data lack an option that
+            has no default, or take no such option; or a cell is to have some.
         RunError: it cannot be imported.
     """
     found = _named(name)
+    if all(plugin.kind == "cell" for plugin in found):
+        allow_only(words, (), "a cell is checked with each of its options, and takes none here")
+    allow_only(words, ("data.",), "expected an option of the data, as data.train=FILE")
+    options = {key.removeprefix("data."): Word(text) for key, _, text in (w.partition("=") for w in words)}
 
     from rnnx.core.testing.kit import checks, name_of, problem, subject_of
 
     for plugin in found:
-        subject = subject_of(plugin)
+        subject = subject_of(plugin, options)
         for check in checks(plugin.kind):
             yield Outcome(name_of(check), problem(check, *subject))
 
@@ -87,6 +94,7 @@ def check(
             autocompletion=completion.checkable,
         ),
     ],
+    words: CheckWords = None,
     as_json: Json = False,
 ) -> None:
     """Check a cell, a task or data: what must hold of every one; of cells and tasks with each option.
@@ -96,7 +104,7 @@ def check(
     found: list[Outcome] = []
     for note in notes(name):
         typer.echo(f"note: {note}", err=True)
-    for outcome in outcomes(name):
+    for outcome in outcomes(name, words or ()):
         again = outcome.problem is not None and outcome.problem in [one.problem for one in found]
         found.append(outcome)
         if not as_json:

@@ -30,7 +30,7 @@ def find_lr(
     config = resolve(words or ())
 
     from rnnx.core.experiment import Experiment
-    from rnnx.core.learning_rates import learning_rates
+    from rnnx.core.running.learning_rates import learning_rates
 
     found = learning_rates(Experiment(config), lowest, highest, steps)
     if plot is not None:

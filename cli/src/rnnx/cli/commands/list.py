@@ -12,7 +12,7 @@ from rnnx.cli import completion
 from rnnx.cli.arguments import Json
 from rnnx.cli.equations import readable
 from rnnx.cli.screen import display, display_json, table
-from rnnx.core.docstrings import summary
+from rnnx.core.declarations.docstrings import summary
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.registry import KINDS, Plugin, plugins, suggestion, trouble
 

@@ -15,9 +15,9 @@ import typer
 
 from rnnx.cli.arguments import Out, RunName
 from rnnx.cli.commands.predict import lines_of
+from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import UsageError
 from rnnx.core.runs import OUT, SAMPLES, find_run
-from rnnx.core.validation import validate
 
 if TYPE_CHECKING:
     from rnnx.core.exhibits.view import View
@@ -57,8 +57,8 @@ def play(
     if not terminal:
         _require_gradio()
 
-    from rnnx.core.interruption import Interruption
     from rnnx.core.run import Run
+    from rnnx.core.running.interruption import Interruption
 
     trained = Run.load(folder)
     with Interruption():

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rnnx.cli.arguments import Out, PredictWords, RunName
+from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.options import options_of
 from rnnx.core.registry import find
 from rnnx.core.runs import CONFIG, OUT, find_run
 from rnnx.core.spec import resolve
-from rnnx.core.validation import Word, validate
 
 
 def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from rnnx.core.padding import real_steps
+from rnnx.core.nets.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.unrolling.kernels.native import pays
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
-from rnnx.core.linear import linear
+from rnnx.core.nets.linear import linear
 from rnnx.core.state import State
 
 

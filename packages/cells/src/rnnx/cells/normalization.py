@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.core.linear import linear
+from rnnx.core.nets.linear import linear
 
 
 class Normalization(ABC):

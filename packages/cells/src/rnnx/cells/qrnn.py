@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rnnx.cells import normalization
 from rnnx.core.bounds import Positive, refuse_other
 from rnnx.core.cell import Cell
-from rnnx.core.linear import linear
+from rnnx.core.nets.linear import linear
 from rnnx.core.state import State
 
 Gates: TypeAlias = Literal["f", "fo", "ifo"]

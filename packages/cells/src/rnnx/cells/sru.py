@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rnnx.cells import normalization
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import Cell
-from rnnx.core.linear import linear
+from rnnx.core.nets.linear import linear
 from rnnx.core.state import State
 
 

@@ -11,7 +11,7 @@ from rnnx.cells import fused, normalization
 from rnnx.core import state as states
 from rnnx.core.bounds import Positive, refuse_other
 from rnnx.core.cell import TreeCell
-from rnnx.core.linear import linear
+from rnnx.core.nets.linear import linear
 from rnnx.core.state import State
 
 Composition: TypeAlias = Literal["child-sum", "binary"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from rnnx.core import state as states
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import TreeCell
-from rnnx.core.linear import linear
+from rnnx.core.nets.linear import linear
 from rnnx.core.state import State
 
 

@@ -24,10 +24,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rnnx.core.accelerator import accelerator
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.layers import Layer
 from rnnx.core.registry import find
+from rnnx.core.running.accelerator import accelerator
 from rnnx.core.spec import Spec
 from rnnx.core.twins import Twin, flops
 from rnnx.core.unrolling.kernels.compiler import compiler

@@ -6,7 +6,7 @@ place, as these are: ``Annotated[int, Ge(1000)]``, with ``Ge``, ``Gt``, ``Le`` a
 
 Example:
     >>> from rnnx.core.options import Option
-    >>> from rnnx.core.validation import validate
+    >>> from rnnx.core.declarations.validation import validate
     >>> option = Option("dropout", Rate, 0.0)
     >>> option.expected
     'a number of at least 0 and below 1'
@@ -20,7 +20,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from rnnx.core import kinds
+from rnnx.core.declarations import kinds
 from rnnx.core.errors import UsageError
 
 LARGEST_SEED: Final = 4_294_967_295  # NumPy's: 32 bits

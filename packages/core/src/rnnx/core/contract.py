@@ -11,9 +11,9 @@ from typing import Any, Final, SupportsIndex
 import torch
 from torch import Tensor
 
-from rnnx.core import randomness
 from rnnx.core.cell import Cell
 from rnnx.core.errors import RunError
+from rnnx.core.running import randomness
 
 ROWS: Final = 3  # of the batch that a cell is tried on; two would unpack into an output and a state
 

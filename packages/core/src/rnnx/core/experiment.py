@@ -16,22 +16,23 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from rnnx.core import history, processes
+from rnnx.core import processes
 from rnnx.core.baseline import Baseline
-from rnnx.core.checkpoints import latest, read_checkpoint
 from rnnx.core.data import Data, Meta
 from rnnx.core.errors import RunWarning, UsageError
 from rnnx.core.files import make_folder, replacing
-from rnnx.core.interruption import Interruption, is_requeued, job
 from rnnx.core.matching import matching_size
-from rnnx.core.quiet import quiet
-from rnnx.core.result import Result, values_of
 from rnnx.core.run import Run
+from rnnx.core.running import history
+from rnnx.core.running.checkpoints import latest, read_checkpoint
+from rnnx.core.running.interruption import Interruption, is_requeued, job
+from rnnx.core.running.quiet import quiet
+from rnnx.core.running.result import Result, values_of
+from rnnx.core.running.trainer import Trainer
+from rnnx.core.running.training import Training, count_parameters
 from rnnx.core.runs import CONFIG, OUT, RESULT, find_run
 from rnnx.core.spec import Config, allow_only, resolve
 from rnnx.core.task import Task
-from rnnx.core.trainer import Trainer
-from rnnx.core.training import Training, count_parameters
 
 CHANGEABLE = ("trainer.", "checkpoint.", "stopping.", "logger=", "logger.")  # when a run goes on
 
@@ -106,7 +107,8 @@ class Experiment:
         Args:
             command: What the user typed, for ``result.json``.
             progress: Whether it is shown how far the training is, in a bar (in a notebook, by a line after
-                each epoch); if not said, where somebody watches, see :func:`rnnx.core.progress.is_watched`.
+                each epoch); if not said, where somebody watches, see
+                :func:`~rnnx.core.running.progress.is_watched`.
             say: Gets a line after each validation and each minute, where no progress is shown.
             callbacks: What else happens in the training.
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from rnnx.core import engine
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
-from rnnx.core.dropout import Dropout
-from rnnx.core.linear import Linear
-from rnnx.core.padding import real_steps
-from rnnx.core.skips import Skip
+from rnnx.core.nets.dropout import Dropout
+from rnnx.core.nets.linear import Linear
+from rnnx.core.nets.padding import real_steps
+from rnnx.core.nets.skips import Skip
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
 

@@ -10,11 +10,11 @@ from rnnx.core.cell import Cell
 from rnnx.core.contract import hold_to_contract
 from rnnx.core.errors import UsageError
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
-from rnnx.core.matrices import Start, initialize, recurrent_matrices
-from rnnx.core.regularizers import VariationalDropout, WeightDrop, Zoneout, has_candidate
-from rnnx.core.skips import SKIPS, Skip
+from rnnx.core.nets.matrices import Start, initialize, recurrent_matrices
+from rnnx.core.nets.regularizers import VariationalDropout, WeightDrop, Zoneout, has_candidate
+from rnnx.core.nets.skips import SKIPS, Skip
+from rnnx.core.nets.transition import DeepTransition
 from rnnx.core.spec import Spec
-from rnnx.core.transition import DeepTransition
 
 
 @final

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, final
 
-from rnnx.core import kinds
-from rnnx.core.docstrings import arguments
+from rnnx.core.declarations import kinds
+from rnnx.core.declarations.docstrings import arguments
+from rnnx.core.declarations.source import Unreadable
+from rnnx.core.declarations.target import UNREADABLE, Target, definitions, imported, path_of, title_of
 from rnnx.core.errors import RunError
 from rnnx.core.registry import Plugin
-from rnnx.core.source import Unreadable
-from rnnx.core.target import UNREADABLE, Target, definitions, imported, path_of, title_of
 
 REQUIRED: Final = ...  # the default of an option that has none
 

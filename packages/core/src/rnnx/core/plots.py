@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rnnx.core.files import make_folder, replacing
-from rnnx.core.history import series
+from rnnx.core.running.history import series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

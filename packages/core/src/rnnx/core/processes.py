@@ -17,9 +17,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor, distributed, nn
 
-from rnnx.core.accelerator import accelerator
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.trainer import Trainer
+from rnnx.core.running.accelerator import accelerator
+from rnnx.core.running.trainer import Trainer
 
 T = TypeVar("T")
 
@@ -63,8 +63,8 @@ def joined(trainer: Mapping[str, Any]) -> Iterator[None]:
             and all is checked.
 
     Raises:
-        UsageError: as :meth:`~rnnx.core.trainer.Trainer.check`; such processes cannot be; or others have been
-            started than the section asks for.
+        UsageError: as :meth:`~rnnx.core.running.trainer.Trainer.check`; such processes cannot be; or others
+            have been started than the section asks for.
         RunError: another process ended in the middle of the work.
     """
     try:

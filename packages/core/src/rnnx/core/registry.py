@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import Any, final
 
-from rnnx.core import source
+from rnnx.core.declarations import source
 from rnnx.core.errors import RunError, UsageError
 
 GROUPS = {
@@ -125,6 +125,17 @@ def plugins(kind: str) -> list[Plugin]:
     return sorted(listed, key=lambda plugin: (plugin.name, plugin.distribution))
 
 
+def packages() -> dict[str, Plugin]:
+    """A plugin of each package that has some, by the package's name.
+
+    Example:
+        >>> packages()["rnnx"].distribution.startswith("rnnx")
+        True
+    """
+    listed = (plugin for kind in GROUPS for plugin in plugins(kind))
+    return {plugin.target.partition(":")[0].partition(".")[0]: plugin for plugin in listed}
+
+
 def find(kind: str, name: str, task: str | None = None) -> Plugin:
     """The plugin of this name.
 
@@ -173,9 +184,20 @@ def suggestion(name: str, choices: Iterable[str]) -> str:
         >>> suggestion("LSTM", ["gru", "lstm"])
         "; did you mean 'lstm'?"
     """
+    close = closest(name, choices)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def closest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice that a name is most like, capitals or not; None where none is close.
+
+    Example:
+        >>> closest("epochs", ["max_epochs", "max_steps"])
+        'max_epochs'
+    """
     known = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(name.lower(), known, n=1)
-    return f"; did you mean {known[close[0]]!r}?" if close else ""
+    return known[close[0]] if close else None
 
 
 def split(kind: str, name: str) -> tuple[str | None, str]:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, final
 
 from rnnx.core.bounds import Seed
+from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import InputError, RunWarning, UsageError
 from rnnx.core.files import write_text
 from rnnx.core.options import Option, Options, options_of
-from rnnx.core.registry import PER_TASK, find, plugins, split, suggestion
+from rnnx.core.registry import PER_TASK, closest, find, plugins, split, suggestion
 from rnnx.core.runs import OUT
-from rnnx.core.validation import Word, validate
 from rnnx.core.yaml import yaml
 
 DEFAULTS: dict[str, str | None] = {  # of the sections that name a component, in the order they are shown
@@ -32,9 +32,9 @@ DEFAULTS: dict[str, str | None] = {  # of the sections that name a component, in
 }
 UNNAMED = {
     "net": "rnnx.core.net:Net",
-    "trainer": "rnnx.core.trainer:Trainer",
-    "checkpoint": "rnnx.core.checkpoints:Checkpoint",
-    "stopping": "rnnx.core.stopping:Stopping",
+    "trainer": "rnnx.core.running.trainer:Trainer",
+    "checkpoint": "rnnx.core.running.checkpoints:Checkpoint",
+    "stopping": "rnnx.core.running.stopping:Stopping",
 }
 KEYS: Options = {
     "seed": Option("seed", Seed, 1, "The seed of every random number."),
@@ -376,12 +376,12 @@ class _Resolution:
 
     def _no_such_key(self, given: _Given) -> str:
         section, dot, option = given.key.partition(".")
-        owners = [f"{owner}.{section}" for owner in SECTIONS if section in self.options.get(owner, {})]
-        if owners and not dot:
-            hint = f"; did you mean {' or '.join(map(repr, owners))}?"
-        else:
-            hint = suggestion(section, SECTIONS if dot else (*SECTIONS, *KEYS))
-            hint = hint.replace("'?", f"{dot}{option}'?")
+        hint = suggestion(section, SECTIONS if dot else (*SECTIONS, *KEYS)).replace("'?", f"{dot}{option}'?")
+        options = {name for options in self.options.values() for name in options}
+        if not dot and (section in options or not hint):
+            close = closest(section, options)
+            owners = [f"{owner}.{close}" for owner in SECTIONS if close in self.options.get(owner, {})]
+            hint = f"; did you mean {' or '.join(map(repr, owners))}?" if owners else ""
         hint = hint or f" (keys: {', '.join((*SECTIONS, *KEYS))})"
         return f"no such key {given.key!r}{hint}{given.where}"
 

@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric, SumMetric
 
-from rnnx.core.aims import Aims
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
+from rnnx.core.declarations.aims import Aims
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.exhibits.view import View
-from rnnx.core.gradients import GradientNorm
 from rnnx.core.graph import Graph
 from rnnx.core.net import Net
-from rnnx.core.optimizers import Adam, Optimizer, trained
 from rnnx.core.processes import rank_and_world_size, summed, using
-from rnnx.core.schedules import Constant, Schedule
+from rnnx.core.running.gradients import GradientNorm
+from rnnx.core.running.optimizers import Adam, Optimizer, trained
+from rnnx.core.running.schedules import Constant, Schedule
 from rnnx.core.state import State
 
 if TYPE_CHECKING:

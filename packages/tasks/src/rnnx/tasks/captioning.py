@@ -16,11 +16,11 @@ from torchmetrics import Metric
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, NonNegative, Positive, Rate, Share
 from rnnx.core.data import Meta, Split
-from rnnx.core.dropout import Dropout
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Picture, Text
 from rnnx.core.exhibits.view import View
-from rnnx.core.padding import real_steps
+from rnnx.core.nets.dropout import Dropout
+from rnnx.core.nets.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.attention import Memory, Score

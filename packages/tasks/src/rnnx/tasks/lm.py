@@ -17,14 +17,14 @@ from rnnx.core import state as states
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Fraction, NonNegative, Positive, Rate, Seed
 from rnnx.core.data import Meta, Split
-from rnnx.core.dropout import Dropout
 from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.bars import Bars
 from rnnx.core.exhibits.exhibit import Exhibit, Text
 from rnnx.core.exhibits.heat import Heat, shown
 from rnnx.core.exhibits.view import View
-from rnnx.core.linear import Linear
+from rnnx.core.nets.dropout import Dropout
+from rnnx.core.nets.linear import Linear
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.cross_entropy import cross_entropy

@@ -18,7 +18,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit, Text
-from rnnx.core.linear import Linear
+from rnnx.core.nets.linear import Linear
 from rnnx.core.task import Loss, Task
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from torchmetrics import MeanMetric, Metric
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Positive, Rate
 from rnnx.core.data import Meta, Split
-from rnnx.core.dropout import Dropout
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.bars import Bars
@@ -23,8 +22,9 @@ from rnnx.core.exhibits.heat import Heat
 from rnnx.core.exhibits.palettes import scale
 from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
-from rnnx.core.linear import Linear
-from rnnx.core.padding import real_steps
+from rnnx.core.nets.dropout import Dropout
+from rnnx.core.nets.linear import Linear
+from rnnx.core.nets.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.confusion import ClassScores, pictures
 from rnnx.tasks.parts.cross_entropy import IGNORED

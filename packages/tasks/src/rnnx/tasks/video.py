@@ -16,13 +16,13 @@ from torchmetrics import Metric
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import NonNegative, Positive, Rate
 from rnnx.core.data import Meta, Split
-from rnnx.core.dropout import Dropout
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Exhibit, Picture, Text
 from rnnx.core.exhibits.view import View
 from rnnx.core.graph import Graph
-from rnnx.core.linear import Linear
-from rnnx.core.padding import real_steps
+from rnnx.core.nets.dropout import Dropout
+from rnnx.core.nets.linear import Linear
+from rnnx.core.nets.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.confusion import Taken, pictures
 from rnnx.tasks.parts.feature_file import read_features

@@ -10,9 +10,9 @@ from functools import cached_property
 from statistics import mean
 from typing import Any, Final, final
 
-from rnnx.core.aims import aims_of
 from rnnx.core.comparing.record import Record
 from rnnx.core.comparing.significance import Difference, differences
+from rnnx.core.declarations.aims import aims_of
 from rnnx.core.errors import UsageError
 from rnnx.core.registry import find, suggestion
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, final
 
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.history import METRICS, series
+from rnnx.core.running.history import METRICS, series
 from rnnx.core.runs import CONFIG, FLOW, SAMPLES, read_result
 from rnnx.core.spec import settings
 

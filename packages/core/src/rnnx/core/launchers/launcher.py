@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import UsageError
 from rnnx.core.options import options_of
 from rnnx.core.registry import find
 from rnnx.core.spec import Spec
-from rnnx.core.validation import Word, validate
 
 
 class Launcher(ABC):

@@ -14,9 +14,9 @@ from queue import SimpleQueue
 from typing import final
 
 from rnnx.core.bounds import Count
-from rnnx.core.cores import share_cores, take_gpu
 from rnnx.core.errors import Interrupted, RunError
 from rnnx.core.launchers.launcher import Launcher
+from rnnx.core.running.cores import share_cores, take_gpu
 
 
 @final

@@ -10,8 +10,8 @@ from typing import Final
 from optuna.trial import TrialState
 
 from rnnx.core.errors import Interrupted, RunError
-from rnnx.core.interruption import Interruption
 from rnnx.core.launchers.launcher import Launcher
+from rnnx.core.running.interruption import Interruption
 from rnnx.core.sweeps.study import Claim, Study
 
 POLL: Final = 1.0  # seconds between two looks at what has ended

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -143,23 +144,29 @@ def check_task(task_class: type[Task], data: Data) -> list[tuple[str, str | None
     return [(name_of(check), problem(check, task_class, data)) for check in tasks.CHECKS]
 
 
-def subject_of(plugin: Plugin) -> tuple[Any, ...]:
+def subject_of(plugin: Plugin, options: Mapping[str, Any] = MappingProxyType({})) -> tuple[Any, ...]:
     """What the checks of an installed component are given: a cell's class; a task's class and its data.
 
-    A task is checked on its data ``toy``, and data, as its options are by default, with its task.
+    A task is checked on its data ``toy``, and data with its task.
+
+    Args:
+        plugin: The component.
+        options: Of the data; the others are as they are by default.
 
     Raises:
-        UsageError: the task has no such data, or data has an option without a default.
+        UsageError: the task has no such data, or data lacks an option that has no default.
         RunError: one of them cannot be imported.
     """
     if plugin.kind == "cell":
         return (plugin.load(),)
     task = plugin if plugin.kind == "task" else find("task", plugin.task or "")
     name = plugin.name if plugin.kind == "data" else f"{plugin.name}.toy"
-    return task.load(), Spec.from_plain("data", {"name": name}).build()
+    return task.load(), Spec.from_plain("data", {"name": name, **options}).build()
 
 
-def conformance(name: str, kind: str = "cell") -> Callable[[Check], None]:
+def conformance(
+    name: str, kind: str = "cell", options: Mapping[str, Any] = MappingProxyType({})
+) -> Callable[[Check], None]:
     """The tests of an installed cell, task or data, one a check: the whole test file of a plugin.
 
     Needs pytest, which ``rnnx-core[testing]`` brings::
@@ -171,6 +178,7 @@ def conformance(name: str, kind: str = "cell") -> Callable[[Check], None]:
     Args:
         name: Name of its entry point.
         kind: ``cell``, ``task`` or ``data``.
+        options: Of the data, where some have no default, as ``{"train": "tests/train.tsv"}``.
 
     Returns:
         A test for pytest to find.
@@ -179,7 +187,7 @@ def conformance(name: str, kind: str = "cell") -> Callable[[Check], None]:
 
     @cache
     def subject() -> tuple[Any, ...]:
-        return subject_of(find(kind, name))
+        return subject_of(find(kind, name), options)
 
     @pytest.mark.parametrize("check", CHECKS[kind], ids=name_of)
     def test_conformance(check: Check) -> None:

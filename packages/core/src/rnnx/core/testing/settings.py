@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.options import Options
 from rnnx.core.testing.comparison import require
-from rnnx.core.validation import Word, validate
 
 
 def settings(

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, cast, final
 import torch
 from torch import fx
 
-from rnnx.core.products import addmm, mm
+from rnnx.core.nets.products import addmm, mm
 
 ATEN = torch.ops.aten
 

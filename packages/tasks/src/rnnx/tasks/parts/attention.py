@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnx.core.errors import UsageError
-from rnnx.core.linear import Linear, linear
+from rnnx.core.nets.linear import Linear, linear
 from rnnx.tasks.parts.energies import energies
 
 Score: TypeAlias = Literal["additive", "dot", "general", "concat", "none"]

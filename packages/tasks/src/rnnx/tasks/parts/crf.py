@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.core.padding import real_steps
+from rnnx.core.nets.padding import real_steps
 
 
 class Tagging(nn.Module, ABC):

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.core.linear import linear
-from rnnx.core.products import mm
+from rnnx.core.nets.linear import linear
+from rnnx.core.nets.products import mm
 
 IGNORED: Final = -100  # the target of a place that counts for nothing, as in torch
 ALIGNMENT: Final = 16  # numbers in a cache line; MKL takes 1.5 times as long where rows start elsewhere

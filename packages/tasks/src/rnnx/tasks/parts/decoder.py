@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from rnnx.core import state as states
-from rnnx.core.dropout import Dropout
 from rnnx.core.layers import Bridge, Noise
-from rnnx.core.linear import Linear
 from rnnx.core.net import Net
-from rnnx.core.padding import real_steps
-from rnnx.core.products import addmm
+from rnnx.core.nets.dropout import Dropout
+from rnnx.core.nets.linear import Linear
+from rnnx.core.nets.padding import real_steps
+from rnnx.core.nets.products import addmm
 from rnnx.core.state import State
 from rnnx.tasks.parts.attention import Attention, Memory, Score, attention
 from rnnx.tasks.parts.cross_entropy import ALIGNMENT

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.padding import real_steps
+from rnnx.core.nets.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss
 from rnnx.tasks.parts.attention import Memory

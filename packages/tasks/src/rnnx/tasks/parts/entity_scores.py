@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from rnnx.core.padding import real_steps
+from rnnx.core.nets.padding import real_steps
 from rnnx.tasks.parts.tags import OUTSIDE, Tag, continues
 
 

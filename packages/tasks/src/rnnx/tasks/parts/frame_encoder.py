@@ -7,7 +7,7 @@ from typing import Final, final
 
 from torch import Tensor, nn
 
-from rnnx.core.linear import Linear
+from rnnx.core.nets.linear import Linear
 
 SIDE: Final = 4  # pixels of the last map, at most
 DOUBLINGS: Final = 2  # of the channels, at most

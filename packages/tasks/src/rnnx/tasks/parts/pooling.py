@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, final
 import torch
 from torch import Tensor, nn
 
-from rnnx.core.linear import Linear
+from rnnx.core.nets.linear import Linear
 
 Pooling: TypeAlias = Literal["last", "mean", "max", "attention"]
 

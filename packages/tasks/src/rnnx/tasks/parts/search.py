@@ -9,7 +9,7 @@ from typing import Protocol, final
 import torch
 from torch import Tensor
 
-from rnnx.core.padding import real_steps
+from rnnx.core.nets.padding import real_steps
 from rnnx.core.state import State, select
 
 IMPOSSIBLE = -torch.inf

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnx.core.cell import Cell
-from rnnx.core.docstrings import documentation
+from rnnx.core.declarations.docstrings import documentation
 from rnnx.core.options import options_of
 from rnnx.core.testing.cells.check import of_each_setting, of_the_class
 from rnnx.core.testing.cells.subject import Subject, subjects

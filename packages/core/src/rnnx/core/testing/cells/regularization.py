@@ -15,9 +15,9 @@ from rnnx.core import engine
 from rnnx.core.cell import Cell
 from rnnx.core.errors import UsageError
 from rnnx.core.layers import Layer, Recurrent
-from rnnx.core.matrices import recurrent_matrices
 from rnnx.core.net import Net
-from rnnx.core.regularizers import VariationalDropout, WeightDrop, Zoneout, has_candidate
+from rnnx.core.nets.matrices import recurrent_matrices
+from rnnx.core.nets.regularizers import VariationalDropout, WeightDrop, Zoneout, has_candidate
 from rnnx.core.spec import Spec
 from rnnx.core.state import State
 from rnnx.core.testing.cells.check import of_each_setting

@@ -12,6 +12,7 @@ from typing import Any, final
 
 import torch
 
+from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import RnnxError
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.task import Task
@@ -20,7 +21,6 @@ from rnnx.core.testing.comparison import require
 from rnnx.core.testing.settings import settings
 from rnnx.core.testing.tasks.check import of_the_defaults
 from rnnx.core.testing.tasks.subject import Subject, predict_options
-from rnnx.core.validation import validate
 
 LINES = 2  # that are asked
 ENOUGH = 1000  # lines read before the first answer

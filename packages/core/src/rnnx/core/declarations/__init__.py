@@ -1,0 +1,1 @@
+"""What components say of themselves, read without importing them: options, documentation, aims."""

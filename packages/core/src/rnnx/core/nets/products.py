@@ -1,0 +1,101 @@
+"""Products of matrices, by the faster of torch's two libraries on each processor.
+
+On an x86 processor torch multiplies numbers of 32 bits by MKL, which computes with 512 bits at once on
+Intel's alone. oneDNN, which torch has for convolutions, does so on AMD's too, and takes half the time there
+once a product is large enough to pay for the call.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from rnnx.core.nets.processor import WIDE_AMD
+from rnnx.core.unrolling.circumstances import counted
+
+NAME: Final = "mkldnn::_linear_pointwise"  # oneDNN's product, as torch's compiler calls it
+PAYS: Final = WIDE_AMD and torch._C._dispatch_has_kernel_for_dispatch_key(NAME, "CPU")
+LARGE: Final = 2**20  # multiplications, from which on the call is paid for
+NARROW: Final = 4  # rows, columns or terms, below which it takes no less time
+
+
+def is_onednn_faster(a: Tensor, b: Tensor, large: int = LARGE) -> bool:
+    """Whether oneDNN is to multiply two matrices.
+
+    Not where torch is told to leave it alone (``torch.backends.mkldnn``), nor where something is told of each
+    operation, as what counts them is.
+
+    Args:
+        a: ``(M, K)``.
+        b: ``(K, L)``.
+        large: How many multiplications make up for the call.
+    """
+    rows, terms = a.shape
+    columns = b.shape[1]
+    return (
+        PAYS
+        and rows * terms * columns >= large
+        and terms >= NARROW <= columns
+        and a.dtype == b.dtype == torch.float32
+        and a.device.type == b.device.type == "cpu"
+        and bool(torch.backends.mkldnn.enabled)
+        and not counted()
+    )
+
+
+def mm(a: Tensor, b: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """As ``torch.mm``, without autograd.
+
+    Args:
+        a: ``(M, K)``.
+        b: ``(K, L)``.
+        out: Where the product is written, ``(M, L)``; a new tensor if not said.
+
+    Example:
+        >>> a, b = torch.ones(200, 300), torch.ones(300, 400)
+        >>> torch.equal(mm(a, b), a @ b)
+        True
+    """
+    if not is_onednn_faster(a, b):
+        return torch.mm(a, b, out=out)
+    made = _product(b.t(), a.t()).t() if _copied(b.t()) < _copied(a) else _product(a, b)
+    return made if out is None else out.copy_(made)
+
+
+def addmm(
+    term: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1, out: Tensor | None = None
+) -> Tensor:
+    """As ``torch.addmm``, without autograd: ``beta * term + alpha * a @ b``.
+
+    Args:
+        term: ``(L,)`` or ``(M, L)``, or what becomes that when it is repeated.
+        a: ``(M, K)``.
+        b: ``(K, L)``.
+        beta: Of the term.
+        alpha: Of the product.
+        out: Where the sum is written, ``(M, L)``; a new tensor if not said.
+
+    Example:
+        >>> bias, a, b = torch.ones(400), torch.ones(200, 300), torch.ones(300, 400)
+        >>> torch.equal(addmm(bias, a, b, alpha=-1), bias - a @ b)
+        True
+    """
+    if not is_onednn_faster(a, b) or term.dtype != a.dtype:
+        return torch.addmm(term, a, b, beta=beta, alpha=alpha, out=out)
+    if term.shape == b.shape[1:] and alpha == beta == 1:
+        made = _product(a, b, term)
+    else:
+        made = mm(a, b).mul_(alpha).add_(term, alpha=beta)
+    return made if out is None else out.copy_(made)
+
+
+def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    made: Tensor = torch.ops.mkldnn._linear_pointwise.default(a, b.t(), bias, "none", [], "")
+    return made
+
+
+def _copied(a: Tensor) -> int:
+    """How many numbers are copied to multiply a matrix with one to its right."""
+    return 0 if a.is_contiguous() else a.numel()

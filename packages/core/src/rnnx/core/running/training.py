@@ -1,0 +1,283 @@
+"""A model trained in the folder of its run, tested at its best, and shown."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor, nn
+
+from rnnx.core import analysis, processes
+from rnnx.core.analysis import Flow
+from rnnx.core.batch import Batch
+from rnnx.core.data import Data, Split
+from rnnx.core.errors import Interrupted, RunWarning, UsageError
+from rnnx.core.plots import curves, gradient_flow, save
+from rnnx.core.running.checkpoints import BEST, Best, Checkpoint, Last, read_checkpoint
+from rnnx.core.running.ending import Ending
+from rnnx.core.running.history import METRICS
+from rnnx.core.running.interruption import Interruption, requeue
+from rnnx.core.running.place import Place
+from rnnx.core.running.progress import ProgressBar, is_watched
+from rnnx.core.running.result import Result, values_of
+from rnnx.core.running.stopping import Stopping
+from rnnx.core.running.trainer import Trainer
+from rnnx.core.spec import Config
+from rnnx.core.task import Task
+from rnnx.core.tracking import Meter, Tracker
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SAMPLES = 5
+SAID = 4  # metrics of a validation
+MINUTE = 60.0  # seconds after which a line is said where no bar is drawn
+
+
+@final
+@dataclass(frozen=True)
+class Training:
+    """How a run's model is trained.
+
+    Attributes:
+        folder: The run's folder.
+        config: Its configuration.
+        command: What the user typed, for ``result.json``.
+        progress: Whether it is shown how far it is; None for where somebody watches.
+        say: Gets a line after each validation and each minute, where no progress is shown.
+        callbacks: What else happens in the training.
+        interruption: What may stop it.
+        undo: Makes the folder what it was, where the training cannot begin.
+    """
+
+    folder: Path
+    config: Config
+    command: str
+    progress: bool | None
+    say: Callable[[str], None]
+    callbacks: Sequence[L.Callback]
+    interruption: Interruption
+    undo: Callable[[], object]
+
+    def carry_out(self, data: Data, task: Task, checkpoint: Path | None = None) -> Result:
+        """Trains, tests the best model, and writes down what came of it.
+
+        Args:
+            data: Read.
+            task: The new model; it is the best one at the end.
+            checkpoint: From which the training goes on; None for one that begins.
+
+        Raises:
+            UsageError: the run cannot be tracked, or shared by the processes, or the trainer's options do not
+                suit the number of batches; the folder is then what it was.
+            Interrupted: a signal came.
+        """
+        with _going_on_later(self.folder):
+            return self._carry_out(data, task, checkpoint)
+
+    def _carry_out(self, data: Data, task: Task, checkpoint: Path | None) -> Result:
+        config, plan = self.config.to_plain(), Trainer(**self.config.trainer)
+        tracker: Tracker = self.config.logger.build()
+        metric = f"valid/{task.monitor}"
+        with processes.together():
+            try:
+                place, valid_loader, test_loader = (
+                    Place(data.loader("train")),
+                    data.loader("valid"),
+                    data.loader("test"),
+                )
+                plan.check_batches(len(place), len(valid_loader), len(test_loader))
+                loggers = tracker.begin(self.folder, config, metric, task.mode) if processes.leads() else []
+            except UsageError:
+                if processes.leads():
+                    self.undo()
+                raise
+        meter = Meter(self.config.trainer["log_every_n_steps"], task.gradient_norm)
+        last = Last(self.folder, config, place, self.interruption, Checkpoint(**self.config.checkpoint))
+        shown = is_watched() if self.progress is None else self.progress
+        bar = ProgressBar() if shown and processes.leads() else None
+        callbacks = [
+            meter,
+            _Lines(rank_zero_only(bar.say if bar else self.say), metric, math.inf if bar else MINUTE),
+            Best(self.folder, metric, task.mode),
+            last,
+            *Stopping(**self.config.stopping).callbacks(metric, task.mode, task.gradient_norm),
+            *self.callbacks,
+            *([bar] if bar else []),
+        ]
+        trainer = plan.build(self.folder, loggers, callbacks)
+        trainer.fit(task, place, valid_loader, ckpt_path=checkpoint)
+        if last.resumed_at == trainer.global_step and processes.leads():
+            limits = ((name, self.config.trainer[name]) for name in ("max_epochs", "max_steps", "max_time"))
+            set_to = ", ".join(f"trainer.{name}={value}" for name, value in limits if value not in (None, -1))
+            self.say(f"no step was trained: the training had ended ({set_to}), and its model is tested again")
+        fitted = last.elapsed
+        best, step = processes.from_leader(lambda: _best(self.folder))
+        task.load_state_dict(best)
+        untracked = plan.build(self.folder, [], [bar] if bar else [])
+        valid = metrics_of(untracked.validate(task, valid_loader, verbose=False))
+        start = time.perf_counter()
+        test = metrics_of(trainer.test(task, test_loader, verbose=False))
+        values = values_of(
+            {"test": test, "valid": valid},
+            {"fit": fitted, "test": time.perf_counter() - start},
+            {"train_tokens_per_second": meter.rate},
+            count_parameters(task),
+            self.config.seed,
+            self.command,
+        )
+        if not processes.leads():
+            return Result(self.folder, values, [], [])
+        ending = self._ending(data, task, values, step)
+        result = Result(self.folder, values, ending.samples, self._drawn(ending.figures))
+        result.write()
+        try:
+            tracker.finish(ending)
+        except Exception as error:  # whatever tracking may do at the end, the run stands
+            self.say(f"the tracking of the run did not end well, but its folder is whole: {error}")
+        return result
+
+    def _ending(self, data: Data, task: Task, values: Mapping[str, Any], step: int) -> Ending:
+        """Samples and pictures of what the model makes of test examples, and of how it came to be."""
+        task.eval()
+        examples = [batch.to(task.device) for batch in _spread(data, "test", SAMPLES)]
+        with torch.no_grad():
+            samples = [row for batch in examples for row in task.samples(batch)]
+            figures = task.figures(examples[len(examples) // 2])
+        if (self.folder / METRICS).exists():
+            figures["curves"] = curves(self.folder / METRICS)
+        flows = _flows(data, task)
+        if flows:
+            analysis.keep(flows, self.folder)
+            figures["gradient_flow"] = gradient_flow(flows)
+        return Ending(values, step, samples, figures, flows)
+
+    def _drawn(self, figures: Mapping[str, Figure]) -> list[Path]:
+        paths = [self.folder / "plots" / f"{name}.png" for name in figures]
+        for path, figure in zip(paths, figures.values(), strict=True):
+            save(figure, path)
+        return paths
+
+
+def _best(folder: Path) -> tuple[dict[str, Tensor], int]:
+    """The weights of a run's best model, and the step after which they were kept."""
+    checkpoint = read_checkpoint(folder / BEST)
+    return checkpoint["state_dict"], checkpoint["global_step"] - 1
+
+
+def count_parameters(model: nn.Module) -> int:
+    """How many numbers a model has, frozen ones too; what is shared counts once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def metrics_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The metrics that Lightning found, without their split; none where no batch was looked at.
+
+    Example:
+        >>> metrics_of([{"test/loss": 1.5}])
+        {'loss': 1.5}
+    """
+    return {name.split("/", 1)[1]: value for found in results for name, value in found.items()}
+
+
+@final
+class _Lines(L.Callback):
+    """Says a line after each validation: the losses, the metric that is watched, and a few others.
+
+    Between two of them it tells how far the epoch is, after so many seconds without a line. The loss of the
+    training is the mean over what has been predicted in the epoch so far, batches left out whose loss is no
+    number.
+    """
+
+    def __init__(self, say: Callable[[str], None], metric: str, pause: float) -> None:
+        self.say, self.metric, self.pause = say, metric, pause
+        self.start = self._said = time.perf_counter()
+        self._total = self._count = torch.zeros((), dtype=torch.float64)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"total": float(self._total), "count": float(self._count)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._total, self._count = (
+            torch.tensor(state_dict[name], dtype=torch.float64) for name in ("total", "count")
+        )
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        if batch_idx == 0:
+            self._total = self._count = torch.zeros((), dtype=torch.float64)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        total, count = outputs["total"], outputs["count"]
+        finite = total.isfinite()
+        self._total = self._total.to(total.device, non_blocking=True) + total.where(finite, 0)
+        self._count = self._count.to(count.device, non_blocking=True) + count.where(finite, 0)
+        if time.perf_counter() - self._said >= self.pause:
+            share = (batch_idx + 1) / trainer.num_training_batches
+            self._line(trainer, f", {share:.0%}", self._train_loss)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            return
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        valid = [name for name in metrics if name.startswith("valid/")]
+        said = sorted(valid, key=lambda name: name not in ("valid/loss", self.metric))[:SAID]
+        shown = [f"{name.replace('/', ' ')} {metrics[name]:.4g}" for name in valid if name in said]
+        self._line(trainer, "", [*self._train_loss, *shown])
+
+    @property
+    def _train_loss(self) -> list[str]:
+        count = float(self._count)
+        return [f"train loss {float(self._total) / count:.4g}"] if count else []
+
+    def _line(self, trainer: L.Trainer, share: str, shown: Sequence[str]) -> None:
+        self._said = time.perf_counter()
+        seconds = self._said - self.start
+        self.say(f"epoch {trainer.current_epoch + 1}{share} ({seconds:.0f} s): {', '.join(shown)}")
+
+
+@contextmanager
+def _going_on_later(folder: Path) -> Iterator[None]:
+    """Lets who is told of an interruption know the folder, and SLURM start the job again if it warned."""
+    try:
+        yield
+    except Interrupted as stop:
+        stop.folder = folder
+        if stop.signum == signal.SIGUSR1 and processes.leads():
+            requeue()
+        raise
+
+
+def _spread(data: Data, split: Split, count: int) -> list[Batch]:
+    """Examples from all over a split, which may go by length or class; each is a batch of its own."""
+    total = sum(map(len, data.loader(split)))
+    wanted = {(2 * number + 1) * total // (2 * count) for number in range(count)}
+    found: list[Batch] = []
+    start = 0
+    for batch in data.loader(split):
+        rows = [row for row in range(len(batch)) if start + row in wanted]
+        found += [replace(batch.select([row]), continues=False) for row in rows]
+        start += len(batch)
+    return found
+
+
+def _flows(data: Data, task: Task) -> list[Flow]:
+    """The gradient flow, if the net reads sequences; a run that cannot have it measured stands."""
+    try:
+        return analysis.gradient_flow(task, analysis.longest(data.loader("test")))
+    except Exception as error:
+        warnings.warn(f"there is no picture of the run's gradient flow: {error}", RunWarning, stacklevel=2)
+        return []

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from rnnx.core.nets import products
+from rnnx.core.nets.products import NAME, addmm, is_onednn_faster, mm
+
+SIZES = (67, 131, 150)  # more than 2 ** 20 multiplications
+
+
+@pytest.fixture(params=[True, False], ids=["onednn", "torch"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether oneDNN multiplies, as on some processors, or torch as it will."""
+    monkeypatch.setattr(products, "PAYS", request.param)
+    return bool(request.param)
+
+
+@pytest.fixture
+def factors() -> tuple[Tensor, Tensor]:
+    rows, terms, columns = SIZES
+    return torch.randn(rows, terms), torch.randn(terms, columns)
+
+
+def strided(matrix: Tensor) -> Tensor:
+    """The same numbers, in columns of a wider matrix."""
+    wide = torch.full((len(matrix), 2 * matrix.shape[1]), torch.nan)
+    wide[:, ::2] = matrix
+    return wide[:, ::2]
+
+
+def exact(found: Tensor, wanted: Tensor) -> None:
+    """As near to sums of 64 bits as sums of some hundred products of 32 bits are."""
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-4)
+
+
+def used(call: Callable[[], object]) -> bool:
+    """Whether oneDNN multiplies."""
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        call()
+    return any(event.key == NAME for event in seen.key_averages())
+
+
+LAYOUTS: list[Callable[[Tensor], Tensor]] = [
+    Tensor.contiguous,
+    lambda matrix: matrix.T.contiguous().T,
+    strided,
+    lambda matrix: torch.cat((matrix[:3], matrix))[3:],
+]
+
+
+@pytest.mark.parametrize("left", LAYOUTS)
+@pytest.mark.parametrize("right", LAYOUTS)
+def test_a_product_is_one_however_its_factors_lie(
+    library: bool,
+    factors: tuple[Tensor, Tensor],
+    left: Callable[[Tensor], Tensor],
+    right: Callable[[Tensor], Tensor],
+) -> None:
+    a, b = factors
+    exact(mm(left(a), right(b)), a.double() @ b.double())
+
+
+def test_a_product_is_written_where_it_is_to_be(library: bool, factors: tuple[Tensor, Tensor]) -> None:
+    a, b = factors
+    room = torch.full((SIZES[0], 200), torch.nan)
+    made = mm(a, b, out=room[:, : SIZES[2]])
+    assert made.data_ptr() == room.data_ptr()
+    exact(room[:, : SIZES[2]], a.double() @ b.double())
+    assert room[:, SIZES[2] :].isnan().all()
+
+
+@pytest.mark.parametrize("shape", [SIZES[2:], (1, SIZES[2]), (SIZES[0], SIZES[2]), (SIZES[0], 1), (1,)])
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (1.0, -1.0), (0.5, 1.0), (-2.0, 3.0)])
+def test_a_sum_has_its_term_repeated_and_both_weighed(
+    library: bool, factors: tuple[Tensor, Tensor], shape: tuple[int, ...], weights: tuple[float, float]
+) -> None:
+    (a, b), term, (beta, alpha) = factors, torch.randn(shape), weights
+    before, wanted = term.clone(), beta * term.double() + alpha * (a.double() @ b.double())
+    exact(addmm(term, a, b, beta=beta, alpha=alpha), wanted)
+    room = torch.empty(SIZES[0], SIZES[2])
+    assert addmm(term, a, b, beta=beta, alpha=alpha, out=room) is room
+    exact(room, wanted)
+    assert torch.equal(term, before)
+
+
+def test_onednn_multiplies_where_it_is_faster_and_there_alone(
+    library: bool, factors: tuple[Tensor, Tensor]
+) -> None:
+    assert used(lambda: mm(*factors)) is library
+    assert used(lambda: addmm(torch.ones(SIZES[2]), *factors)) is library
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "faster"),
+    [
+        (torch.ones(64, 128), torch.ones(128, 128), True),
+        (torch.ones(64, 128), torch.ones(128, 127), False),
+        (torch.ones(1, 1024), torch.ones(1024, 1024), True),
+        (torch.ones(1024, 1), torch.ones(1, 1024), False),
+        (torch.ones(1024, 1024), torch.ones(1024, 1), False),
+        (torch.ones(64, 128).double(), torch.ones(128, 128).double(), False),
+        (torch.ones(64, 128).bfloat16(), torch.ones(128, 128).bfloat16(), False),
+        (torch.ones(64, 128, device="meta"), torch.ones(128, 128, device="meta"), False),
+    ],
+)
+def test_it_is_faster_at_large_products_of_32_bits(
+    monkeypatch: pytest.MonkeyPatch, a: Tensor, b: Tensor, faster: bool
+) -> None:
+    monkeypatch.setattr(products, "PAYS", True)
+    assert is_onednn_faster(a, b) is faster
+
+
+def test_it_is_left_alone_where_torch_is_told_to_leave_it_alone(
+    monkeypatch: pytest.MonkeyPatch, factors: tuple[Tensor, Tensor]
+) -> None:
+    monkeypatch.setattr(products, "PAYS", True)
+    torch.backends.mkldnn.set_flags(_enabled=False, _fp32_precision=None)
+    try:
+        assert not used(lambda: mm(*factors))
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=True, _fp32_precision=None)
+    assert used(lambda: mm(*factors))
+
+
+def test_what_counts_operations_sees_a_product(library: bool, factors: tuple[Tensor, Tensor]) -> None:
+    with FlopCounterMode(display=False) as counter:
+        mm(*factors)
+    rows, terms, columns = SIZES
+    assert counter.get_total_flops() == 2 * rows * terms * columns

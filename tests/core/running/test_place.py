@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from rnnx.core.running import randomness
+from rnnx.core.running.place import Place
+
+
+class Noisy(Dataset):
+    """Examples that draw from every generator when they are made."""
+
+    def __len__(self) -> int:
+        return 12
+
+    def __getitem__(self, position: int) -> tuple[int, float, float]:
+        return position, torch.rand(()).item(), random.random()
+
+
+class Epochs(Sampler):
+    """An order that is that of the epoch it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        yield from torch.randperm(12, generator=torch.Generator().manual_seed(self.epoch)).tolist()
+
+    def __len__(self) -> int:
+        return 12
+
+
+LOADERS = {
+    "shuffled": lambda: DataLoader(Noisy(), batch_size=2, shuffle=True),
+    "in worker processes": lambda: DataLoader(Noisy(), batch_size=2, shuffle=True, num_workers=2),
+    "by its own sampler": lambda: DataLoader(Noisy(), batch_size=2, sampler=Epochs()),
+}
+
+
+def epoch(place: Place, number: int, batches: int) -> list[Any]:
+    """Some batches, with a number drawn after each, as dropout would."""
+    place.set_epoch(number)
+    found = []
+    for batch in place:
+        found.append((*(column.tolist() for column in batch), torch.rand(()).item()))
+        if len(found) == batches:
+            break
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("taken", [0, 1, 4, 6])
+def test_it_is_taken_up_in_the_middle_of_an_epoch(loader: str, taken: int) -> None:
+    torch.manual_seed(3)
+    random.seed(3)
+    place = Place(LOADERS[loader]())
+    epoch(place, 0, 6)
+    place.set_epoch(1)
+    batches = iter(place)
+    for _ in range(taken):
+        next(batches)
+        torch.rand(())
+    next(batches, None)  # the checkpoint is written when the next one is there
+    start, now = place.start, place.before
+    randomness.restore(start)
+    whole, following = epoch(place, 1, 6), epoch(place, 2, 9)
+
+    torch.manual_seed(99)
+    again = Place(LOADERS[loader]())
+    again.resume(1, start, taken)
+    randomness.restore(now)
+    assert epoch(again, 1, 6) == whole[taken:]
+    assert len(following) == 6
+    assert epoch(again, 2, 9) == following
+
+
+def test_an_epoch_that_was_over_is_not_taken_up() -> None:
+    place = Place(LOADERS["shuffled"]())
+    epoch(place, 0, 6)
+    again = Place(LOADERS["shuffled"]())
+    again.resume(0, place.start, 6)
+    found = []
+    for one in (place, again):
+        torch.manual_seed(5)
+        random.seed(5)
+        found.append(epoch(one, 1, 9))
+    assert len(found[0]) == 6
+    assert found[0] == found[1]
+
+
+def test_it_knows_the_random_numbers_before_each_batch() -> None:
+    place = Place(LOADERS["shuffled"]())
+    batches = iter(place)
+    next(batches)
+    second = next(batches)
+    randomness.restore(place.before)
+    drawn = [torch.rand(()).item() for _ in range(2)]
+    assert second[1].tolist() == pytest.approx(drawn)
+
+
+def test_its_length_is_the_loaders() -> None:
+    assert len(Place(LOADERS["shuffled"]())) == 6
