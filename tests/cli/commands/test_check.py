@@ -220,8 +220,10 @@ def test_data_is_checked_with_the_options_that_are_given(tmp_path):
     assert all(line.startswith("ok     ") for line in done.stdout.splitlines())
     (tmp_path / "valid.tsv").unlink()
     done = check("nmt.files", *files, "data.source=de", "data.target=en")
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert "valid.tsv" in done.stderr
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert done.stdout.startswith(
+        f"WRONG  meta is plain: data.valid: neither '{tmp_path / 'valid.tsv'}.de' nor "
+    )
 
 
 @pytest.mark.parametrize(
