@@ -228,10 +228,17 @@ def test_nobody_imports_against_the_star() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *["core.errors", "core.registry", "core.options", "core.validation", "core.spec", "cli.app"],
         *[
-            "core.aims",
-            "core.history",
+            "core.errors",
+            "core.registry",
+            "core.options",
+            "core.declarations.validation",
+            "core.spec",
+            "cli.app",
+        ],
+        *[
+            "core.declarations.aims",
+            "core.running.history",
             "core.comparing.record",
             "core.comparing.comparison",
             "cli.scoreboard",

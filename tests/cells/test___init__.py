@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import rnnx.cells
+from rnnx.core.registry import plugins
+
+
+def test_every_cell_is_had_by_its_class() -> None:
+    own = [plugin for plugin in plugins("cell") if plugin.distribution == "rnnx-cells"]
+    assert len(own) == 18
+    for plugin in own:
+        cell = plugin.load()
+        assert getattr(rnnx.cells, cell.__name__) is cell
+        assert cell.__name__ in dir(rnnx.cells)
+
+
+def test_nothing_else_is_had() -> None:
+    with pytest.raises(AttributeError, match=r"module 'rnnx.cells' has no attribute 'Gru'"):
+        _ = rnnx.cells.Gru
+    with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
+        from rnnx.cells import Nothing  # noqa: F401
+
+
+def test_none_is_imported_before_it_is_asked_for() -> None:
+    program = "import sys, rnnx.cells; dir(rnnx.cells); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
