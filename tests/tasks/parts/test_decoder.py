@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnx.core.net import Net
+from rnnx.core.nets import products
 from rnnx.core.state import State, select
 from rnnx.tasks.parts.attention import Memory, Score
 from rnnx.tasks.parts.decoder import Decoder
@@ -281,6 +282,34 @@ def test_dropout_is_on_the_embeddings_too() -> None:
     torch.testing.assert_close(decoder.step(tokens[:, 0], memory, state)[2], nothing)
     decoder.eval()
     assert not torch.allclose(decoder.step(tokens[:, 0], memory, state)[2][0], nothing[0])
+
+
+@pytest.mark.parametrize("onednn", [True, False])
+def test_large_vocabularies_are_predicted_as_small_ones(
+    onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many that oneDNN is faster on some processors, in 32 bits, and no multiple of 16."""
+    monkeypatch.setattr(products, "PAYS", onednn)
+    many, width, words = 128, 32, 1003
+    decoder = Decoder(
+        nn.Embedding(words, width, dtype=torch.float32),
+        width,
+        Net.from_plain({"cell": {**GRU, "hidden_size": width}}),
+        source_sizes=FROM,
+        value_size=width,
+        score="none",
+        input_feeding=False,
+        tied=True,
+        embedding_dropout=0.0,
+        dropout=0.0,
+    ).float()
+    tokens, state = torch.randint(words, (many,)), (torch.randn(many, width, dtype=torch.float32),)
+    memory = Memory(*(torch.zeros(many, 1, width),) * 2, torch.ones(many, 1, dtype=torch.bool))
+    with torch.no_grad():
+        found, _, after = decoder.step(tokens, memory, state)
+    layer = decoder.output.double()
+    vectors = torch.tanh(decoder.combine.double()(after[0].double()))
+    torch.testing.assert_close(found.double(), layer(vectors).log_softmax(-1), rtol=0, atol=1e-5)
 
 
 # What is drawn once a sentence (Gal & Ghahramani 2016; Merity et al. 2017), seen in what comes out

@@ -15,7 +15,7 @@ from rnnx.core.net import Net
 from rnnx.core.nets.dropout import Dropout
 from rnnx.core.nets.linear import Linear
 from rnnx.core.nets.padding import real_steps
-from rnnx.core.nets.products import addmm
+from rnnx.core.nets.products import addmm, is_onednn_faster
 from rnnx.core.state import State
 from rnnx.tasks.parts.attention import Attention, Memory, Score, attention
 from rnnx.tasks.parts.cross_entropy import ALIGNMENT
@@ -135,11 +135,13 @@ class Decoder(nn.Module):
         weight, bias = self.output.weight, self.output.bias
         if torch.is_grad_enabled() or vectors.dtype != weight.dtype or vectors.device.type != "cpu":
             return self.logits(vectors).log_softmax(-1)
-        # MKL takes 1.6 times as long where the rows of a result do not start at whole cache lines
         size = len(weight)
-        scores = vectors.new_empty(len(vectors), -(-size // ALIGNMENT) * ALIGNMENT)
-        addmm(bias, vectors, weight.T, out=scores[:, :size])
-        scores[:, size:] = -torch.inf
+        if is_onednn_faster(vectors, weight.T):
+            scores = addmm(bias, vectors, weight.T)
+        else:  # MKL takes 1.6 times as long where the rows of a result do not start at whole cache lines
+            scores = vectors.new_empty(len(vectors), -(-size // ALIGNMENT) * ALIGNMENT)
+            torch.addmm(bias, vectors, weight.T, out=scores[:, :size])
+            scores[:, size:] = -torch.inf
         return torch.log_softmax(scores, -1, out=scores)[:, :size]
 
     def _at_once(
