@@ -100,6 +100,15 @@ def test_under_checkpointing_and_in_functions_of_torchs(given: list[Tensor]) -> 
     near([slope], _sums(given)[1:2])
 
 
+def test_it_is_exported_for_any_number_of_rows(given: list[Tensor]) -> None:
+    layer = Linear(TERMS, COLUMNS)
+    rows = torch.export.Dim("rows", min=1, max=100_000)
+    program = torch.export.export(layer, (torch.randn(40, TERMS),), dynamic_shapes=({0: rows},))
+    for count in (1, 40, 900):
+        x = torch.randn(count, TERMS)
+        torch.testing.assert_close(program.module()(x), F.linear(x, layer.weight, layer.bias))
+
+
 def _sums(given: list[Tensor]) -> list[Tensor]:
     others = doubled(given)
     return list(torch.autograd.grad(F.linear(*others).sum(), others))

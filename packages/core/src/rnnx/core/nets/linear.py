@@ -49,9 +49,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         >>> torch.equal(linear(x, weight, bias), F.linear(x, weight, bias))
         True
     """
+    if watched() or torch.is_autocast_enabled(x.device.type):  # sizes may be no numbers there
+        return F.linear(x, weight, bias)
     learns = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias))
     large = LARGE_WITH_GRADIENT if learns else LARGE
-    if x.numel() * len(weight) < large or torch.is_autocast_enabled(x.device.type) or watched():
+    if x.numel() * len(weight) < large:
         return F.linear(x, weight, bias)
     rows = x.reshape(-1, x.shape[-1])  # (M, K)
     if not is_onednn_faster(rows, weight.t(), large):
