@@ -18,7 +18,7 @@ from rnnx.core.unrolling.circumstances import counted
 NAME: Final = "mkldnn::_linear_pointwise"  # oneDNN's product, as torch's compiler calls it
 PAYS: Final = WIDE_AMD and torch._C._dispatch_has_kernel_for_dispatch_key(NAME, "CPU")
 LARGE: Final = 2**20  # multiplications, from which on the call is paid for
-NARROW: Final = 4  # rows, columns or terms, below which it takes no less time
+NARROW: Final = 4  # terms or columns, of fewer of which it takes no less time
 
 
 def is_onednn_faster(a: Tensor, b: Tensor, large: int = LARGE) -> bool:
