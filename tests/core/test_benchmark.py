@@ -16,6 +16,7 @@ from torch import Tensor
 
 from rnnx.core.benchmark import SETTINGS, Plan, Setting, Timing, device, interleaved, measure
 from rnnx.core.errors import RunError, UsageError
+from rnnx.core.nets import products
 from rnnx.core.spec import Spec
 from rnnx.core.twins import Twin
 
@@ -259,6 +260,7 @@ def test_where_it_is_measured_is_told() -> None:
     assert torch.backends.cpu.get_cpu_capability() in machine
     there = shutil.which(os.environ.get("CC", "cc")) is not None
     assert ("a C compiler" in machine, "no C compiler" in machine) == (there, not there)
+    assert ("large products by oneDNN" in machine) is products.PAYS
     assert place == {"device": "cpu", "torch": torch.__version__, "dtype": "bfloat16"}
 
 

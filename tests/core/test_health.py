@@ -14,6 +14,7 @@ import torch
 
 from rnnx.core import health
 from rnnx.core.health import Finding, examine
+from rnnx.core.nets import products
 from rnnx.core.registry import GROUPS, plugins
 
 Install = Callable[[str, str, dict[str, str]], None]
@@ -54,6 +55,7 @@ def test_where_all_is_well_all_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     assert f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()}" in values["cpu"]
     none = "none, so cells' steps are slower on the cpu"
     assert values["C compiler"] == (shutil.which(os.environ.get("CC", "cc")) or none)
+    assert values["large products"] == ("by oneDNN" if products.PAYS else "as torch makes them")
     for kind, group in GROUPS.items():
         assert values[group.removeprefix("rnnx.")].startswith(f"{len(plugins(kind))}, of rnnx-")
     assert (values["key of Weights & Biases"], values["mode"]) == ("none", "offline")

@@ -130,7 +130,7 @@ def test_the_page_shows_what_the_model_makes_of_a_sentence(trained, page: Page, 
         page.get_by_role("button", name="show").last.click()
         expect(exhibits).not_to_contain_text("casa")
         assert not problems
-        page.close()  # one that is left open asks for its server, and one that is left tells what it cut short
+        page.close()  # one left open asks for its server; one that is left tells what it cut short
 
         command.send_signal(signal.SIGINT)
         _, told = command.communicate(timeout=60)

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.layers import Layer
+from rnnx.core.nets import products
 from rnnx.core.registry import find
 from rnnx.core.running.accelerator import accelerator
 from rnnx.core.spec import Spec
@@ -137,9 +138,10 @@ class Plan:
 
     @property
     def place(self) -> dict[str, str]:
-        """Where it is measured: machine and whether it has a C compiler, device, version of torch, dtype."""
+        """Where it is measured: machine, what makes C and large products, device, version of torch, dtype."""
         cores = f"{torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores"
         cores += ", a C compiler" if compiler() else ", no C compiler"
+        cores += ", large products by oneDNN" if products.PAYS else ""
         gpu = [torch.cuda.get_device_name(self.device)] if self.device.type == "cuda" else []
         return {
             "machine": ", ".join([f"{platform.system()} {platform.machine()}", cores, *gpu]),

@@ -75,6 +75,7 @@ def devices() -> Iterator[Finding]:
     """What there is to compute with."""
     import torch
 
+    from rnnx.core.nets import products
     from rnnx.core.unrolling.kernels.compiler import compiler
 
     processor = torch.cpu.get_capabilities()
@@ -94,6 +95,7 @@ def devices() -> Iterator[Finding]:
     yield Finding(
         "devices", "C compiler", " ".join(compiler() or ()) or "none, so cells' steps are slower on the cpu"
     )
+    yield Finding("devices", "large products", "by oneDNN" if products.PAYS else "as torch makes them")
     yield from _cuda()
     yield Finding("devices", "mps", "there, but not used" if torch.backends.mps.is_available() else "none")
 
