@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import TopologicalSorter
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from itertools import chain
@@ -114,6 +115,15 @@ def public(module: str) -> Iterator[tuple[str, object]]:
                     inspect.isfunction(member) or isinstance(member, property)
                 ):
                     yield f"{module}.{name}.{attribute}", getattr(thing, attribute)
+
+
+def imported_first(path: Path) -> Iterator[str]:
+    """The modules that a file imports when it is imported, and names in them, which may be modules too."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
 @each_distribution
@@ -217,6 +227,17 @@ def test_a_class_that_nothing_extends_is_final() -> None:
 def _last_name(node: ast.expr) -> str:
     """Of ``a.b[c]``, ``b``."""
     return ast.unparse(node).partition("[")[0].partition("(")[0].rpartition(".")[2]
+
+
+@each_distribution
+def test_its_files_import_one_way(distribution: Distribution) -> None:
+    """None is imported while it imports another; what is named for types alone, or in a function, may."""
+    paths = dict(zip(distribution.modules, distribution.files, strict=True))
+    order: TopologicalSorter[str] = TopologicalSorter()
+    for module, path in paths.items():
+        others = (name for name in imported_first(path) if not f"{module}.".startswith(f"{name}."))
+        order.add(module, *(name for name in others if name in paths))
+    assert set(order.static_order()) == paths.keys()
 
 
 def test_nobody_imports_against_the_star() -> None:

@@ -26,6 +26,7 @@ from rnnx.core.run import Run
 from rnnx.core.running import history
 from rnnx.core.running.checkpoints import latest, read_checkpoint
 from rnnx.core.running.interruption import Interruption, is_requeued, job
+from rnnx.core.running.joining import joined
 from rnnx.core.running.quiet import quiet
 from rnnx.core.running.result import Result, values_of
 from rnnx.core.running.trainer import Trainer
@@ -123,7 +124,7 @@ class Experiment:
         with (
             quiet(),
             Interruption() as interruption,
-            nullcontext() if alone else processes.joined(self.config.trainer),
+            nullcontext() if alone else joined(self.config.trainer),
         ):
             folder = processes.from_leader(self._folder)
             with processes.together():
@@ -179,7 +180,7 @@ class Experiment:
         with (
             quiet(),
             Interruption() as interruption,
-            processes.joined(experiment.config.trainer),
+            joined(experiment.config.trainer),
         ):
             with processes.together():
                 checkpoint = latest(folder, rank_zero_only(say))

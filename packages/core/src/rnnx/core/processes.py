@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar, cast, final
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor, distributed, nn
 
-from rnnx.core.errors import RunError, UsageError
-from rnnx.core.running.accelerator import accelerator
-from rnnx.core.running.trainer import Trainer
+from rnnx.core.errors import UsageError
 
 T = TypeVar("T")
 
 ALONE: Final = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # of the section trainer
-PARENT: Final = "RNNX_PARENT"  # the number of the process that starts others, for them
-WATCH: Final = "lightning.fabric.strategies.launchers.subprocess_script"  # says which process died
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """The number of this process, from 0, and how many there are; before :func:`joined` it is alone.
+    """The number of this process, from 0, and how many there are; before they meet it is alone.
 
     Example:
         >>> rank_and_world_size()
@@ -41,7 +30,7 @@ def rank_and_world_size() -> tuple[int, int]:
 
 
 def leads() -> bool:
-    """Whether this is the process that writes and speaks for all, also before they are :func:`joined`.
+    """Whether this is the process that writes and speaks for all, also before they meet.
 
     Example:
         >>> leads()
@@ -49,56 +38,6 @@ def leads() -> bool:
     """
     rank: int = rank_zero_only.rank  # type: ignore[attr-defined]
     return rank == 0
-
-
-@contextmanager
-def joined(trainer: Mapping[str, Any]) -> Iterator[None]:
-    """Starts the processes that a run asks for, or meets those that torchrun or SLURM have started.
-
-    Those of one machine are started by running the program again, as Lightning does: they all come to this
-    line and go on from here. They stay together until the program ends.
-
-    Args:
-        trainer: The section ``trainer``; of it ``accelerator``, ``devices``, ``num_nodes`` and ``strategy``,
-            and all is checked.
-
-    Raises:
-        UsageError: as :meth:`~rnnx.core.running.trainer.Trainer.check`; such processes cannot be; or others
-            have been started than the section asks for.
-        RunError: another process ended in the middle of the work.
-    """
-    try:
-        Trainer(**trainer).check()
-    except UsageError as refused:
-        if leads():
-            raise
-        raise SystemExit(refused.exit_code) from None
-    try:
-        said = {name: trainer[name] for name in ("devices", "num_nodes", "strategy")}
-        fabric = Fabric(accelerator=accelerator(trainer["accelerator"]), **said)
-        logging.getLogger(WATCH).setLevel(logging.INFO)
-        with _following():
-            fabric.launch()
-    except (MisconfigurationException, ImportError, TypeError, ValueError) as error:
-        raise UsageError(f"trainer: {' '.join(str(error).split())}") from error
-    for environment in (TorchElasticEnvironment, SLURMEnvironment):
-        if environment.detect() and environment().world_size() != fabric.world_size:
-            problem = UsageError(
-                f"trainer.devices: {environment().world_size()} processes were started, but trainer.devices "
-                f"and trainer.num_nodes ask for {fabric.world_size}; say how many each machine has, and how "
-                "many machines there are"
-            )
-            raise problem if leads() else SystemExit(problem.exit_code)
-    try:
-        yield
-    except Exception as error:
-        if not _lost(error):
-            raise
-        rank, ranks = rank_and_world_size()
-        raise RunError(
-            f"process {rank + 1} of {ranks}: the connection to another process is lost; the cause is what it "
-            "said before it ended, or who killed it"
-        ) from error
 
 
 @contextmanager
@@ -237,27 +176,3 @@ def shareable(examples: int) -> None:
             f"data: {examples} examples of a split cannot be shared by {ranks} processes; give more of them, "
             "or take fewer processes (trainer.devices, trainer.num_nodes)"
         )
-
-
-@contextmanager
-def _following() -> Iterator[None]:
-    """Ends this process if the one that started it dies before they meet; else it would wait half an hour."""
-    met, parent = threading.Event(), os.environ.setdefault(PARENT, str(os.getpid()))
-
-    def watch() -> None:
-        while not met.wait(1.0):
-            if os.getppid() != int(parent):
-                os._exit(1)
-
-    if parent != str(os.getpid()):
-        threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        met.set()
-        del os.environ[PARENT]
-
-
-def _lost(error: Exception) -> bool:
-    """Whether an error is that a process could not speak with another one."""
-    return isinstance(error, distributed.DistError) or "gloo/transport" in str(error)
