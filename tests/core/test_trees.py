@@ -63,6 +63,19 @@ def test_levels_are_heights_and_children_are_those_who_name_their_parent(rows: l
     assert [waiting[root] for root in trees.roots] == [(n, row.index(-1)) for n, row in enumerate(rows)]
 
 
+@given(forests())
+def test_children_and_roots_are_found_by_their_place_in_the_order_too(rows: list[list[int]]) -> None:
+    trees = Trees.of(torch.tensor(rows))
+    nodes = [divmod(place, T) for place in trees.nodes.tolist()]
+    counts: dict[int, set[int]] = {}
+    for (n, t), below in zip(nodes, trees.below.tolist(), strict=True):
+        named = [nodes.index((n, child)) for child in range(T) if rows[n][child] == t]
+        assert below == named + [len(nodes)] * (len(below) - len(named))
+        counts.setdefault(height(rows[n], t), set()).add(len(named))
+    assert [nodes[top] for top in trees.tops] == [(n, row.index(-1)) for n, row in enumerate(rows)]
+    assert trees.regular == all(len(several) == 1 for several in counts.values())
+
+
 @given(forests(), st.data())
 def test_what_is_read_is_all_that_is_not_silent(rows: list[list[int]], data: st.DataObject) -> None:
     size = st.lists(st.booleans(), min_size=T, max_size=T)
@@ -114,7 +127,8 @@ def test_trees_made_in_a_loaders_worker_are_those_made_at_home() -> None:
         assert trees.nodes.tolist() == of(row).nodes.tolist()
         assert trees.sizes == of(row).sizes
         moved = trees.move(torch.Tensor.int)
-        tensors = [moved.nodes, moved.given, moved.inputs, moved.roots, *chain(*moved.levels)]
+        own = [moved.nodes, moved.given, moved.inputs, moved.roots, moved.below, moved.tops]
+        tensors = [*own, *chain(*moved.levels)]
         assert {tensor.dtype for tensor in tensors} == {torch.int}
 
 

@@ -12,6 +12,7 @@ from rnnx.core.unrolling.operations import (
     ATEN,
     bare,
     by_rows,
+    decided,
     draws,
     fused,
     is_view,
@@ -385,3 +386,62 @@ def test_a_matrix_times_columns_is_rows_times_a_matrix(turn: tuple[Any, ...]) ->
     rows, matrix = torch.randn(2, 3, dtype=torch.double), torch.randn(4, 3, dtype=torch.double)
     (found,) = fx.GraphModule({}, graph)(rows, matrix)
     torch.testing.assert_close(found, (matrix @ rows.T).T)
+
+
+def masked(graph: fx.Graph, make: Any, turned: bool = False) -> fx.Node:
+    """A mask of rows, made of their number, and perhaps what it leaves out; each by way of a view."""
+    mask = graph.call_function(make, ([2, 3],), {"dtype": torch.bool})
+    if turned:
+        mask = graph.call_function(ATEN.bitwise_not.default, (mask,))
+    view = graph.call_function(ATEN.unsqueeze.default, (mask, -1))
+    made = graph.call_function(ATEN.squeeze.dim, (view, -1))
+    for node in (mask, view, made, *mask.all_input_nodes):
+        node.meta = {"by_rows": True, "shape": (3,), "dtype": torch.bool}
+    return made
+
+
+@pytest.mark.parametrize(("make", "turned"), [(ATEN.ones.default, True), (ATEN.zeros.default, False)])
+def test_what_a_mask_leaves_as_it_is_needs_no_mask(make: Any, turned: bool) -> None:
+    graph = fx.Graph()
+    x = graph.placeholder("x")
+    x.meta = dict(ROW)
+    filled = graph.call_function(ATEN.masked_fill.Scalar, (x, masked(graph, make, turned), 0))
+    filled.meta = dict(ROW)
+    graph.output(filled)
+    assert targets(decided(graph)) == []
+    given = torch.randn(2, 3)
+    assert fx.GraphModule({}, graph)(given) is given
+
+
+@pytest.mark.parametrize(("make", "chosen"), [(ATEN.ones.default, 0), (ATEN.zeros.default, 1)])
+def test_of_two_values_a_mask_that_is_one_throughout_chooses_one(make: Any, chosen: int) -> None:
+    graph = fx.Graph()
+    both = graph.placeholder("a"), graph.placeholder("b")
+    for node in both:
+        node.meta = dict(ROW)
+    where = graph.call_function(ATEN.where.self, (masked(graph, make), *both))
+    where.meta = dict(ROW)
+    graph.output(where)
+    assert targets(decided(graph)) == []
+    given = torch.randn(2, 3), torch.randn(2, 3)
+    assert fx.GraphModule({}, graph)(*given) is given[chosen]
+
+
+@pytest.mark.parametrize(
+    ("make", "meta"),
+    [
+        (ATEN.ones.default, ROW),  # which leaves nothing
+        (ATEN.rand.default, ROW),  # which nobody knows
+        (ATEN.zeros.default, {**ROW, "by_rows": False}),  # what is the same for all rows becomes one for each
+        (ATEN.zeros.default, {**ROW, "shape": (1,)}),
+        (ATEN.zeros.default, {**ROW, "dtype": torch.float32}),
+    ],
+)
+def test_any_other_mask_is_used(make: Any, meta: dict[str, Any]) -> None:
+    graph = fx.Graph()
+    x = graph.placeholder("x")
+    x.meta = dict(meta)
+    filled = graph.call_function(ATEN.masked_fill.Scalar, (x, masked(graph, make), 0))
+    filled.meta = dict(ROW)
+    graph.output(filled)
+    assert ATEN.masked_fill.Scalar in targets(decided(graph))

@@ -17,8 +17,9 @@ from torch.autograd import forward_ad
 from torch.utils.flop_counter import FlopCounterMode
 
 from rnnx.core.cell import Cell
-from rnnx.core.engine import loop, scan
+from rnnx.core.engine import fold, loop, scan
 from rnnx.core.state import State
+from rnnx.core.unrolling.plans import StepByStepWarning
 from tests.core.unrolling.against_the_loop import (
     LENGTHS,
     Elman,
@@ -92,6 +93,21 @@ def test_what_has_no_plan_is_run_step_by_step_and_said_once(
     assert "cell Refused is run step by step" in said
     assert message in said
     assert plan_for(Refused()) is None
+
+
+def test_a_fold_without_a_plan_is_run_level_by_level_and_said_once() -> None:
+    class Undecided(Elman):
+        def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+            return super().fold(z, (children[0] * (1 if z.sum() > 0 else -1),), mask)
+
+    chain = torch.tensor([[1, 2, 3, -1]])
+    with pytest.warns(StepByStepWarning) as said:
+        for _ in range(2):
+            fold(Undecided(), torch.randn(1, 4, P), chain)
+    (only,) = said
+    assert "cell Undecided is run level by level, which is slower: its fold decides by the values" in str(
+        only.message
+    )
 
 
 def test_an_attribute_that_cannot_be_compared_is_refused() -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from rnnx.cells.elman import Elman
+from rnnx.cells.tree_rnn import TreeRNN
 from rnnx.core.state import State
 from rnnx.core.unrolling.steps import Start, step_by_step
 
@@ -89,3 +90,21 @@ def test_what_steps_start_from_is_projected_once() -> None:
     z = cell.project(x)
     assert torch.equal(Start.INPUTS.projected(cell, x), z)
     assert Start.PROJECTED.projected(cell, z) is z
+
+
+@pytest.mark.parametrize("start", [Start.INPUTS, Start.PROJECTED])
+def test_a_step_and_several_are_the_cells_own(start: Start) -> None:
+    cell, x, state = Elman(3, hidden_size=4), torch.randn(5, 3), (torch.randn(3, 4),)
+    z = cell.project(x)
+    given = x if start is Start.INPUTS else z
+    torch.testing.assert_close(start.stepped(cell, given[:3], state), cell.step(z[:3], state))
+    torch.testing.assert_close(
+        start.read(cell, given, [3, 2], state), step_by_step(cell.step, z, [3, 2], state)
+    )
+
+
+def test_a_step_of_nodes_is_a_fold_of_children_that_are_all_there() -> None:
+    cell, z, children = TreeRNN(3, hidden_size=4), torch.randn(5, 4), (torch.randn(5, 3, 4),)
+    wanted = cell.fold(z, children, torch.ones(5, 3, dtype=torch.bool))
+    torch.testing.assert_close(Start.NODES.stepped(cell, z, children), wanted)
+    torch.testing.assert_close(Start.NODES.read(cell, z, [5], children), wanted)

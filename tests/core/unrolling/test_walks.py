@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from rnnx.core.unrolling.kernels.products import in_panels
-from rnnx.core.unrolling.walks import Back, Forth
+from rnnx.core.unrolling.walks import Back, Forth, Once
 
 SIZES = [3, 2, 2, 1]
 DIGITS = torch.tensor([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0], [7.0], [8.0]])  # rows: 1 4 6 8, 2 5 7, 3
@@ -36,6 +36,13 @@ def test_back_each_row_goes_from_its_last_step_to_its_first() -> None:
 def test_back_none_stands_for_zeros() -> None:
     (last,) = Back(lambda row, state: [None], [])(SIZES, [DIGITS], [GIVEN], [], [])
     assert last.flatten().tolist() == [0.0, 0.0, 0.0, 9.0]
+
+
+def test_once_is_a_step_of_any_width() -> None:
+    room = torch.empty(2, 2)
+    (made,) = Once(append, [])([2], [DIGITS[:2]], [torch.tensor([[3.0, 4.0], [5.0, 6.0]])], [TEN], [room])
+    assert made.tolist() == [[31.0, 41.0], [52.0, 62.0]]
+    assert room.tolist() == [[3.0, 4.0], [5.0, 6.0]]
 
 
 def test_without_a_state_all_is_filled() -> None:

@@ -21,15 +21,17 @@ from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
 from rnnx.core.unrolling.circumstances import transformed
+from rnnx.core.unrolling.folded import folded
+from rnnx.core.unrolling.levels import level_by_level
 from rnnx.core.unrolling.packing import Packing
-from rnnx.core.unrolling.plans import plan_from_inputs, plan_of
+from rnnx.core.unrolling.plans import plan_from_inputs, plan_of, plans_of_levels
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import named_tensors, with_tensors
 from rnnx.core.unrolling.unrolled import unrolled
 
 PIECE: Final = 1 << 20  # numbers of the inputs that are projected together, where that saves memory
 LEAST: Final = 32  # steps of which they are, at least
-STEPS: Final = 4  # from which on a plan saves more time than it takes to find
+STEPS: Final = 4  # or levels of trees, from which on a plan saves more time than it takes to find
 
 
 def scan(
@@ -232,14 +234,22 @@ def fold(cell: Cell, x: Tensor, parents: Tensor | Trees) -> tuple[Tensor, State]
     trees = parents if isinstance(parents, Trees) else Trees.of(parents)
     if trees.shape != (rows, steps):
         raise ValueError(f"the trees must have shape (N, T) = {(rows, steps)}, got {trees.shape}")
-    waiting: State = cell.initial_state(0, x)  # of the nodes so far whose parents are still to come
-    outputs: list[Tensor] = []
     given = F.pad(x.flatten(0, 1)[trees.given], (0, 0, 0, 1))  # (L + 1, I), zeros last
     projected = cell.project(given).index_select(0, trees.inputs)  # (M, P)
-    for z, level in zip(projected.split(trees.sizes), trees.levels, strict=True):
-        y, state = cell.fold(z, states.select(waiting, level.children), level.present)
-        outputs.append(y)
-        waiting = states.join([states.select(waiting, level.waiting), state])
-    flat = torch.cat(outputs)
+    leaves, inner = projected.tensor_split([trees.sizes[0]])
+    first = cell.initial_state(len(leaves), x)
+    none = tuple(tensor.unsqueeze(1)[:, :0] for tensor in first)  # (L, 0, size)
+    plans = plans_of_levels(cell, projected, trees, first) if len(trees.sizes) >= STEPS else None
+    if plans is None:
+        above: Callable[..., tuple[Tensor, State]] = level_by_level
+        flat, state = cell.fold(leaves, none, next(trees.levels).present)
+    else:
+        above = partial(folded, plans[1:])
+        flat, state = unrolled(plans[0], cell, leaves, [len(leaves)], none)
+    if len(inner):
+        y, state = above(cell, inner, trees, state)
+        flat = torch.cat((flat, y))
+    else:
+        state = states.select(state, trees.roots)
     y = flat.new_zeros(rows * steps, cell.output_size).index_copy(0, trees.nodes, flat)
-    return y.unflatten(0, (rows, steps)), states.select(waiting, trees.roots)
+    return y.unflatten(0, (rows, steps)), state

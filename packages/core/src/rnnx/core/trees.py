@@ -49,9 +49,12 @@ class Trees:
         present: ``(M, K)``, where there is a child.
         waiting: ``(W,)``, of all levels those of :class:`Level`.
         roots: ``(N,)``, the numbers of the rows' roots among those who wait in the end.
+        below: ``(M, K)``, each node's children, as numbers in the order of ``nodes``; ``M`` for none.
+        tops: ``(N,)``, the numbers of the rows' roots in that order.
         sizes: The number of nodes of each level; their sum is ``M``.
         widths: The most children that one of each level's nodes has.
         waits: How many go on waiting at each level; their sum is ``W``.
+        regular: Whether the nodes of each level have as many children as each other.
 
     Example:
         The trees (0 1)2 and (0)1, each with its root last:
@@ -72,9 +75,12 @@ class Trees:
     present: Tensor
     waiting: Tensor
     roots: Tensor
+    below: Tensor
+    tops: Tensor
     sizes: list[int]
     widths: list[int]
     waits: list[int]
+    regular: bool
 
     @classmethod
     def of(cls, parents: Tensor, silent: Tensor | None = None) -> Trees:
@@ -105,7 +111,7 @@ class Trees:
         numbers, waiting, waits = _waiting(height, until, len(sizes))
         children, counts = _children(above)
         present = np.arange(children.shape[1]) < counts[nodes, None]  # (M, K)
-        children = np.append(numbers, 0)[place[children[nodes]]]
+        below, tops = place[children[nodes]], place[np.flatnonzero(above == -1)]
         widths = np.maximum.reduceat(counts[nodes], sizes.cumsum() - sizes)
         heard = np.ones(len(nodes), bool) if silent is None else ~silent.numpy(force=True).ravel()[nodes]
         given = nodes[heard]
@@ -119,13 +125,16 @@ class Trees:
             nodes=tensor(nodes),
             given=tensor(given),
             inputs=tensor(inputs),
-            children=tensor(children),
+            children=tensor(np.append(numbers, 0)[below]),
             present=tensor(present),
             waiting=tensor(waiting),
-            roots=tensor(numbers[place[np.flatnonzero(above == -1)]]),
+            roots=tensor(numbers[tops]),
+            below=tensor(below),
+            tops=tensor(tops),
             sizes=sizes.tolist(),
             widths=widths.tolist(),
             waits=waits.tolist(),
+            regular=bool((counts[nodes] == widths[height]).all()),
         )
 
     @property

@@ -42,6 +42,8 @@ GRADIENTS: Final[dict[Any, Callable[..., Any]]] = {
     ATEN.tanh_backward.default: ATEN.tanh_backward.grad_input,
 }
 
+THROUGHOUT: Final[dict[Any, bool]] = {ATEN.ones.default: True, ATEN.zeros.default: False}
+
 SUMS: Final[dict[Any, Callable[..., Any]]] = {  # of a product and something else
     ATEN.mm.default: ATEN.addmm.default,
     ATEN.mul.Tensor: ATEN.addcmul.default,
@@ -136,6 +138,32 @@ def by_rows(graph: fx.Graph) -> fx.Graph:
                 turned = graph.call_function(ATEN.t.default, (matrix,))
             turned.meta = {**matrix.meta, "shape": matrix.meta["shape"][::-1]}
             _replace(graph, node, _Call(ATEN.mm.default, (rows, turned)))
+    graph.eliminate_dead_code()
+    return graph
+
+
+def decided(graph: fx.Graph) -> fx.Graph:
+    """Makes ``a`` of what a mask that is true throughout, or false, chooses out of ``a`` and something else.
+
+    Args:
+        graph: As :func:`~rnnx.core.unrolling.trace.traced` records it; it is changed.
+    """
+    throughout: dict[fx.Node, bool] = {}
+    for node in list(graph.nodes):
+        first, *others = node.all_input_nodes or [node]
+        if node.target in THROUGHOUT and node.meta.get("dtype") is torch.bool:
+            throughout[node] = THROUGHOUT[node.target]
+        elif first in throughout and is_view(node):
+            throughout[node] = throughout[first]
+        elif first in throughout and node.target is ATEN.bitwise_not.default:
+            throughout[node] = not throughout[first]
+        chosen: Any = node
+        if node.target is ATEN.masked_fill.Scalar and throughout.get(others[0]) is False:
+            chosen = first
+        elif node.target is ATEN.where.self and first in throughout:
+            chosen = node.args[1 if throughout[first] else 2]
+        if chosen is not node and chosen.meta == node.meta:
+            node.replace_all_uses_with(chosen)
     graph.eliminate_dead_code()
     return graph
 

@@ -48,7 +48,7 @@ from rnnx.core.unrolling.operations import bare, fused, is_view
 from rnnx.core.unrolling.origins import Origins, whole
 from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.trace import UntraceableError, settled, traced
-from rnnx.core.unrolling.walks import Back, Forth, Part, Walk
+from rnnx.core.unrolling.walks import Back, Forth, Once, Part, Walk
 
 
 @final
@@ -152,7 +152,7 @@ def taken_apart(
     Args:
         cell: The cell.
         z: Of the kind that will come, ``(N, P)``.
-        state: Tensors ``(N, size)``.
+        state: Tensors ``(N, size)``; of nodes ``(N, K, size)``.
         kernels: As what that which is done step by step is written, where it can be.
         fuse: Whether some operations are made one, which is equal where all numbers are finite.
         start: What ``z`` is.
@@ -161,7 +161,7 @@ def taken_apart(
         UntraceableError: the step does what a plan cannot hold, or fails.
         UnwritableError: it is to start from the inputs and to be in C, and is not whole in it.
     """
-    if kernels is Kernels.C:
+    if kernels is Kernels.C and start is not Start.NODES:
         try:
             return _taken_apart(cell, z, state, kernels, fuse, start, inside=True)
         except UnwritableError:
@@ -185,7 +185,7 @@ def _taken_apart(
     origins = Origins(graph, len(state), inside)
     if fuse:
         origins = Origins(fused(graph, origins.ahead | origins.loose), len(state), inside)
-    return _Parts(origins, kernels, inside).plan(start, dtypes)
+    return _Parts(origins, kernels, inside, start).plan(dtypes)
 
 
 @final
@@ -197,10 +197,11 @@ class _Parts:
         kernels: Which are wanted.
         inside: Whether what is made by elements is made in the steps, wherever else it could be; these are
             then to be one kernel each way.
+        start: What they start from; of nodes each is made by itself.
     """
 
-    def __init__(self, origins: Origins, kernels: Kernels | None, inside: bool) -> None:
-        self.of, self.kernels, self.inside = origins, kernels, inside
+    def __init__(self, origins: Origins, kernels: Kernels | None, inside: bool, start: Start) -> None:
+        self.of, self.kernels, self.inside, self.start = origins, kernels, inside, start
         self.steps = self._steps()
         self.at_once = whole((origins.above([origins.y]) & origins.primal) - self.steps - origins.ahead)
 
@@ -250,7 +251,7 @@ class _Parts:
         made_at_once = of.y in of.ahead | self.at_once and not is_view(of.y)
         return of.ordered(kept if made_at_once else kept | {of.y})
 
-    def plan(self, start: Start, dtypes: Sequence[torch.dtype]) -> Plan:
+    def plan(self, dtypes: Sequence[torch.dtype]) -> Plan:
         """The parts, as functions."""
         of = self.of
         z, *before = of.step
@@ -268,12 +269,12 @@ class _Parts:
             [(place, kept.index(of.after[place])) for place, node in enumerate(before) if node in read]
             for read in (for_after, for_turn)
         )
-        forward = self._walk(Forth, Roles([z, *forward_reads], before, constants, of.after, kept))
-        backward = self._walk(Back, Roles(backward_reads, of.at[1:], constants, of.to_state, passed))
+        forward = self._walk(Roles([z, *forward_reads], before, constants, of.after, kept), reverse=False)
+        backward = self._walk(Roles(backward_reads, of.at[1:], constants, of.to_state, passed), reverse=True)
         to_z_passed = passed.index(of.to_z) if of.to_z in passed else None
         made_late = [of.to_z] if isinstance(of.to_z, fx.Node) and to_z_passed is None else []
         return Plan(
-            start=start,
+            start=self.start,
             constant=self._function(of.tensors, constants),
             ahead=self._function([z, *constants], [*forward_reads, *held]),
             forward=forward,
@@ -304,17 +305,18 @@ class _Parts:
             draws=bool(of.random),
         )
 
-    def _walk(self, way: type[Forth | Back], roles: Roles) -> Walk:
+    def _walk(self, roles: Roles, reverse: bool) -> Walk:
         """What is done step by step, as one kernel where it can be had."""
+        way = Once if self.start is Start.NODES else Back if reverse else Forth
         given, wanted = [*roles.rows, *roles.state, *roles.constants], [*roles.results, *roles.room]
         operations = self.of.ordered(self.of.above(wanted, given))
         try:
-            if self.kernels is Kernels.TRITON:
-                return Kernel(written(roles, way is Back), way is Back)
-            if self.kernels is Kernels.C:
+            if self.kernels is Kernels.TRITON and way is not Once:
+                return Kernel(written(roles, reverse), reverse)
+            if self.kernels is Kernels.C and way is not Once:
                 read = {read for node in operations for read in node.all_input_nodes}
                 constants = [node for node in roles.constants if node in read]
-                return Native(roles._replace(constants=constants), roles.constants, way is Back)
+                return Native(roles._replace(constants=constants), roles.constants, reverse)
         except UnwritableError:
             if self.inside:
                 raise

@@ -6,14 +6,14 @@ import os
 import sys
 import warnings
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.util import find_spec
 from threading import RLock
-from typing import Final, final
+from typing import Any, Final, final
 from weakref import WeakKeyDictionary
 
 import torch
@@ -24,18 +24,20 @@ from torch.nn.utils import parametrize
 from rnnx.core.cell import Cell
 from rnnx.core.errors import RnnxWarning
 from rnnx.core.state import State
+from rnnx.core.trees import Trees
 from rnnx.core.unrolling.circumstances import exact, seed, watched
 from rnnx.core.unrolling.frozen import frozen
 from rnnx.core.unrolling.kernels.compiler import CompilerError
 from rnnx.core.unrolling.kernels.native import pays
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
-from rnnx.core.unrolling.steps import Start, step_by_step
+from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.substitution import called_with, copies_of, is_separable, named_tensors
 from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
 from rnnx.core.unrolling.unrolled import unrolled
 from rnnx.core.unrolling.versions import STEP
 
 SIZES: Final = (4, 3, 3, 1)  # of the sequences on which a plan is compared with the steps
+NODES: Final = (4,)  # of trees, which are one step
 MORE: Final = (20, 20, 17, 5, 5, 1)  # and one of kernels, of which each has a block of rows
 CLOSE: Final = {torch.float64: 1e-9, torch.float32: 1e-3}  # of their values, to the largest
 HALF: Final = 0.1  # where there are 16 bits, also on the way to a gradient of 32
@@ -48,8 +50,9 @@ MOVE: Final = 0.1  # how far tensors are moved to see whether a plan holds for o
 
 MOST: Final = 256  # plans that are kept
 # plans of one cell that are made if every other time it is asked for there is none
-RESTLESS: Final = {Start.INPUTS: 4, Start.PROJECTED: 20}
-ENTRIES: Final = {Start.INPUTS: ("project", *STEP), Start.PROJECTED: STEP}
+RESTLESS: Final = {Start.INPUTS: 4, Start.PROJECTED: 20, Start.NODES: 20}
+ENTRIES: Final = {Start.INPUTS: ("project", *STEP), Start.PROJECTED: STEP, Start.NODES: ("fold", *STEP)}
+READABLE: Final = {Start.PROJECTED: ("step by step", "step"), Start.NODES: ("level by level", "fold")}
 GATES: Final = 4  # numbers that a cell makes of each of its input, about
 
 _plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
@@ -125,7 +128,7 @@ def plan_from_inputs(cell: Cell, x: Tensor, state: State) -> Plan | None:
         return None
 
 
-def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
+def plan_of(cell: Cell, z: Tensor, state: State, start: Start = Start.PROJECTED) -> Plan | None:
     """The plan by which a cell reads such data; None where its steps are to be taken one by one.
 
     A plan is made when a cell is first met with data of a kind: of these widths, types and device, with these
@@ -140,28 +143,55 @@ def plan_of(cell: Cell, z: Tensor, state: State) -> Plan | None:
     Args:
         cell: The cell.
         z: Projected inputs, ``(M, P)``.
-        state: Tensors ``(N, size)``.
+        state: Tensors ``(N, size)``; of nodes ``(N, K, size)``.
+        start: Whether they are steps of sequences or nodes of trees.
     """
-    kind = Start.PROJECTED, tuple(map(type, cell.modules()))
+    kind = start, tuple(map(type, cell.modules()))
     if kind in _refused or not _may_have_one(cell, z):
         return None
     try:
         with _lock:
-            return _kept(cell, z, state, Start.PROJECTED)
+            return _kept(cell, z, state, start)
     except UntraceableError as error:
         _refused.add(kind)
-        name = type(cell).__name__
+        name, (way, method) = type(cell).__name__, READABLE[start]
         warnings.warn(
-            f"cell {name} is run step by step, which is slower: its step {error}",
+            f"cell {name} is run {way}, which is slower: its {method} {error}",
             StepByStepWarning,
             stacklevel=5,
         )
         return None
 
 
+def plans_of_levels(cell: Cell, z: Tensor, trees: Trees, first: State) -> list[Plan] | None:
+    """The plans by which a cell composes trees, one for each level; None where it is to do without.
+
+    There are some where all nodes of a level have as many children as each other.
+
+    Args:
+        cell: The cell.
+        z: The nodes' projected inputs, ``(M, P)``.
+        trees: The trees.
+        first: The cell's initial state, of any number of rows.
+    """
+    if not (trees.regular and first):
+        return None
+    plans: dict[int, Plan] = {}
+    for width in sorted(set(trees.widths)):
+        children = tuple(
+            tensor.new_empty(1, 1, tensor.shape[1]).expand(len(z), width, -1) for tensor in first
+        )
+        plan = plan_of(cell, z, children, Start.NODES)
+        if plan is None:
+            return None
+        plans[width] = plan
+    alike = len({tuple(plan.dtypes) for plan in plans.values()}) == 1
+    return [plans[width] for width in trees.widths] if alike else None
+
+
 def _may_have_one(cell: Cell, given: Tensor) -> bool:
     """Whether a cell may be read by a plan as things are, of what its steps start from."""
-    return not (_hooked(cell) or watched() or type(given) is not Tensor or given.is_meta)
+    return not (watched() or _hooked(cell) or type(given) is not Tensor or given.is_meta)
 
 
 def _kept(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
@@ -187,7 +217,7 @@ def _kept(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
 
 def _made(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
     """A plan that was compared; None where it fails without one too, and is to say so itself."""
-    compared = _compared if start is Start.PROJECTED else _in_c
+    compared = _in_c if start is Start.INPUTS else partial(_compared, start=start)
     devices = [] if z.device.type == "cpu" else [z.device]
     alone = saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)  # out of a checkpoint's sight
     graded = torch.set_grad_enabled(torch.is_grad_enabled())
@@ -222,9 +252,9 @@ def _alone(cell: Cell) -> Cell:
         return cell
 
 
-def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
+def _compared(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
     try:
-        settled(cell, z, state)
+        settled(cell, z, state, start)
     except UntraceableError:
         raise
     except Exception:
@@ -232,21 +262,21 @@ def _compared(cell: Cell, z: Tensor, state: State) -> Plan | None:
     kernels, failed = _kernels(z, state, z.shape[1]), None
     try:
         if kernels is not None:
-            return _equal(cell, z, state, kernels)
+            return _equal(cell, z, state, kernels, start)
     except LOST:
         raise
     except Exception as error:  # whatever a compiler may not do
         failed = error
     try:
-        plan = _equal(cell, z, state, None)
+        plan = _equal(cell, z, state, None, start)
     except (UntraceableError, *LOST):
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(_said(error)) from error
     if kernels is not None and failed is not None:
-        name = type(cell).__name__
+        name, (_, method) = type(cell).__name__, READABLE[start]
         warnings.warn(
-            f"cell {name} is run without {kernels.value}, which is slower: its step {_said(failed)}",
+            f"cell {name} is run without {kernels.value}, which is slower: its {method} {_said(failed)}",
             NoKernelWarning,
             stacklevel=9,
         )
@@ -274,10 +304,8 @@ def _triton() -> bool:
     return find_spec("triton") is not None
 
 
-def _equal(
-    cell: Cell, z: Tensor, state: State, kernels: Kernels | None, start: Start = Start.PROJECTED
-) -> Plan:
-    sizes = MORE if kernels is Kernels.TRITON else SIZES
+def _equal(cell: Cell, z: Tensor, state: State, kernels: Kernels | None, start: Start) -> Plan:
+    sizes = MORE if kernels is Kernels.TRITON else NODES if start is Start.NODES else SIZES
     try:
         plan = taken_apart(cell, z, state, kernels, start=start)
         _compare(plan, cell, z, state, sizes)
@@ -303,17 +331,15 @@ def _compare(plan: Plan, cell: Cell, z: Tensor, state: State, sizes: Sequence[in
     """
     seed(z.device, 0)
     drawn = torch.randn(sum(sizes), z.shape[1]).to(z).requires_grad_(plan.learns and z.requires_grad)
-    anywhere = tuple(torch.randn(sizes[0], tensor.shape[1]).to(tensor) for tensor in state)
-    first = cell.initial_state(sizes[0], drawn.detach())
+    anywhere = tuple(torch.randn(sizes[0], *tensor.shape[1:]).to(tensor) for tensor in state)
+    first = anywhere if plan.start is Start.NODES else cell.initial_state(sizes[0], drawn.detach())
     moved = {name: _moved(tensor) for name, tensor in copies_of(cell).items()}
     rounded = torch.is_autocast_enabled(z.device.type) or not exact()
     close = {} if rounded else CLOSE
     for tensors, before in (({}, first), ({}, anywhere), (moved, anywhere)):
         results = [
-            called_with(
-                cell, tensors, partial(_result, plan, z=drawn, sizes=sizes, state=before, planned=planned)
-            )
-            for planned in (True, False)
+            called_with(cell, tensors, partial(_result, plan, way, z=drawn, sizes=sizes, state=before))
+            for way in (partial(unrolled, plan), plan.start.read)
         ]
         for found, wanted in zip(*results, strict=True):
             scale = wanted.detach().abs().amax().nan_to_num(1.0).clamp(1.0, 1e30)
@@ -331,18 +357,16 @@ def _moved(tensor: Tensor) -> Tensor:
 
 
 def _result(
-    plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: State, planned: bool
+    plan: Plan, way: Callable[..., Any], cell: Cell, z: Tensor, sizes: Sequence[int], state: State
 ) -> Sequence[Tensor]:
     """Outputs, the last state, and where they are wanted gradients."""
     state = tuple(
         t.detach().to(d).requires_grad_(plan.learns) for t, d in zip(state, plan.dtypes, strict=True)
     )
     seed(z.device, 1)
-    if planned:
-        y, last = unrolled(plan, cell, z, sizes, state)
-    else:
-        y, last = step_by_step(cell.step, plan.start.projected(cell, z), sizes, state)
-    of = [tensor for tensor in (z, *state, *named_tensors(cell).values()) if tensor.requires_grad]
+    y, last = way(cell, z, sizes, state)
+    given = [tensor for tensor in (z, *state, *named_tensors(cell).values()) if tensor.numel()]
+    of = [tensor for tensor in given if tensor.requires_grad]
     return [y, *last, *_gradients((y, *last), of if plan.learns else [])]
 
 
@@ -357,7 +381,7 @@ def _signature(cell: Cell, z: Tensor, state: State, start: Start) -> Hashable:
     """All that the operations of a plan can depend on."""
     kind = z.device.type
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-    read = tuple((tensor.shape[1], tensor.dtype) for tensor in (z, *state))
+    read = tuple((tensor.shape[1:], tensor.dtype) for tensor in (z, *state))
     named = named_tensors(cell).values()
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named)
     wanted = tuple(requirements(z, state, named))
@@ -372,5 +396,6 @@ def _hooked(cell: Cell) -> bool:
         or module._backward_hooks
         or module._backward_pre_hooks
         or "step" in vars(module)
+        or "fold" in vars(module)
         for module in cell.modules()
     )

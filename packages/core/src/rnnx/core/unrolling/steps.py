@@ -23,14 +23,30 @@ class Start(Enum):
     Attributes:
         INPUTS: The inputs themselves, which each step projects.
         PROJECTED: What the cell's ``project`` makes of them all.
+        NODES: The same, of nodes of trees, whose step is the cell's ``fold``: the state before it is that of
+            their children, tensors ``(N, K, size)``, all of which there are.
     """
 
     INPUTS = auto()
     PROJECTED = auto()
+    NODES = auto()
 
     def projected(self, cell: Cell, given: Tensor) -> Tensor:
         """The projected inputs, ``(M, P)``, of what steps start from."""
         return cell.project(given) if self is Start.INPUTS else given
+
+    def stepped(self, cell: Cell, given: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step, from what it starts from, ``(N, P)``, and the state before it."""
+        if self is Start.NODES:
+            every = torch.ones(state[0].shape[:2], dtype=torch.bool, device=given.device)
+            return cell.fold(given, state, every)
+        return cell.step(self.projected(cell, given), state)
+
+    def read(self, cell: Cell, given: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
+        """Makes the steps of packed sequences, as :func:`step_by_step`; of nodes, of one level, the one."""
+        if self is Start.NODES:
+            return self.stepped(cell, given, state)
+        return step_by_step(cell.step, self.projected(cell, given), sizes, state)
 
 
 def step_by_step(step: Step, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:

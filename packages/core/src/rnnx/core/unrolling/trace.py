@@ -17,7 +17,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.operations import ATEN, by_rows, draws, is_view, overwritten, without_writing
+from rnnx.core.unrolling.operations import (
+    ATEN,
+    by_rows,
+    decided,
+    draws,
+    is_view,
+    overwritten,
+    without_writing,
+)
 from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.substitution import called_with, contents, copies_of, named_tensors
 
@@ -52,7 +60,7 @@ def settled(cell: Cell, z: Tensor, state: State, start: Start = Start.PROJECTED)
     Args:
         cell: The cell.
         z: Of the kind that will come.
-        state: Tensors ``(N, size)``.
+        state: Tensors ``(N, size)``; of nodes ``(N, K, size)``.
         start: What ``z`` is.
 
     Raises:
@@ -63,7 +71,7 @@ def settled(cell: Cell, z: Tensor, state: State, start: Start = Start.PROJECTED)
         with torch.no_grad():
             given, before = _zeros(z, ROWS[0]), _before(state, ROWS[0], dtypes)
             copies = copies_of(cell)
-            _, after = called_with(cell, copies, partial(_stepped, given=given, state=before, start=start))
+            _, after = called_with(cell, copies, partial(start.stepped, given=given, state=before))
         found = [tensor.dtype for tensor in after]
         if not all(dtype.is_floating_point for dtype in found):
             raise UntraceableError("has a state of whole numbers")
@@ -71,11 +79,6 @@ def settled(cell: Cell, z: Tensor, state: State, start: Start = Start.PROJECTED)
             return dtypes
         dtypes = found
     raise UntraceableError("changes the types of its state each time")
-
-
-def _stepped(cell: Cell, given: Tensor, state: State, start: Start) -> tuple[Tensor, State]:
-    """One step."""
-    return cell.step(start.projected(cell, given), state)
 
 
 def traced(
@@ -90,7 +93,7 @@ def traced(
     Args:
         cell: The cell.
         z: Of the kind that will come, ``(N, P)``.
-        state: Tensors ``(N, size)``.
+        state: Tensors ``(N, size)``; of nodes ``(N, K, size)``.
         dtypes: Of the state, see :func:`settled`.
         start: What ``z`` is.
 
@@ -127,7 +130,7 @@ def requirements(z: Tensor, state: State, tensors: Iterable[Tensor]) -> list[boo
 
 
 def _zeros(tensor: Tensor, rows: int) -> Tensor:
-    return tensor.new_zeros(rows, tensor.shape[1])
+    return tensor.new_zeros(rows, *tensor.shape[1:])
 
 
 def _before(state: State, rows: int, dtypes: Sequence[torch.dtype]) -> State:
@@ -147,7 +150,7 @@ def _recorded(cell: Cell, z: Tensor, state: State, wanted: Sequence[bool], start
     def stepped(cell: Cell) -> tuple[Tensor, State]:
         before, drawn = contents(cell), _drawn()
         with recorder, _Values(recorder, (z, *state)):
-            found = _stepped(cell, z, state, start)
+            found = start.stepped(cell, z, state)
         if not _same(before, contents(cell)):
             raise UntraceableError("changes its own attributes")
         if _drawn() != drawn:
@@ -237,7 +240,7 @@ class _Recorder(TorchDispatchMode):
 
     def _shown(self, view: Any) -> fx.Node | None:
         """What shows the same numbers as a view in the same form, or the transpose of what does."""
-        if not isinstance(view, Tensor):
+        if not isinstance(view, Tensor) or view.numel() == 0:
             return None
         there = self.alive[_storage(view)]
         known = {_form(tensor): tensor for tensor in reversed(there) if id(tensor) in self.nodes}
@@ -395,7 +398,7 @@ def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:
             shape = tuple(rest) if of_rows else a.meta["shape"]
             known[a].meta = {"by_rows": of_rows, "shape": shape, "dtype": a.meta["dtype"]}
     _check(graph.nodes)
-    return by_rows(graph)
+    return by_rows(decided(graph))
 
 
 def _check(nodes: Iterable[fx.Node]) -> None:

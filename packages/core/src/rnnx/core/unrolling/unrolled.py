@@ -12,26 +12,24 @@ from torch import Tensor
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.circumstances import Circumstances, watched
+from rnnx.core.unrolling.again import Again, is_wanted
 from rnnx.core.unrolling.plan import Plan
-from rnnx.core.unrolling.steps import step_by_step
-from rnnx.core.unrolling.substitution import called_with, named_tensors, stand_in
-from rnnx.core.unrolling.trace import gradients_of
+from rnnx.core.unrolling.substitution import named_tensors
 
 ROWS: Final = {"cpu": 2048}  # of the steps that go back together, few enough to stay in a processor's cache
 
 
 def unrolled(plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
-    """As :func:`~rnnx.core.unrolling.steps.step_by_step`, by a cell's plan.
+    """As :meth:`~rnnx.core.unrolling.steps.Start.read`, by a cell's plan.
 
-    Differentiated twice, it is the readable loop that is differentiated.
+    Differentiated twice, it is the readable way that is differentiated.
 
     Args:
         plan: Made of this cell, or of one of the same signature.
         cell: The cell.
         z: What the plan starts from, ``(M, P)``.
         sizes: How many rows run at each step.
-        state: The state before the first step, ``(N, size)``.
+        state: The state before the first step, ``(N, size)``; of nodes ``(N, K, size)``.
 
     Returns:
         ``y``, ``(M, output_size)``; and the state of each row after its last step.
@@ -70,9 +68,11 @@ class _Unrolled(torch.autograd.Function):
     def forward(
         ctx: Any, plan: Plan, cell: Cell, names: list[str], sizes: list[int], z: Tensor, *given: Tensor
     ) -> Any:
-        ctx.plan, ctx.names, ctx.sizes = plan, names, sizes
-        ctx.cell = stand_in(cell, {}) if plan.separable else cell
-        ctx.circumstances = Circumstances.of(cell, z.device, plan.draws)
+        def readable(cell: Cell, z: Tensor, state: State) -> tuple[Tensor, State]:
+            return plan.start.read(cell, z, sizes, state)
+
+        ctx.plan, ctx.sizes = plan, sizes
+        ctx.again = Again.of(readable, cell, names, z.device, plan.separable, plan.draws)
         state, tensors = states.split(given, (len(plan.dtypes), len(given) - len(plan.dtypes)))
         with torch.autocast(z.device.type, enabled=False):
             constants = plan.constant(*tensors)
@@ -85,9 +85,8 @@ class _Unrolled(torch.autograd.Function):
     def backward(ctx: Any, at_y: Tensor, *at_last: Tensor) -> Any:
         z, *saved = ctx.saved_tensors
         state, tensors, constants, stored = states.split(tuple(saved), ctx.counts)
-        several = any(map(torch._C._functorch.is_legacy_batchedtensor, (at_y, *at_last)))
-        if torch.is_grad_enabled() or watched() or several:
-            return None, None, None, None, *_again(ctx, [z, *state, *tensors], (at_y, *at_last))
+        if is_wanted((at_y, *at_last)):
+            return None, None, None, None, *ctx.again.gradients(z, state, tensors, (at_y, *at_last))
         with torch.autocast(z.device.type, enabled=False):
             at = _back(ctx.plan, ctx.sizes, at_y, at_last, z, state, stored, constants)
             return None, None, None, None, *at
@@ -134,7 +133,8 @@ def _befores(
         for size, steps in groupby(sizes):  # of which only the first comes after one of more rows
             past = place + size * len(list(steps))
             pieces.append(after[place - ran : place - ran + size] if ran else first[:size])
-            pieces.append(after[place : past - size])
+            if past > place + size:
+                pieces.append(after[place : past - size])
             place, ran = past, size
         return torch.cat(pieces)
 
@@ -178,21 +178,6 @@ def _back(
         found = plan.late(*passed, *values[reads:], *constants, *late)
         to_tensors = list(map(_sum, to_tensors, found)) if to_tensors else list(found)
     return [to_z if plan.to_z else None, *to_state, *to_tensors]
-
-
-def _again(ctx: Any, given: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor | None]:
-    """The gradients as a function that can be differentiated: those of the loop of steps."""
-    count = len(ctx.plan.dtypes)
-    with ctx.circumstances.again(ctx.cell), torch.enable_grad():
-        given = [tensor.view_as(tensor) for tensor in given]  # through which the gradient's own gradient goes
-        z, state, tensors = given[0], tuple(given[1 : 1 + count]), given[1 + count :]
-        named = dict(zip(ctx.names, tensors, strict=True))
-
-        def loop(cell: Cell) -> tuple[Tensor, State]:
-            return step_by_step(cell.step, ctx.plan.start.projected(cell, z), ctx.sizes, state)
-
-        y, last = called_with(ctx.cell, named, loop)
-    return gradients_of((y, *last), given, at, torch.is_grad_enabled())
 
 
 _apply: Final[Callable[..., Any]] = _Unrolled.apply

@@ -65,6 +65,21 @@ class Stepwise(Walk, ABC):
 
 
 @final
+class Once(Stepwise):
+    """One step."""
+
+    def __call__(
+        self,
+        sizes: list[int],
+        rows: Sequence[Tensor],
+        state: Sequence[Tensor],
+        constants: Sequence[Tensor],
+        room: Sequence[Tensor],
+    ) -> list[Tensor]:
+        return list(self.part(*rows, *state, *constants, *room))
+
+
+@final
 class Forth(Stepwise):
     """From the first step to the last; the rows that run become fewer."""
 

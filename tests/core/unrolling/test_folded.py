@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import final
+
+import pytest
+import torch
+from torch import Tensor
+
+from rnnx.cells.gru import GRU
+from rnnx.cells.tree_lstm import TreeLSTM
+from rnnx.cells.tree_rnn import TreeRNN
+from rnnx.core import engine
+from rnnx.core.cell import Cell
+from rnnx.core.state import State
+from rnnx.core.trees import Trees
+from rnnx.core.unrolling.plans import plans_of_levels
+from tests.core.unrolling.zoo import DRAWING, ZOO, Normed, P, Plain, Stateless, Written
+
+# binary, of several heights; one of a single node; and one whose children come after it
+BINARY = [
+    [2, 2, 4, 4, 8, 7, 7, 8, -1],
+    [-1, *[-2] * 8],
+    [-1, 0, 0, 1, 1, 3, 3, -2, -2],
+    [2, 2, 4, 4, -1, *[-2] * 4],
+]
+# of 3, of 2, and of one child, of two, by their heights
+MIXED = [[3, 3, 3, 8, 7, 7, 7, 8, 9, 10, -1], [3, 3, 3, 8, 7, 7, 7, 8, 9, -1, -2]]
+CHAINS = [[1, 2, 3, 4, -1], [1, 2, -1, -2, -2], [-1, 0, 1, 2, -2]]
+TREES = {"binary": BINARY, "mixed": MIXED, "chains": CHAINS}
+
+OF_TREES: dict[str, Callable[[], Cell]] = {
+    "child-sum": lambda: TreeLSTM(P, hidden_size=4),
+    "binary": lambda: TreeLSTM(P, hidden_size=4, composition="binary"),
+    "normed": lambda: TreeLSTM(P, hidden_size=4, composition="binary", layer_norm=True),
+    "rnn": lambda: TreeRNN(P, hidden_size=4, score=True),
+    "gru": lambda: GRU(P, hidden_size=4),
+}
+CELLS: dict[str, Callable[[], Cell]] = {
+    **{kind.__name__: kind for kind in ZOO if kind is not Stateless},
+    **OF_TREES,
+}
+
+pytestmark = pytest.mark.usefixtures("doubles")
+
+
+def planned(cell: Cell, x: Tensor, parents: Tensor) -> tuple[Tensor, State]:
+    trees = Trees.of(parents)
+    first = cell.initial_state(1, x)
+    assert plans_of_levels(cell, cell.project(x[:, 0]), trees, first) is not None, "compared with itself"
+    return engine.fold(cell, x, trees)
+
+
+def recursive(cell: Cell, x: Tensor, parents: Tensor) -> tuple[Tensor, State]:
+    """Node by node, as one composes a tree by hand."""
+    y = x.new_zeros(*x.shape[:2], cell.output_size)
+    roots = []
+    for row, above in enumerate(parents.tolist()):
+
+        def compose(node: int, row: int = row, above: Sequence[int] = above) -> State:
+            below = [compose(child) for child, parent in enumerate(above) if parent == node]
+            children = tuple(
+                torch.stack([state[place] for state in below], 1) if below else x.new_zeros(1, 0, size)
+                for place, size in enumerate(cell.state_sizes)
+            )
+            z = cell.project(x[row : row + 1, node])
+            out, state = cell.fold(z, children, torch.ones(1, len(below), dtype=torch.bool))
+            y[row, node] = out[0]
+            return state
+
+        roots.append(compose(above.index(-1)))
+    return y, tuple(torch.cat(tensors) for tensors in zip(*roots, strict=True))
+
+
+def total(outputs: Sequence[Tensor]) -> Tensor:
+    """A number of which the gradient differs from place to place and from output to output."""
+    generator = torch.Generator().manual_seed(7)
+    return torch.stack(
+        [(output * torch.rand(output.shape, generator=generator).to(output)).sum() for output in outputs]
+    ).sum()
+
+
+def results(way: Callable[..., tuple[Tensor, State]], cell: Cell, x: Tensor, parents: Tensor) -> list[Tensor]:
+    y, roots = way(cell, x, parents)
+    of = [tensor for tensor in (x, *cell.parameters()) if tensor.requires_grad]
+    gradients = torch.autograd.grad(total((y, *roots)), of, allow_unused=True, materialize_grads=True)
+    return [y, *roots, *gradients]
+
+
+def given(name: str) -> tuple[Tensor, Tensor]:
+    parents = torch.tensor(TREES[name])
+    return torch.randn(*parents.shape, P, requires_grad=True), parents
+
+
+PAIRS = [
+    (cell, trees)
+    for cell in CELLS
+    for trees in TREES
+    if not (cell in ("binary", "normed") and trees == "mixed")
+]
+
+
+@pytest.mark.parametrize(("cell", "trees"), PAIRS)
+def test_trees_by_plans_are_those_composed_node_by_node(cell: str, trees: str) -> None:
+    net, (x, parents) = CELLS[cell](), given(trees)
+    found, wanted = (results(way, net, x, parents) for way in (planned, recursive))
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("trees", TREES)
+@pytest.mark.parametrize("cell", ["child-sum", "rnn", "gru"])
+def test_so_they_are_in_32_bits(cell: str, trees: str) -> None:
+    """Where functions in C may be used."""
+    net, (x, parents) = CELLS[cell]().float(), given(trees)
+    x = x.detach().float().requires_grad_()
+    found, wanted = (results(way, net, x, parents) for way in (planned, recursive))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["child-sum", "rnn", "gru"])
+def test_nothing_is_kept_where_no_gradient_is_wanted(cell: str) -> None:
+    net, (x, parents) = CELLS[cell](), given("mixed")
+    with torch.no_grad():
+        y, roots = planned(net, x, parents)
+    wanted = recursive(net, x, parents)
+    torch.testing.assert_close((y, roots), wanted)
+    assert not any(tensor.requires_grad for tensor in (y, *roots))
+
+
+@pytest.mark.parametrize("learns", ["the inputs", "the weights"])
+def test_gradients_come_where_they_are_wanted_alone(learns: str) -> None:
+    net, (x, parents) = TreeLSTM(P, hidden_size=4), given("mixed")
+    x.requires_grad_(learns == "the inputs")
+    for parameter in net.parameters():
+        parameter.requires_grad_(learns == "the weights")
+    found, wanted = (results(way, net, x, parents) for way in (planned, recursive))
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("cell", ["child-sum", "rnn", "gru", "Normed"])
+def test_gradients_have_gradients(cell: str) -> None:
+    net, (x, parents) = CELLS[cell](), given("mixed")
+
+    def twice(way: Callable[..., tuple[Tensor, State]]) -> Sequence[Tensor]:
+        y, roots = way(net, x, parents)
+        of = [x, *net.parameters()]
+        once = torch.autograd.grad(total((y, *roots)), of, create_graph=True, allow_unused=True)
+        return torch.autograd.grad(
+            total([gradient.sin() for gradient in once if gradient is not None]),
+            of,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+
+    torch.testing.assert_close(twice(planned), twice(recursive))
+
+
+@pytest.mark.parametrize("draws", DRAWING)
+def test_random_numbers_are_those_drawn_level_by_level(draws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, (x, parents) = DRAWING[draws](), given("mixed")
+    planned(net, x, parents)
+    torch.manual_seed(1)
+    found = results(engine.fold, net, x, parents)
+    monkeypatch.setattr(engine, "plans_of_levels", lambda *_: None)
+    torch.manual_seed(1)
+    torch.testing.assert_close(found, results(engine.fold, net, x, parents))
+    torch.manual_seed(2)
+    assert not torch.equal(found[0], results(engine.fold, net, x, parents)[0])
+
+
+def test_backward_may_be_called_again() -> None:
+    net, (x, parents) = TreeLSTM(P, hidden_size=4), given("mixed")
+    y, roots = planned(net, x, parents)
+    of = [x, *net.parameters()]
+    once, again = (torch.autograd.grad(total((y, *roots)), of, retain_graph=True) for _ in range(2))
+    torch.testing.assert_close(once, again, rtol=0, atol=0)
+
+
+def test_a_weight_that_was_written_over_before_the_way_back_is_told() -> None:
+    net, (x, parents) = TreeLSTM(P, hidden_size=4), given("binary")
+    y, _ = planned(net, x, parents)
+    with torch.no_grad():
+        net.weight_hh.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_under_autocast_it_is_as_level_by_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, (x, parents) = TreeLSTM(P, hidden_size=4).float(), given("mixed")
+    x = x.detach().float()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = planned(net, x, parents)
+        monkeypatch.setattr(engine, "plans_of_levels", lambda *_: None)
+        wanted = engine.fold(net, x, parents)
+    torch.testing.assert_close(found, wanted, rtol=0.02, atol=0.02, check_dtype=True)
+
+
+@final
+class Hooked(Written):
+    """Elman's network; the hooks of what is within are counted."""
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(self.input(z) + self.recurrent(state[0]))
+        return h, (h,)
+
+
+def test_hooks_are_called_at_each_level() -> None:
+    net, (x, parents) = Hooked(), given("chains")
+    called: list[int] = []
+    net.recurrent.register_forward_hook(lambda *_: called.append(1))
+    engine.fold(net, x, parents)
+    assert len(called) == 5  # levels
+
+
+def test_a_fold_of_an_objects_own_is_called() -> None:
+    net, (x, parents) = TreeLSTM(P, hidden_size=4), given("binary")
+    own, called = net.fold, []
+
+    def fold(z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+        called.append(len(z))
+        return own(z, children, mask)
+
+    net.fold = fold  # type: ignore[method-assign]
+    engine.fold(net, x, parents)
+    assert called == Trees.of(parents).sizes
+
+
+def test_functions_of_torch_func_see_through_trees() -> None:
+    net, (x, parents) = Plain(), given("binary")
+    trees = Trees.of(parents)
+    found = torch.func.grad(lambda x: engine.fold(net, x, trees)[0].sin().sum())(x.detach())
+    (wanted,) = torch.autograd.grad(recursive(net, x, parents)[0].sin().sum(), x)
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("cell", [Stateless, Plain, Normed])
+def test_where_nodes_of_a_level_have_not_as_many_children_it_is_the_same(cell: type[Written]) -> None:
+    parents = torch.tensor([[2, 2, 4, 4, 7, 7, 7, 8, 9, -1], [-1, 0, 0, 0, 1, 2, 2, 4, 7, 7]])
+    net, x = cell(), torch.randn(2, 10, P, requires_grad=True)
+    assert not Trees.of(parents).regular
+    torch.testing.assert_close(results(engine.fold, net, x, parents), results(recursive, net, x, parents))
