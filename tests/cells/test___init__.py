@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import assert_type
 
 import pytest
 
 import rnnx.cells
+from rnnx.cells.gru import GRU
 from rnnx.core.registry import plugins
 
 
@@ -16,6 +18,13 @@ def test_every_cell_is_had_by_its_class() -> None:
         cell = plugin.load()
         assert getattr(rnnx.cells, cell.__name__) is cell
         assert cell.__name__ in dir(rnnx.cells)
+    everything: dict[str, object] = {}
+    exec("from rnnx.cells import *", everything)
+    assert everything.keys() - {"__builtins__"} == {plugin.load().__name__ for plugin in own}
+
+
+def test_type_checkers_know_them() -> None:
+    assert_type(rnnx.cells.GRU(3), GRU)  # which mypy says, for lint
 
 
 def test_nothing_else_is_had() -> None:

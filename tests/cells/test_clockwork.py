@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from rnnx.cells.clockwork import Clockwork
 from rnnx.core import state as states
-from rnnx.core.engine import scan
+from rnnx.core.engine import loop, scan
 from rnnx.core.errors import UsageError
 
 PERIODS = (1, 2, 3)
@@ -136,3 +137,12 @@ def test_modules_that_cannot_be_are_refused(
         Clockwork(2, hidden_size=hidden_size, periods=periods)
     for found, wanted in zip(caught.value.problems, problems, strict=True):
         assert wanted in found
+
+
+@pytest.mark.parametrize("way", [scan, loop])
+def test_the_clock_does_not_stop_in_16_bits(way: Callable[..., Any]) -> None:
+    """In which 95 of 1155 and 96 are one number."""
+    cell = Clockwork(1, hidden_size=10, periods=(1, 3, 5, 7, 11)).bfloat16()
+    x = torch.zeros(1, 300, 1, dtype=torch.bfloat16)
+    _, (_, clock) = way(cell, x, None, cell.initial_state(1, x))
+    assert round(clock.item() * 1155) == 300

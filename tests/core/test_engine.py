@@ -4,17 +4,22 @@ import re
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import final
+from typing import Any, final
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
+from rnnx.cells.elman import Elman
+from rnnx.cells.gru import GRU
+from rnnx.cells.lstm import LSTM
+from rnnx.cells.tree_lstm import TreeLSTM
 from rnnx.core import engine
-from rnnx.core.cell import Cell, TreeCell
+from rnnx.core.cell import Cell, TreeCell, is_unrolled_by_its_class
 from rnnx.core.engine import flip, fold, loop, scan
+from rnnx.core.layers import Layer
 from rnnx.core.state import State, detach, select
 from rnnx.core.unrolling.substitution import with_tensors
 
@@ -261,6 +266,28 @@ def test_a_state_of_too_few_tensors_is_refused(cell: Odd, x: Tensor) -> None:
         scan(cell, x, None, (torch.zeros(N, 2).double(),))
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda x: (x.tolist(),), "x must be a padded tensor, with its lengths beside it, got a list"),
+        (
+            lambda x: (nn.utils.rnn.pack_sequence([x[0]]),),
+            "x must be a padded tensor, with its lengths beside it, got a PackedSequence",
+        ),
+        (lambda x: (x, [4, 3]), "whole numbers, or None, got a list; a state is the argument after them"),
+        (
+            lambda x: (x, (x[:, 0],)),
+            "whole numbers, or None, got a tuple; a state is the argument after them",
+        ),
+        (lambda x: (x, torch.tensor([2.0, 2.5])), "whole numbers, or None, got a tensor of torch.float32"),
+        (lambda x: (x, None, x[:, 0]), "the state must be a tuple of tensors, as (h,), got a tensor of"),
+    ],
+)
+def test_what_is_no_tensor_or_no_tuple_is_told(given: Callable[..., Any], message: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        scan(GRU(3, hidden_size=4), *given(torch.randn(2, 4, 3)))
+
+
 @pytest.mark.parametrize("shape", [(2, 5, 4), (5, 3)])
 def test_trees_whose_inputs_have_a_wrong_shape_are_refused(cell: Odd, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"x must have shape \(N, T, input_size=3\)"):
@@ -319,6 +346,81 @@ def test_a_step_of_its_own_and_dropout_are_not_the_fast_ways() -> None:
     assert (own.calls, dropping.calls) == ([], [])
     scan(dropping.eval(), x)
     assert len(dropping.calls) == 1
+
+
+THEIRS = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler's
+
+
+def clipped(kind: type[Cell]) -> Cell:
+    """A cell of torch's whose state is kept small."""
+
+    class Clipped(kind):  # type: ignore[valid-type, misc]
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            y, state = super().step(z, state)
+            return y.clamp(-0.01, 0.01), tuple(tensor.clamp(-0.01, 0.01) for tensor in state)
+
+    return Clipped(3, hidden_size=4)
+
+
+def doubled(kind: type[Cell]) -> Cell:
+    """One that reads its input twice as large."""
+
+    class Doubled(kind):  # type: ignore[valid-type, misc]
+        def project(self, x: Tensor) -> Tensor:
+            return super().project(2 * x)
+
+    return Doubled(3, hidden_size=4)
+
+
+@pytest.mark.parametrize("changed", [clipped, doubled])
+@pytest.mark.parametrize("kind", [LSTM, GRU, Elman])
+def test_a_class_that_changes_the_equations_is_not_read_by_the_kernel_of_those_that_it_changes(
+    kind: type[Cell], changed: Callable[[type[Cell]], Cell]
+) -> None:
+    cell, x = changed(kind), torch.randn(2, 9, 3)
+    state = cell.initial_state(2, x)
+    torch.testing.assert_close(scan(cell, x), loop(cell, x, None, state))
+
+
+def test_a_class_that_changes_nothing_of_them_is() -> None:
+    class Named(LSTM):  # type: ignore[misc]
+        def extra_repr(self) -> str:
+            return "named"
+
+    assert is_unrolled_by_its_class(Named(3, hidden_size=4))
+
+
+@pytest.mark.parametrize("kind", [LSTM, GRU])
+def test_tensors_without_numbers_are_read(kind: type[Cell]) -> None:
+    y, state = scan(kind(3).to("meta"), torch.empty(2, 9, 3, device="meta"))
+    assert (y.shape, {tensor.device.type for tensor in (y, *state)}) == ((2, 9, 256), {"meta"})
+
+
+@THEIRS
+def test_a_compiled_net_goes_round_the_steps() -> None:
+    """Of whatever length they are; a graph of them would be made anew for each."""
+    net, seen = nn.Sequential(nn.Linear(3, 3), Layer(GRU(3, hidden_size=4))), list[str]()
+
+    def backend(graph: fx.GraphModule, _: Any) -> Callable[..., Any]:
+        seen.extend(str(node.target) for node in graph.graph.nodes if node.op == "call_function")
+        return graph.forward
+
+    compiled = torch.compile(net, backend=backend)
+    for steps in (5, 6, 7, 8):
+        x = torch.randn(2, steps, 3)
+        torch.testing.assert_close(compiled(x), net(x))
+    assert len(seen) <= 4, seen
+
+
+@THEIRS
+def test_so_does_one_that_reads_trees() -> None:
+    cell, parents = TreeLSTM(3, hidden_size=4), torch.tensor([[1, 2, 3, 4, -1]])
+
+    def read(x: Tensor) -> Tensor:
+        return fold(cell, x.tanh(), parents)[0].sum()
+
+    x = torch.randn(1, 5, 3)
+    torch.testing.assert_close(torch.compile(read, backend="eager")(x), read(x))
 
 
 def test_scan_takes_the_fast_way_where_there_is_one() -> None:

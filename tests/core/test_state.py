@@ -66,3 +66,9 @@ def test_detach_keeps_the_values_and_cuts_the_graph() -> None:
 def test_split_gives_each_part_its_own_tensors() -> None:
     a, b, c, d = (torch.full((1, 1), float(i)) for i in range(4))
     assert split((a, b, c, d), (1, 0, 2, 1)) == [(a,), (), (b, c), (d,)]
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (2, 2)])
+def test_a_state_of_other_parts_is_not_split(counts: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=f"expected a state of {sum(counts)} tensors, got 3"):
+        split(zeros(2, (1, 1, 1), torch.ones(1)), counts)

@@ -105,6 +105,23 @@ def test_a_tree_has_one_root(parents: list[list[int]]) -> None:
         Trees.of(torch.tensor(parents))
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            [2, 3, -1],
+            "row 1, node 1: expected as parent a node of the row, 0 to 2, or -1 of the root, .* got 3",
+        ),
+        ([2, -3, -1], "row 1, node 1: .* got -3"),
+        ([-2, 0, -1], "row 1, node 1: .* got 0, padding"),
+    ],
+)
+def test_a_parent_that_is_no_node_of_the_row_is_refused(row: list[int], message: str) -> None:
+    """The next row's, if it were read, or nobody's."""
+    with pytest.raises(ValueError, match=message):
+        Trees.of(torch.tensor([[2, 2, -1], row, [2, 2, -1]]))
+
+
 @pytest.mark.parametrize("row", [[-1, 1, -2, -2, -2], [-1, 2, 1, -2, -2], [2, 0, 1, 2, -1]])
 def test_a_ring_is_refused(row: list[int]) -> None:
     with pytest.raises(ValueError, match="ring"):

@@ -8,7 +8,7 @@ import torch
 
 from rnnx.core.errors import UsageError
 from rnnx.core.experiment import Experiment
-from rnnx.core.running.learning_rates import learning_rates
+from rnnx.core.running.learning_rates import learning_rates, steepest
 
 WORDS = (
     "task=nmt",
@@ -69,3 +69,33 @@ def test_a_baseline_has_no_rate() -> None:
         learning_rates(
             Experiment.from_words("task=lm", "baseline=ngram", "data.characters=2000"), 1e-5, 1, 20
         )
+
+
+RATES = [10.0 ** (place / 10) for place in range(-70, 1)]  # ten a decade
+
+
+def test_where_a_loss_falls_most_steeply_is_by_the_logarithm_whatever_the_noise_at_small_rates() -> None:
+    """Which is steep by the rate itself: a thousandth in a ten-millionth."""
+    losses = [2.0 + 0.001 * (-1) ** place for place in range(40)]  # to 0.0008
+    losses += [2.0 - 0.1 * place for place in range(10)]  # from 0.001 to 0.008
+    losses += [1.0 - 0.02 * place for place in range(21)]
+    found = steepest(RATES, losses)
+    assert found is not None
+    assert 0.9e-3 < found < 9e-3
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0])
+def test_a_loss_that_never_falls_suggests_nothing(slope: float) -> None:
+    assert steepest(RATES, [2.0 + slope * place for place in range(len(RATES))]) is None
+
+
+def test_what_comes_before_ten_losses_and_the_last_count_for_nothing() -> None:
+    losses = [2.0] * len(RATES)
+    losses[:10] = [float(place) for place in range(100, 90, -1)]
+    losses[-1] = -100.0
+    losses[30:] = [loss - 0.5 for loss in losses[30:]]
+    assert steepest(RATES, losses) in (RATES[29], RATES[30])
+
+
+def test_of_too_few_there_is_none() -> None:
+    assert steepest(RATES[:12], [float(-place) for place in range(12)]) is None

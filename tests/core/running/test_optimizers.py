@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rnnx.core.errors import UsageError
 from rnnx.core.running.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, trained
 
 OPTIONS: list[tuple[type[Optimizer], dict[str, Any]]] = [
@@ -67,3 +68,10 @@ def test_what_is_trained_is_of_every_group() -> None:
     one, two, three = (nn.Parameter(torch.ones(size)) for size in (1, 2, 3))
     optimizer = torch.optim.SGD([{"params": [one]}, {"params": [two, three], "lr": 0.1}], lr=1.0)
     assert [id(parameter) for parameter in trained(optimizer)] == [id(one), id(two), id(three)]
+
+
+def test_nesterovs_momentum_needs_one() -> None:
+    with pytest.raises(
+        UsageError, match=r"optimizer.nesterov: expected a momentum above 0, got 0; set optimizer"
+    ):
+        SGD(nesterov=True)

@@ -352,3 +352,26 @@ def test_a_layer_that_has_two_names_is_planned() -> None:
     cell = Listed()
     assert plan_for(cell) is not None
     assert warned(cell) == []
+
+
+def test_numbers_of_16_bits_have_a_plan_too() -> None:
+    class Half(Elman):
+        pass
+
+    cell = Half().half()
+    x = torch.randn(N, T, P, dtype=torch.half)
+    assert plan_of(cell, x[:, 0], cell.initial_state(N, x)) is not None
+
+
+def test_a_plan_made_where_anomalies_are_looked_for_is_as_good() -> None:
+    class Anomalous(Elman):
+        pass
+
+    cell = Anomalous()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Anomaly Detection has been enabled")
+        with torch.autograd.detect_anomaly():
+            plan = plan_for(cell)
+            assert torch.is_anomaly_enabled()
+    assert plan is not None
+    assert plan_for(cell) is plan

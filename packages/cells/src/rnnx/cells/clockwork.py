@@ -80,6 +80,7 @@ class Clockwork(Cell):
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         h, clock = state
+        clock = clock.to(torch.promote_types(clock.dtype, torch.float32))  # of 16 bits it would stop
         t = torch.round(clock * self.cycle)
         moving = t % self.periods == 0  # (N, H)
         past = [linear(h[:, -weight.shape[1] :], weight) for weight in self.weight_hh]

@@ -140,6 +140,8 @@ class Cell(nn.Module, ABC):
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
         """A faster way to the same result as the loop of steps, where there is one.
 
+        It is not called of a class that inherits it and changes the equations.
+
         Args:
             x: ``(N, T, input_size)``.
             lengths: ``(N,)``, each at least 1; None where all are ``T``.
@@ -212,6 +214,20 @@ class Cell(nn.Module, ABC):
             The same shape.
         """
         return F.dropout(g, self.recurrent_dropout, self.training)
+
+
+def is_unrolled_by_its_class(cell: Cell) -> bool:
+    """Whether a cell's ``unroll`` is of the class that its equations are of, so that it stands for them.
+
+    Not where the cell itself, or a class that inherits it, has a ``step``, a ``project`` or a ``fold`` of its
+    own.
+    """
+    layers = [vars(cell), *map(vars, type(cell).__mro__)]
+
+    def first(name: str) -> int:
+        return next(place for place, layer in enumerate(layers) if name in layer)
+
+    return first("unroll") <= min(map(first, ("step", "project", "fold")))
 
 
 class TreeCell(Cell):

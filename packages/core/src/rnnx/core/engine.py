@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from rnnx.core import state as states
-from rnnx.core.cell import Cell
+from rnnx.core.cell import Cell, is_unrolled_by_its_class
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
 from rnnx.core.unrolling.circumstances import transformed
@@ -58,6 +58,7 @@ def scan(
         each row's last real step.
 
     Raises:
+        TypeError: what is to be a tensor, or a tuple of them, is none.
         ValueError: a tensor has the wrong shape.
 
     Example:
@@ -72,17 +73,15 @@ def scan(
         >>> scan(Sum(), x, torch.tensor([3, 2]), reverse=True)[0][..., 0].tolist()
         [[6.0, 5.0, 3.0], [9.0, 5.0, 0.0]]
     """
+    if _is_compiled():
+        read: tuple[Tensor, State] = torch.compiler.disable(scan)(cell, x, lengths, state, reverse, recompute)
+        return read
     rows, steps = _rows_and_steps(cell, x)
     if state is None:
         state = cell.initial_state(rows, x)
-    found, wanted = [tuple(tensor.shape) for tensor in state], [(rows, size) for size in cell.state_sizes]
-    if found != wanted:
-        raise ValueError(f"the state must be tensors of shapes {wanted}, got {found}")
+    _refuse_state(cell, rows, state)
     if lengths is not None:
-        if lengths.shape != (rows,):
-            raise ValueError(f"lengths must have shape {(rows,)}, got {tuple(lengths.shape)}")
-        if bool(((lengths < 0) | (lengths > steps)).any()):
-            raise ValueError(f"lengths must be from 0 to {steps}, got {lengths.tolist()}")
+        _refuse_lengths(rows, steps, lengths)
         if bool((lengths == steps).all()):
             lengths = None
     if reverse:
@@ -91,10 +90,45 @@ def scan(
     return (flip(y, lengths) if reverse else y), state
 
 
+def _is_compiled() -> bool:
+    """Whether ``torch.compile`` is reading this.
+
+    A graph of all steps would take it minutes, for each length. So it goes round, as it does round torch's
+    own networks, and the cell is run by its plan.
+    """
+    return torch.compiler.is_dynamo_compiling() and not torch.compiler.is_exporting()
+
+
 def _rows_and_steps(cell: Cell, x: Tensor) -> tuple[int, int]:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a padded tensor, with its lengths beside it, got {_described(x)}")
     if x.dim() != 3 or x.shape[2] != cell.input_size:
         raise ValueError(f"x must have shape (N, T, input_size={cell.input_size}), got {tuple(x.shape)}")
     return x.shape[0], x.shape[1]
+
+
+def _refuse_state(cell: Cell, rows: int, state: State) -> None:
+    if isinstance(state, Tensor):
+        raise TypeError(f"the state must be a tuple of tensors, as (h,), got {_described(state)}")
+    found, wanted = [tuple(tensor.shape) for tensor in state], [(rows, size) for size in cell.state_sizes]
+    if found != wanted:
+        raise ValueError(f"the state must be tensors of shapes {wanted}, got {found}")
+
+
+def _refuse_lengths(rows: int, steps: int, lengths: Tensor) -> None:
+    if not isinstance(lengths, Tensor) or lengths.is_floating_point():
+        raise TypeError(
+            f"lengths must be a tensor of whole numbers, or None, got {_described(lengths)}; a state is the "
+            "argument after them"
+        )
+    if lengths.shape != (rows,):
+        raise ValueError(f"lengths must have shape {(rows,)}, got {tuple(lengths.shape)}")
+    if bool(((lengths < 0) | (lengths > steps)).any()):
+        raise ValueError(f"lengths must be from 0 to {steps}, got {lengths.tolist()}")
+
+
+def _described(value: Any) -> str:
+    return f"a tensor of {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 def loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
@@ -146,10 +180,10 @@ def _in_chunks(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> t
 
 def _read(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
     """The fastest way there is."""
-    full = x.shape[1] > 0 and (lengths is None or bool((lengths > 0).all()))
+    full = x.shape[1] > 0 and not x.is_meta and (lengths is None or bool((lengths > 0).all()))
     drops = cell.training and cell.recurrent_dropout > 0
-    by_class = full and not (drops or transformed() or "step" in vars(cell))  # which unroll equals
-    done = cell.unroll(x, lengths, state) if by_class else None
+    equal = full and not (drops or transformed()) and is_unrolled_by_its_class(cell)
+    done = cell.unroll(x, lengths, state) if equal else None
     return _packed(cell, x, lengths, state, _fastest) if done is None else done
 
 
@@ -228,6 +262,9 @@ def fold(cell: Cell, x: Tensor, parents: Tensor | Trees) -> tuple[Tensor, State]
         >>> y.flatten().tolist(), root.tolist()
         ([1.0, 2.0, 13.0], [[13.0]])
     """
+    if _is_compiled():
+        composed: tuple[Tensor, State] = torch.compiler.disable(fold)(cell, x, parents)
+        return composed
     rows, steps = _rows_and_steps(cell, x)
     if rows == 0:
         return x.new_zeros(0, steps, cell.output_size), cell.initial_state(0, x)

@@ -100,9 +100,14 @@ def split(state: State, counts: Sequence[int]) -> list[State]:
     Returns:
         A state for each part.
 
+    Raises:
+        ValueError: the state has more tensors, or fewer.
+
     Example:
         >>> [len(part) for part in split(zeros(1, (1, 1, 1), torch.ones(1)), (2, 1))]
         [2, 1]
     """
+    if len(state) != sum(counts):
+        raise ValueError(f"expected a state of {sum(counts)} tensors, got {len(state)}")
     ends = [sum(counts[: i + 1]) for i in range(len(counts))]
     return [state[end - count : end] for end, count in zip(ends, counts, strict=True)]

@@ -93,10 +93,11 @@ class Trees:
                 hold there, and what a cell makes of zeros is computed once; None where all have one.
 
         Raises:
-            ValueError: a row has not exactly one root, or parents that form a ring.
+            ValueError: a row has not exactly one root, or parents that are no nodes of it or form a ring.
         """
         rows, steps = parents.shape
         table = parents.numpy(force=True)
+        _refuse_strangers(table)
         roots = (table == -1).sum(1)
         if (roots != 1).any():
             raise ValueError(f"each tree must have exactly one root (parent -1), got {roots.tolist()}")
@@ -159,6 +160,20 @@ class Trees:
             name: move(value) for name, value in values.items() if isinstance(value, Tensor)
         }
         return replace(self, **moved)
+
+
+def _refuse_strangers(table: Numbers) -> None:
+    """Refuses parents that are no node of their row."""
+    steps = table.shape[1]
+    outside = (table < -2) | (table >= steps)
+    inside = np.where(outside | (table < 0), 0, table)
+    padding = (table >= 0) & (np.take_along_axis(table, inside, 1) == -2)
+    if (wrong := np.argwhere(outside | padding)).size:
+        row, node = wrong[0]
+        raise ValueError(
+            f"row {row}, node {node}: expected as parent a node of the row, 0 to {steps - 1}, or -1 of the "
+            f"root, or -2 of padding, got {table[row, node]}{', padding' if padding[row, node] else ''}"
+        )
 
 
 def _heights(above: Numbers) -> Numbers:

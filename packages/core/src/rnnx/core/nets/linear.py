@@ -49,7 +49,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         >>> torch.equal(linear(x, weight, bias), F.linear(x, weight, bias))
         True
     """
-    if watched() or torch.is_autocast_enabled(x.device.type):  # sizes may be no numbers there
+    if watched() or x.is_meta or torch.is_autocast_enabled(x.device.type):  # sizes may be no numbers there
         return F.linear(x, weight, bias)
     learns = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias))
     large = LARGE_WITH_GRADIENT if learns else LARGE

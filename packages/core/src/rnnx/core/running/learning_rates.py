@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import final
+from typing import Final, final
 
+import numpy as np
 from lightning.pytorch.tuner.tuning import Tuner
 
 from rnnx.core.errors import RunError, UsageError
@@ -16,6 +17,8 @@ from rnnx.core.experiment import Experiment
 from rnnx.core.running.quiet import quiet
 from rnnx.core.running.trainer import Trainer
 from rnnx.core.task import Task
+
+UNSETTLED: Final = 10  # losses
 
 
 @final
@@ -26,7 +29,7 @@ class RateTest:
     Attributes:
         rates: Learning rates, rising.
         losses: The smoothed training loss at each.
-        suggestion: Where the loss falls most steeply; None where it never falls.
+        suggestion: See :func:`steepest`.
     """
 
     rates: Sequence[float]
@@ -74,4 +77,32 @@ def learning_rates(experiment: Experiment, lowest: float, highest: float, steps:
     ]
     if not pairs:
         raise RunError("the loss is no number even at the lowest rate; look at the data and the options")
-    return RateTest([rate for rate, _ in pairs], [loss for _, loss in pairs], found.suggestion())
+    rates, losses = [rate for rate, _ in pairs], [loss for _, loss in pairs]
+    return RateTest(rates, losses, steepest(rates, losses))
+
+
+def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
+    """The learning rate at which a loss falls most steeply, by the logarithm of the rate.
+
+    So it does not matter where the test began. The first ten losses, whose running mean is of few, and the
+    last are left out.
+
+    Args:
+        rates: Each so many times the one before.
+        losses: At each, smoothed.
+
+    Returns:
+        The rate; None where the loss never falls, or fewer than two are left.
+
+    Example:
+        >>> rates = [10.0 ** (place / 10) for place in range(-60, 1)]
+        >>> losses = [2 - min(max(math.log10(rate) + 3, 0), 1) ** 2 for rate in rates]
+        >>> f"{steepest(rates, losses):.2g}"  # it falls from 0.001 on, most steeply just before 0.01
+        '0.0079'
+    """
+    rates, losses = rates[UNSETTLED:-1], losses[UNSETTLED:-1]
+    if len(rates) < 2:
+        return None
+    slopes = np.gradient(losses)
+    place = int(slopes.argmin())
+    return rates[place] if slopes[place] < 0 else None

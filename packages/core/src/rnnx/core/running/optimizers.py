@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from rnnx.core.bounds import AboveZero, NonNegative, Rate
+from rnnx.core.errors import UsageError
 
 
 class Optimizer(ABC):
@@ -40,6 +41,9 @@ class SGD(Optimizer):
         momentum: Momentum factor.
         nesterov: Whether the momentum is Nesterov's.
         weight_decay: L2 penalty.
+
+    Raises:
+        UsageError: it is to be Nesterov's and there is none.
     """
 
     def __init__(
@@ -50,6 +54,10 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: NonNegative = 0.0,
     ) -> None:
+        if nesterov and not momentum:
+            raise UsageError(
+                "optimizer.nesterov: expected a momentum above 0, got 0; set optimizer.momentum, as to 0.9"
+            )
         self.lr, self.momentum, self.nesterov, self.weight_decay = lr, momentum, nesterov, weight_decay
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -220,11 +220,13 @@ def _made(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
     compared = _in_c if start is Start.INPUTS else partial(_compared, start=start)
     devices = [] if z.device.type == "cpu" else [z.device]
     alone = saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)  # out of a checkpoint's sight
+    quietly = torch.autograd.set_detect_anomaly(False)
     graded = torch.set_grad_enabled(torch.is_grad_enabled())
     with (
         torch.inference_mode(False),
         graded,
         alone,
+        quietly,
         torch.random.fork_rng(devices, device_type=z.device.type),
         _without_cache(),
     ):
@@ -342,7 +344,7 @@ def _compare(plan: Plan, cell: Cell, z: Tensor, state: State, sizes: Sequence[in
             for way in (partial(unrolled, plan), plan.start.read)
         ]
         for found, wanted in zip(*results, strict=True):
-            scale = wanted.detach().abs().amax().nan_to_num(1.0).clamp(1.0, 1e30)
+            scale = wanted.detach().abs().amax().float().nan_to_num(1.0).clamp(1.0, 1e30)
             near = close.get(wanted.dtype, HALF) * float(scale)
             if not torch.allclose(found, wanted, rtol=0, atol=near, equal_nan=True):
                 raise UntraceableError("gives other numbers when it is taken apart")
