@@ -74,15 +74,15 @@ class _Freezing:
     def of(self, value: Any) -> Hashable:
         """It, frozen."""
         kind: Any = type(value)  # a class, which mypy takes for unhashable
-        if isinstance(value, GENERATORS):
-            raise UntraceableError(f"may draw random numbers from a {kind.__name__} of its own")
         if kind in PLAIN:
             return kind, value
-        if isinstance(value, (*PARTED, type)) or _is_plain(kind):
+        if _is_parted(kind) or isinstance(value, PARTED):
             if id(value) in self.met:
                 return kind, self.met[id(value)]
             self.met[id(value)] = len(self.met)
             return kind, self._parts(value)
+        if isinstance(value, GENERATORS):
+            raise UntraceableError(f"may draw random numbers from a {kind.__name__} of its own")
         try:
             hash(value)
         except TypeError:
@@ -166,6 +166,11 @@ def _slots(kind: type) -> Sequence[tuple[str, MemberDescriptorType]]:
 
 
 @lru_cache(MOST)
+def _is_parted(kind: type) -> bool:
+    """Whether objects of a class go by their parts; of others, some may stand for one that does."""
+    return issubclass(kind, (*PARTED, type)) or (_is_plain(kind) and not issubclass(kind, GENERATORS))
+
+
 def _is_plain(kind: type) -> bool:
     """Whether objects of a class are no more than their attributes."""
     written = kind.__mro__[:-1]

@@ -12,7 +12,7 @@ from typing import Any, Final, final
 import numpy as np
 import torch
 
-PLAIN: Final = (type(None), bool, int, float, complex, str)  # whose values say all of them
+PLAIN: Final = frozenset({type(None), bool, int, float, complex, str})  # whose values say all of them
 LIBRARIES: Final = frozenset({"builtins", "abc", "typing", "torch"})  # which stay as they are
 STEP: Final = ("step", "forward")  # of those that have them the methods that are called first
 HEAP: Final = 1 << 9  # the flag of a class that is written in Python
