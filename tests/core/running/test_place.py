@@ -57,6 +57,7 @@ def epoch(place: Place, number: int, batches: int) -> list[Any]:
     return found
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 @pytest.mark.parametrize("loader", LOADERS)
 @pytest.mark.parametrize("taken", [0, 1, 4, 6])
