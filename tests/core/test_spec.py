@@ -301,6 +301,11 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
         ("a/b=3", "'a/b=3': expected KEY=VALUE or the path of a YAML file, and there is no such file"),
         ("schedule.rate=3", "schedule.rate: no such option of schedule 'constant' (options: none)"),
         ("out=\udcff", "'out=\\udcff': expected text in UTF-8"),
+        (
+            "name=../esc",
+            "name: expected that of a folder within the folder of runs, got '../esc'; leave the way to it "
+            "out, or say the folder of runs by out=FOLDER",
+        ),
     ],
 )
 def test_a_slip_is_told_with_what_was_meant(word: str, problem: str) -> None:
@@ -313,12 +318,14 @@ def test_a_path_may_hold_an_equals_sign() -> None:
 
 
 def test_a_problem_in_a_file_is_told_with_its_line() -> None:
-    text = "cell:\n  name: gru\n  hiden_size: 3\noptimizer.lr: '3'\nwhat: 1\ntask: 3\ndata: tyo\n"
+    text = "cell:\n  name: gru\n  hiden_size: 3\noptimizer.lr: '3'\nwhat: 1\ntask: 3\ndata: tyo\nname: ''\n"
     assert problems(write("x.yaml", text)) == (
         "task: expected the name of a task, got 3 (x.yaml:6)",
         "cell.hiden_size: no such option of cell 'gru'; did you mean 'hidden_size'? (x.yaml:3)",
         "data: no such data 'tyo' of task 'nmt'; did you mean 'toy'? (data: files, toy) (x.yaml:7)",
         "optimizer.lr: expected a number, got '3' (x.yaml:4)",
+        "name: expected that of a folder within the folder of runs, got ''; leave the way to it out, or say "
+        "the folder of runs by out=FOLDER (x.yaml:8)",
         f"no such key 'what' ({KEYS}) (x.yaml:5)",
     )
 
@@ -474,7 +481,8 @@ ASSIGNMENTS: dict[str, st.SearchStrategy[Any]] = {
     "optimizer.lr": st.floats(allow_nan=False),
     "net.layers": st.integers(),
     "seed": st.integers(0, 2**32 - 1),
-    "name": st.none() | TEXT,
+    "name": st.none()
+    | st.text(st.characters(codec="utf-8", exclude_characters="/.\0"), max_size=40).map("run{}".format),
     "out": TEXT,
 }
 CHOSEN = st.fixed_dictionaries({}, optional=ASSIGNMENTS)

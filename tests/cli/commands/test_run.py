@@ -140,6 +140,14 @@ def test_a_run_that_exists_is_not_overwritten(trained, monkeypatch):
     assert content(folder) == before
 
 
+@pytest.mark.parametrize("name", ["../esc", "."])
+def test_a_run_stays_in_the_folder_of_runs(rnnx, name):
+    done = rnnx("run", "data.train=200", "logger=none", "out=runs/mine", f"name={name}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("rnnx: name: expected that of a folder within the folder of runs, got ")
+    assert not list(rnnx.folder.iterdir())
+
+
 class Tied(nn.Module):
     def __init__(self):
         super().__init__()

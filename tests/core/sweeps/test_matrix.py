@@ -47,6 +47,11 @@ def sorted_run(words: list[str], jobs: int) -> list[Entry]:
     return sorted(run(plan, jobs), key=lambda entry: order.index(entry.folder.name))
 
 
+def test_a_matrix_stays_in_the_folder_of_runs() -> None:
+    with pytest.raises(UsageError, match=r"^--name: expected .* folder of runs, got '/mine'"):
+        Matrix.parse(SMALL, name="/mine")
+
+
 def test_commas_make_every_combination() -> None:
     configs = configurations(["cell=gru,elman", "net.layers=2", "task=nmt, lm", "seed=3,4"])
     assert pairs(configs) == [

@@ -109,6 +109,11 @@ def test_what_a_sweep_cannot_have(word: str, problem: str) -> None:
     assert found.startswith(problem)
 
 
+def test_a_study_stays_in_the_folder_of_runs() -> None:
+    (found,) = problems("task=lm", name="../mine")
+    assert found.startswith("--name: expected that of a folder within the folder of runs, got '../mine'")
+
+
 def test_a_launcher_that_there_is_not() -> None:
     (found,) = problems("task=lm", launcher="slurmm")
     assert found.startswith("launcher: no such launcher 'slurmm'; did you mean 'slurm'?")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from rnnx.core.errors import UsageError
@@ -37,14 +37,44 @@ def typed(path: str | Path) -> Path:
     except ValueError:  # no user can have such a name either
         expanded = Path(path)
     if not _can_be(expanded):
-        shown = str(path)
-        raise UsageError(
-            f"{shown[:SHOWN] + '...' if len(shown) > SHOWN else shown!r}: no file can have such a name"
-        )
+        raise UsageError(f"{_short(str(path))}: no file can have such a name")
     return expanded
 
 
-def _can_be(path: Path) -> bool:
+def refuse_elsewhere(option: str, name: str | None) -> None:
+    """Refuses the name of a folder that would not lie in the one that holds runs, nor below it.
+
+    Args:
+        option: What the user calls it.
+        name: As it was typed; None for one that the program makes, which lies there.
+
+    Raises:
+        UsageError: it leads out, to the holding folder itself, or to what no file can be called.
+
+    Example:
+        >>> refuse_elsewhere("name", "first/lstm")
+        >>> refuse_elsewhere("name", "../lstm")
+        Traceback (most recent call last):
+            ...
+        rnnx.core.errors.UsageError: name: expected that of a folder within the folder of runs, got '../lstm';
+        leave the way to it out, or say the folder of runs by out=FOLDER
+    """
+    if name is None:
+        return
+    path = PurePath(name.strip())
+    if not path.parts or path.anchor or ".." in path.parts or not _can_be(path):
+        raise UsageError(
+            f"{option}: expected that of a folder within the folder of runs, got {_short(name)}; leave the "
+            "way to it out, or say the folder of runs by out=FOLDER"
+        )
+
+
+def _short(path: str) -> str:
+    """As a sentence quotes it."""
+    return repr(f"{path[:SHOWN]}..." if len(path) > SHOWN else path)
+
+
+def _can_be(path: PurePath) -> bool:
     """Whether a file system takes it."""
     try:
         names = [os.fsencode(name) for name in path.parts]

@@ -17,6 +17,7 @@ from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import InputError, RunWarning, UsageError
 from rnnx.core.files import write_text
 from rnnx.core.options import Option, Options, options_of
+from rnnx.core.paths import refuse_elsewhere
 from rnnx.core.registry import PER_TASK, closest, find, plugins, split, suggestion
 from rnnx.core.runs import OUT
 from rnnx.core.yaml import yaml
@@ -312,6 +313,10 @@ class _Resolution:
         for section, target in UNNAMED.items():
             components[section] = self._checked(section, section, options_of(target))
         keys = self._checked("", "a run", KEYS)
+        try:
+            refuse_elsewhere("name", keys.get("name"))
+        except UsageError as error:
+            self.problems.append(f"{error}{self.values['']['name'].where}")
         self.problems.extend(map(self._no_such_key, self.unknown))
         if self.problems:
             raise UsageError(*self.problems)

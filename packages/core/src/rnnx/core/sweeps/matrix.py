@@ -19,6 +19,7 @@ from rnnx.core.commas import between_commas
 from rnnx.core.comparing.scores import mean_and_spread
 from rnnx.core.errors import UsageError
 from rnnx.core.launchers.launcher import Launcher, launcher_of
+from rnnx.core.paths import refuse_elsewhere
 from rnnx.core.registry import find, plugins
 from rnnx.core.runs import RESULT
 from rnnx.core.spec import Config, Spec, resolve
@@ -71,6 +72,7 @@ class Matrix:
         Raises:
             UsageError: all that is wrong with the words.
         """
+        refuse_elsewhere("--name", name)
         own = [word.removeprefix("launcher.") for word in words if word.startswith("launcher.")]
         chosen = launcher_of(launcher, own)
         configs = configurations([word for word in words if not word.startswith("launcher.")])

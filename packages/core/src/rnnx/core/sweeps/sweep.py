@@ -18,6 +18,7 @@ from rnnx.core.commas import between_commas
 from rnnx.core.comparing.scores import mean_and_spread, spread
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.launchers.launcher import Launcher, launcher_of
+from rnnx.core.paths import refuse_elsewhere
 from rnnx.core.registry import find
 from rnnx.core.spec import Config, Spec, resolve
 from rnnx.core.sweeps.crew import at_work, take_turns
@@ -99,6 +100,7 @@ class Sweep:
             UsageError: all that is wrong: with a word, with a choice, with an end of a range.
         """
         problems: list[str] = []
+        _tried(problems, lambda: refuse_elsewhere("--name", name))
         chosen = _tried(problems, lambda: launcher_of(launcher, _among(words, "launcher.")))
         seeds = _among(words, "seed=")[-1:]
         others = [word for word in words if not word.startswith(("seed=", "launcher."))]
