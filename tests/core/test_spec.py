@@ -275,6 +275,11 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
         ("hidden_size=3", "no such key 'hidden_size'; did you mean 'cell.hidden_size'?"),
         ("layers=3", "no such key 'layers'; did you mean 'net.layers'?"),
         ("epochs=3", "no such key 'epochs'; did you mean 'trainer.max_epochs'?"),
+        ("learning_rate=3", "no such key 'learning_rate'; did you mean 'optimizer.lr'?"),
+        (
+            "optimizer.learning_rate=3",
+            "optimizer.learning_rate: no such option of optimizer 'adam'; did you mean 'lr'?",
+        ),
         ("rate=3", "no such key 'rate'; did you mean 'cell.rate' or 'trainer.rate'?"),
         ("celll.hidden_size=3", "no such key 'celll.hidden_size'; did you mean 'cell.hidden_size'?"),
         ("sed=3", "no such key 'sed'; did you mean 'seed'?"),

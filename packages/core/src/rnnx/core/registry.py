@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.metadata
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache, reduce
 from typing import Any, final
 
@@ -189,15 +189,23 @@ def suggestion(name: str, choices: Iterable[str]) -> str:
 
 
 def closest(name: str, choices: Iterable[str]) -> str | None:
-    """The choice that a name is most like, capitals or not; None where none is close.
+    """The choice that a name is most like, capitals or not, or that is its initials; None if none is close.
+
+    A choice of which the name is a whole word is closer than any other.
 
     Example:
         >>> closest("epochs", ["max_epochs", "max_steps"])
         'max_epochs'
+        >>> closest("beam", ["betas", "beam_size"])
+        'beam_size'
+        >>> closest("learning_rate", ["lr", "betas"])
+        'lr'
     """
-    known = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(name.lower(), known, n=1)
-    return known[close[0]] if close else None
+    name, known = name.lower(), {choice.lower(): choice for choice in choices}
+    wider = [choice for choice in known if name in choice.split("_")]
+    close = get_close_matches(name, wider, 1, 0) or get_close_matches(name, known, 1)
+    initials = "".join(word[:1] for word in name.split("_"))
+    return known[close[0]] if close else known.get(initials)
 
 
 def split(kind: str, name: str) -> tuple[str | None, str]:
