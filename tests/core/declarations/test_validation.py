@@ -34,6 +34,8 @@ MECHANISMS = "additive, dot, general, concat, none"
     [
         (int, "3", 3),
         (int, "010", 10),  # YAML 1.1 reads 8
+        (int, "1e2", 100),
+        (int, "-100.0", -100),
         (float, "3", 3.0),
         (float, "1e-4", 1e-4),  # YAML 1.1 reads text
         (float, ".inf", math.inf),
@@ -57,6 +59,7 @@ MECHANISMS = "additive, dot, general, concat, none"
         (str | None, "#1", "#1"),
         (str | None, "1e3", "1e3"),
         (int | str, "7", 7),
+        (int | str, "7.0", 7),
         (Literal["1", "2"], "1", "1"),
         (Literal[1, 2], "1", 1),
         (ATTENTION, "none", "none"),
@@ -66,6 +69,7 @@ MECHANISMS = "additive, dot, general, concat, none"
         (dict[str, int], "{a: 1}", {"a": 1}),
         (tuple[tuple[int, int], ...], "[[1, 2], [3, 4]]", ((1, 2), (3, 4))),
         (SIZE, "1", 1),
+        (SIZE, "1e3", 1000),
         (SIZE | None, "null", None),
         (SHARE, "1", 1.0),
         (SIZE | SHARE, "7", 7),
@@ -92,7 +96,8 @@ def test_a_word_is_read_as_its_option_needs_it(kind: Any, text: str, value: Any)
         (int, True, "expected an integer, got true"),
         (int, "3", "expected an integer, got '3'"),
         (int, None, "expected an integer, got null"),
-        (int, 3.0, "expected an integer, got 3.0"),
+        (int, 3.5, "expected an integer, got 3.5"),
+        (int, math.inf, "expected an integer, got Infinity"),
         (float, Word("fast"), "expected a number, got 'fast'"),
         (float, True, "expected a number, got true"),
         (bool, Word("yes"), "expected true or false, got 'yes'"),
@@ -109,6 +114,7 @@ def test_a_word_is_read_as_its_option_needs_it(kind: Any, text: str, value: Any)
         (dict[str, int], Word("a"), "expected a mapping, got 'a'"),
         (SIZE, Word("0"), "expected an integer of at least 1, got 0"),
         (SIZE, Word("1.5"), "expected an integer of at least 1, got 1.5"),
+        (SIZE, Word("-1e2"), "expected an integer of at least 1, got -100.0"),
         (SIZE, 0, "expected an integer of at least 1, got 0"),
         (SIZE, Word(""), "expected an integer of at least 1, got nothing"),
         (SIZE, True, "expected an integer of at least 1, got true"),

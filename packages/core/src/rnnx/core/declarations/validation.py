@@ -90,15 +90,17 @@ def validate(
         >>> options = {"hidden_size": Option("hidden_size", int, 256), "rate": Option("rate", float, 0.1)}
         >>> validate("cell", "cell 'gru'", options, {"rate": Word("1")})
         ({'hidden_size': 256, 'rate': 1.0}, {})
+        >>> validate("cell", "cell 'gru'", options, {"hidden_size": Word("1e2")})[0]["hidden_size"]
+        100
         >>> validate("cell", "cell 'gru'", options, {"hiden_size": Word("3")})[1]["hiden_size"]
         "cell.hiden_size: no such option of cell 'gru'; did you mean 'hidden_size'?"
     """
     model = schema(options, label)
     known = {name: value for name, value in values.items() if name in options}
     plain = {name: _value(value) for name, value in known.items()}
+    for otherwise in (_whole, _text):
+        plain |= {name: otherwise(known[name]) for name in _wrong(model, plain) & known.keys()}
     wrong = _wrong(model, plain)
-    texts = {name: word.text for name, word in known.items() if name in wrong and isinstance(word, Word)}
-    wrong &= _wrong(model, plain | texts)
     problems = {
         name: _problem(section, label, options, name, value)
         for name, value in values.items()
@@ -110,12 +112,23 @@ def validate(
     }
     if problems:
         return {}, problems
-    valid = model.model_validate_json(json.dumps(plain | texts))
+    valid = model.model_validate_json(json.dumps(plain))
     return {name: getattr(valid, field) for name, field in zip(options, model.model_fields, strict=True)}, {}
 
 
 def _value(value: Any) -> Any:
     return value.value if isinstance(value, Word) else value
+
+
+def _whole(given: Any) -> Any:
+    """A number without a fraction, as 1e2, as an integer."""
+    value = _value(given)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _text(given: Any) -> Any:
+    """A word as it was typed."""
+    return given.text if isinstance(given, Word) else given
 
 
 def _wrong(model: type[BaseModel], values: Mapping[str, Any]) -> set[str]:
