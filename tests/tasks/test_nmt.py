@@ -63,7 +63,7 @@ GRU = {"name": "gru", "hidden_size": 6}
 NET: dict[str, Any] = {"cell": GRU, "bidirectional": True}
 SCORES: tuple[Score, ...] = get_args(Score)
 MOSES = re.compile(r"(\d+) \|\|\| (.*) \|\|\| (-?\d+\.\d{4})")
-LINES = [*SOURCES, "", "la roja", "zorro", "el gato", *SOURCES[::-1]]
+LINES = [*SOURCES, "gato", "la roja", "zorro", "el gato", *SOURCES[::-1]]
 
 doubles = pytest.mark.usefixtures("doubles")
 quiet = pytest.mark.filterwarnings(
@@ -312,7 +312,7 @@ def enumerated(
 def test_a_wide_beam_finds_the_best_there_are(alpha: float, beta: float, feeding: bool) -> None:
     """21 words, up to 2 of them: 463 translations."""
     model = built(input_feeding=feeding, sharp=2.0)
-    lines = ["la casa roja", "", "el perro"]
+    lines = ["la casa roja", "come", "el perro"]
     options = {"beam_size": 500, "length_penalty": alpha, "coverage_penalty": beta, "max_length": 2}
     found = [MOSES.fullmatch(answer) for answer in model.predict(lines, n_best=20, **options)]
     assert [int(match[1]) for match in found if match] == [number for number in range(3) for _ in range(20)]
@@ -388,12 +388,17 @@ def test_lines_of_like_length_are_translated_together_and_answered_in_order() ->
     assert lengths == [rows[start : start + 3] for rows in read for start in (0, 3, 6) if rows[start:]]
 
 
-def test_an_empty_line_gives_a_line() -> None:
-    model = built()
-    alone = list(model.predict([""]))
-    assert len(alone) == 1
-    assert list(model.predict(["la casa", "", "come"], batch_size=64))[1:2] == alone
-    assert list(model.predict(["   "])) == alone  # blanks separate words and are none
+def test_a_line_of_nothing_is_answered_with_nothing_in_its_place() -> None:
+    model = built(min_length=2)
+    spoken = list(model.predict(["la casa", "come"], n_best=2))
+    assert list(model.predict(["la casa", "", "   ", "come"]))[1:3] == ["", ""]
+    assert list(model.predict(["la casa", " \t", "come"], n_best=2, batch_size=2)) == [
+        *spoken[:2],
+        *["1 |||  ||| 0.0000"] * 2,
+        *(line.replace("1", "2", 1) for line in spoken[2:]),
+    ]
+    assert list(model.predict(["", ""], scores=True)) == [f"{n} |||  ||| 0.0000" for n in (0, 1)]
+    assert list(model.translate(" ")) == [{"translation": Text("")}]
 
 
 def test_unknown_words_are_the_unknown_word() -> None:

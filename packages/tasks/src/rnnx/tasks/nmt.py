@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 READ_AHEAD = 10  # batches
+SILENCE = Hypothesis([], score=0.0, log_probability=0.0, attention=None)  # the translation of nothing
 
 
 @final
@@ -225,7 +226,8 @@ class Translation(Task):
                 of like length; ten batches if not said, but with batch_size=1 each is answered as it comes.
 
         Returns:
-            One line for each line read, in order (``n_best`` lines where that is above 1).
+            One line for each line read, in order (``n_best`` lines where that is above 1); the translation of
+            nothing, or of blanks alone, is empty.
         """
         asked = {
             "beam_size": beam_size,
@@ -244,10 +246,9 @@ class Translation(Task):
         stream = iter(lines)
         number = 0
         while chunk := list(islice(stream, read_ahead)):
-            sources = [torch.tensor([*ids, self.source.eos]) for ids in self.source.encode(chunk)]
-            found = in_order(sources, batch_size, lambda batch: self._search(batch, search))
+            found = self._answer(chunk, batch_size, search)
             if attention is not None and number == 0:
-                self._draw(sources[0].tolist(), found[0], Path(attention))
+                self._draw(chunk[0], found[0], Path(attention))
             for hypotheses in found:
                 yield from answers(number, hypotheses, self.target, scores or n_best > 1)
                 number += 1
@@ -291,12 +292,11 @@ class Translation(Task):
             "length_penalty": length_penalty,
             "no_repeat_ngram": no_repeat_ngram,
         }
-        source = self._numbers(line)
-        ((best, *others),) = self._search([torch.tensor(source)], self.search.changed(n_best, asked))
+        ((best, *others),) = self._answer([line], 1, self.search.changed(n_best, asked))
         shown: dict[str, Exhibit] = {"translation": Text(self.target.decode(best.tokens))}
         if _aligned(best):
             alt = f"What was looked at in '{line}' for each word of the translation"
-            shown["attention"] = Drawing("", alt, partial(self._figure, source, best))
+            shown["attention"] = Drawing("", alt, partial(self._figure, self._numbers(line), best))
         if others:
             shown["other translations"] = Text(
                 "\n".join(self.target.decode(other.tokens) for other in others)
@@ -313,6 +313,13 @@ class Translation(Task):
         source = self._numbers(line)
         self._encode(torch.tensor([source], device=self.device), torch.tensor([len(source)]))
         return [self.source.tokens[token] for token in source]
+
+    def _answer(self, lines: Sequence[str], batch_size: int, search: Search) -> list[list[Hypothesis]]:
+        """The translations of each line, best first."""
+        spoken = [line for line in lines if line.strip()]
+        sources = [torch.tensor([*ids, self.source.eos]) for ids in self.source.encode(spoken)]
+        found = iter(in_order(sources, batch_size, lambda batch: self._search(batch, search)))
+        return [next(found) if line.strip() else [SILENCE] * search.n_best for line in lines]
 
     def _search(self, sources: list[Tensor], search: Search) -> list[list[Hypothesis]]:
         lengths = torch.tensor([len(source) for source in sources])
@@ -352,11 +359,11 @@ class Translation(Task):
         )
         return alignment(best.attention[:, : len(source)], *words)
 
-    def _draw(self, source: Sequence[int], hypotheses: Sequence[Hypothesis], path: Path) -> None:
+    def _draw(self, line: str, hypotheses: Sequence[Hypothesis], path: Path) -> None:
         from rnnx.core.plots import save
 
         if _aligned(hypotheses[0]):
-            save(self._figure(source, hypotheses[0]), path)
+            save(self._figure(self._numbers(line), hypotheses[0]), path)
 
 
 def _aligned(best: Hypothesis) -> bool:
