@@ -323,7 +323,7 @@ def test_a_photograph_of_any_size_is_read(tmp_path: Path) -> None:
     (small, *_) = saved(PICTURES, tmp_path)
     with Image.open(small) as picture:
         picture.resize((WIDTH * 3, HEIGHT * 3), Image.Resampling.NEAREST).save(tmp_path / "large.bmp")
-    found = model._read(f"{tmp_path}/large.bmp", 0)
+    found = model._read(f"{tmp_path}/large.bmp")
     assert found.shape == (1, COLOURS, HEIGHT, WIDTH)
     assert (found.float() - images(PICTURES, 1)[0].float()).abs().mean() < 15
     assert list(model.predict([f"{tmp_path}/large.bmp"]))
@@ -334,19 +334,30 @@ def test_what_is_no_such_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no image")
     features, pictures = built(FEATURES), built(PICTURES)
     for model, line, expected in [
-        (features, "", "the input:1: expected the path of an image, got an empty line"),
+        (features, "", "expected the path of an image, got an empty line"),
         (features, f"{tmp_path}/a.npy", f"{tmp_path}/a.npy: expected 5 features a place, got 4"),
         (features, f"{tmp_path}/b.npy", f"{tmp_path}/b.npy: expected a NumPy file of features"),
-        (pictures, "", "the input:1: expected the path of an image, got an empty line"),
+        (pictures, "", "expected the path of an image, got an empty line"),
         (pictures, f"{tmp_path}/a.png", f"{tmp_path}/a.png: expected an image, and it does not decode"),
         (pictures, f"{tmp_path}/b.png", f"{tmp_path}/b.png: expected an image, and there is no such file"),
         (pictures, "data:image/png;base64,?", "data:image/png;base64,?...: expected an image in base64"),
     ]:
         with pytest.raises(InputError) as caught:
             next(model.predict([line]))
-        assert str(caught.value).startswith(expected)
+        assert str(caught.value).startswith(f"the input:1: {expected}")
     with pytest.raises(InputError, match=r"^the input:3: "):
         list(pictures.predict([*saved(PICTURES, tmp_path)[:2], ""], batch_size=2))
+
+
+def test_images_before_one_that_is_refused_are_captioned(tmp_path: Path) -> None:
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", np.ones((9, 5), np.float32))
+    model = built(FEATURES)
+    lines = [f"{tmp_path}/{name}.npy" for name in "abcb"]
+    answers = model.predict(lines, batch_size=8)
+    assert list(islice(answers, 2)) == list(model.predict(lines[:2]))
+    with pytest.raises(InputError, match=r"^the input:3: .*/c.npy: expected a NumPy file of features"):
+        next(answers)
 
 
 # ------------------------------------------------------------------------------- pictures and samples

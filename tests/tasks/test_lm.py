@@ -406,8 +406,8 @@ def test_what_was_scored_before_does_not_matter() -> None:
 
 
 def test_an_unknown_character_is_refused_and_an_unknown_word_is_the_unknown_word() -> None:
-    with pytest.raises(InputError, match="the character 'z' does not occur"):
-        list(built().predict(["a zab"], mode="score"))
+    with pytest.raises(InputError, match=r"^the input:2: .* the character 'z' does not occur"):
+        list(built().predict(["ab", "a zab"], mode="score"))
     _, _, meta = read("word")
     model = built(meta=meta)
     scores = [answer.split("\t")[0] for answer in model.predict(["zebra", "<unk>", "dad"], mode="score")]

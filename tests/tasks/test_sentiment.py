@@ -333,9 +333,11 @@ def test_a_line_without_words_is_answered_too() -> None:
     assert list(model.predict(["so good", "", "bad"]))[1] == expected
 
 
-def test_a_line_that_is_no_tree_is_refused_and_its_number_said() -> None:
-    answers = built(True).predict([TREES[0], "so good"], batch_size=1)
-    next(answers)
+@pytest.mark.parametrize("size", [1, 64])
+def test_a_line_that_is_no_tree_is_refused_and_its_number_said(size: int) -> None:
+    model = built(True)
+    answers = model.predict([TREES[0], "so good", TREES[1]], batch_size=size)
+    assert next(answers) == next(model.predict(TREES[:1]))
     with pytest.raises(InputError) as caught:
         next(answers)
     assert str(caught.value) == "the input:2: expected '(', got 'so' at character 1"

@@ -414,14 +414,14 @@ def test_what_is_no_such_video_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones((5, 9), np.float32))
     features, pictures = built(FEATURES), built(PICTURES)
     for model, line, problem in [
-        (features, "", "the input:1: expected the path of a video, got an empty line"),
+        (features, "", "expected the path of a video, got an empty line"),
         (features, f"{tmp_path}/a.npy", f"{tmp_path}/a.npy: expected 4 features a frame, got 5"),
         (
             features,
             f"{tmp_path}",
             f"{tmp_path}: expected a NumPy file of features, and there is no such file",
         ),
-        (pictures, "", "the input:1: expected the path of a video, got an empty line"),
+        (pictures, "", "expected the path of a video, got an empty line"),
         (pictures, f"{tmp_path}", f"{tmp_path}: expected image files (.bmp"),
         (
             pictures,
@@ -432,7 +432,7 @@ def test_what_is_no_such_video_is_refused(tmp_path: Path) -> None:
     ]:
         with pytest.raises(InputError) as caught:
             next(model.predict([line]))
-        assert str(caught.value).startswith(problem)
+        assert str(caught.value).startswith(f"the input:1: {problem}")
 
 
 def test_lines_are_read_when_their_turn_comes(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
 
@@ -40,6 +39,7 @@ from rnnx.tasks.parts.feature_file import read_grid
 from rnnx.tasks.parts.film_strip import SCHEME, film_strip, read_film_strip
 from rnnx.tasks.parts.frames import to_tensor
 from rnnx.tasks.parts.image_encoder import ImageEncoder
+from rnnx.tasks.parts.lines import each, together
 from rnnx.tasks.parts.photograph import read_photograph
 from rnnx.tasks.parts.scores import Captions, Perplexity
 from rnnx.tasks.parts.search import Hypothesis
@@ -280,18 +280,18 @@ class Captioning(Task):
             if self.eye is None:
                 raise UsageError("attention: the model reads features, so there is no picture to draw")
             check_drawing(Path(attention), self.decoder)
-        stream = enumerate(lines)
-        while chunk := list(islice(stream, batch_size)):
-            images = [self._read(line, number) for number, line in chunk]
+        number = 0
+        for images in together(each(lines, self._read), batch_size):
             inputs = pad_sequence(images, batch_first=True).to(self.device)
             lengths = torch.tensor([len(image) for image in images], device=self.device)
             found = self._write(inputs, lengths, search)
-            if attention is not None and chunk[0][0] == 0 and self._gazes(found[0][0]):
+            if attention is not None and number == 0 and self._gazes(found[0][0]):
                 from rnnx.core.plots import save
 
                 save(self._figure(inputs[0], found[0][0]), Path(attention))
-            for (number, _), hypotheses in zip(chunk, found, strict=True):
+            for hypotheses in found:
                 yield from answers(number, hypotheses, self.vocabulary, scores or n_best > 1)
+                number += 1
 
     def views(self) -> list[View]:
         """The caption of an image, and what was looked at for each of its words."""
@@ -324,7 +324,8 @@ class Captioning(Task):
             "length_penalty": length_penalty,
             "no_repeat_ngram": no_repeat_ngram,
         }
-        image = self._read(line, 0).to(self.device)
+        (image,) = each([line], self._read)
+        image = image.to(self.device)
         lengths = torch.tensor([len(image)], device=self.device)
         ((best, *others),) = self._write(image.unsqueeze(0), lengths, self.search.changed(n_best, asked))
         shown: dict[str, Exhibit] = {"caption": Text(self.vocabulary.decode(best.tokens))}
@@ -387,10 +388,10 @@ class Captioning(Task):
         words = [self.vocabulary.tokens[token] for token in best.tokens]
         return gazes(inputs[0], best.attention.unflatten(1, self.eye.grid), words)
 
-    def _read(self, line: str, number: int) -> Tensor:
+    def _read(self, line: str) -> Tensor:
         """The image that a line names, ``(1, C, H, W)`` or ``(S, D)``."""
         if not line:
-            raise InputError("the input", "expected the path of an image, got an empty line", number + 1)
+            raise ValueError("expected the path of an image, got an empty line")
         if self.eye is None:
             features = to_tensor(read_grid(line))
             if features.shape[1:] != self.shape:

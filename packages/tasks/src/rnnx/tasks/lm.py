@@ -29,6 +29,7 @@ from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.cross_entropy import cross_entropy
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled, tieable
+from rnnx.tasks.parts.lines import each
 from rnnx.tasks.parts.sampling import filter_logits, sample
 from rnnx.tasks.parts.scores import BitsPerCharacter, Perplexity
 from rnnx.tasks.parts.search import beam_search
@@ -178,11 +179,11 @@ class LanguageModel(Task):
             tab.
         """
         generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
-        for line in lines:
+        for line, tokens in each(lines, lambda line: (line, self._encode(line))):
             if mode == "score":
-                yield f"{self._score(line):.4f}\t{line}"
+                yield f"{self._score(tokens):.4f}\t{line}"
                 continue
-            prompt = torch.tensor([self.meta["start"], *self._encode(line)], device=self.device)
+            prompt = torch.tensor([self.meta["start"], *tokens], device=self.device)
             if mode == "generate":
                 yield (
                     line
@@ -344,8 +345,8 @@ class LanguageModel(Task):
             yield f"{text}\t{hypothesis.log_probability:.4f}"
 
     @torch.no_grad()
-    def _score(self, line: str) -> float:
-        targets = torch.tensor([*self._encode(line), *self._ending()], device=self.device)
+    def _score(self, tokens: list[int]) -> float:
+        targets = torch.tensor([*tokens, *self._ending()], device=self.device)
         inputs = F.pad(targets[:-1], (1, 0), value=self.meta["start"])
         y, _ = self._read(inputs.unsqueeze(0), None, None)
         return -F.cross_entropy(self.output(y[0]).double(), targets, reduction="sum").item()

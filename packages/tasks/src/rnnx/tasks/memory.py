@@ -16,10 +16,11 @@ from torchmetrics import MeanMetric, Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
-from rnnx.core.errors import InputError, UsageError
+from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.exhibit import Exhibit, Text
 from rnnx.core.nets.linear import Linear
 from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.lines import each
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -306,13 +307,9 @@ class Memory(Task):
         Raises:
             InputError: a line is not of that form.
         """
-        for number, line in enumerate(lines, 1):
-            try:
-                inputs = self.kind.parse(line).to(self.device)
-            except ValueError as error:
-                raise InputError("the input", str(error), number) from error
+        for inputs in each(lines, self.kind.parse):
             with torch.no_grad():
-                output = self._read(inputs.unsqueeze(0), torch.tensor([len(inputs)]))
+                output = self._read(inputs.unsqueeze(0).to(self.device), torch.tensor([len(inputs)]))
             yield self.kind.text(self.kind.answer(output)[0])
 
     def _read(self, inputs: Tensor, lengths: Tensor) -> Tensor:

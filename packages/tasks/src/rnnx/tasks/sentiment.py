@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, final
 
 import torch
@@ -14,7 +13,7 @@ from torchmetrics import MeanMetric, Metric
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Positive, Rate
 from rnnx.core.data import Meta, Split
-from rnnx.core.errors import InputError, UsageError
+from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.bars import Bars
 from rnnx.core.exhibits.exhibit import Exhibit, Spans, Text
@@ -29,6 +28,7 @@ from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.confusion import ClassScores, pictures
 from rnnx.tasks.parts.cross_entropy import IGNORED
 from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.lines import each, together
 from rnnx.tasks.parts.phrases import Phrases
 from rnnx.tasks.parts.pooling import Pooling, pool
 from rnnx.tasks.parts.reader import Example, Reader
@@ -187,9 +187,7 @@ class Sentiment(Task):
         Raises:
             InputError: a line is to be a tree and is none.
         """
-        stream = enumerate(lines, 1)
-        while chunk := list(islice(stream, batch_size)):
-            examples = [self._read(number, line) for number, line in chunk]
+        for examples in together(each(lines, self.reader.read), batch_size):
             batch = self.reader.batch(examples, range(len(examples))).to(self.device)
             with torch.no_grad():
                 probabilities, answers = self(batch).wholes.float().softmax(-1).max(-1)
@@ -214,7 +212,7 @@ class Sentiment(Task):
             The probability of each class; of a tree the class of each phrase; of a text each word coloured by
             what the class would be if the text ended there, from the worst class to the best.
         """
-        example = self._read(1, line)
+        (example,) = each([line], self.reader.read)
         with torch.no_grad():
             batch = self.reader.batch([example], [0]).to(self.device)
             output: Scores = self(batch)
@@ -245,7 +243,7 @@ class Sentiment(Task):
 
     def _read_aloud(self, line: str) -> list[str]:
         """Has the net read a text, and gives its words."""
-        example = self._read(1, line)
+        (example,) = each([line], self.reader.read)
         if not len(example.tokens):
             return []
         self(self.reader.batch([example], [0]).to(self.device))
@@ -273,12 +271,6 @@ class Sentiment(Task):
             "scores",
             lambda *size: torch.randint(len(self.reader.vocabulary), size),
         )
-
-    def _read(self, number: int, line: str) -> Example:
-        try:
-            return self.reader.read(line)
-        except ValueError as error:
-            raise InputError("the input", str(error), number) from error
 
 
 def _whole(batch: Batch) -> Tensor:

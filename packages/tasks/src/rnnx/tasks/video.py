@@ -30,6 +30,7 @@ from rnnx.tasks.parts.film_strip import SCHEME, film_strip, passing, read_film_s
 from rnnx.tasks.parts.frame_encoder import FrameEncoder
 from rnnx.tasks.parts.frame_folder import read_frames
 from rnnx.tasks.parts.frames import to_tensor
+from rnnx.tasks.parts.lines import each
 from rnnx.tasks.parts.segment_scores import Edit, FrameAccuracy, SegmentF1
 from rnnx.tasks.parts.segments import written
 
@@ -180,8 +181,8 @@ class FrameLabels(Task):
         Raises:
             InputError: there is no such video, or it is not like those the model was trained with.
         """
-        for number, line in enumerate(lines, 1):
-            labels = self._label(self._read(line, number))
+        for frames in each(lines, self._read):
+            labels = self._label(frames)
             if format == "segments":
                 yield written(labels, self.classes)
             else:
@@ -211,7 +212,7 @@ class FrameLabels(Task):
         Returns:
             Of pictures, some of the frames; the label of each over time, in colours; and the segments.
         """
-        frames = self._read(line, 1)
+        (frames,) = each([line], self._read)
         labels = self._label(frames)
         video = {} if len(self.shape) == 1 else {"video": self._shown(line, frames)}
         yield video | {
@@ -242,10 +243,10 @@ class FrameLabels(Task):
 
         return Graph(compute, "scores", lambda *size: most * torch.rand(*size, *self.shape))
 
-    def _read(self, line: str, number: int) -> NDArray[Any]:
+    def _read(self, line: str) -> NDArray[Any]:
         """The frames of the video that a line names, ``(T, ...)``."""
         if not line:
-            raise InputError("the input", "expected the path of a video, got an empty line", number)
+            raise ValueError("expected the path of a video, got an empty line")
         if len(self.shape) == 1:
             frames: NDArray[Any] = read_features(line)
         elif line.startswith(SCHEME):
