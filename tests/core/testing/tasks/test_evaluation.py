@@ -11,12 +11,14 @@ from torchmetrics import MeanMetric, Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.testing.tasks.evaluation import (
+    check_every_metric_is_updated,
     check_metrics_do_not_depend_on_the_batch_size,
     check_nothing_is_drawn_at_random_in_evaluation,
     check_observing_leaves_the_loss_alone,
 )
 
 CHECKS = [
+    check_every_metric_is_updated,
     check_metrics_do_not_depend_on_the_batch_size,
     check_nothing_is_drawn_at_random_in_evaluation,
     check_observing_leaves_the_loss_alone,
@@ -59,6 +61,21 @@ def observes(change: Callable[..., Any]) -> Callable[..., None]:
         change(self, output, loss, split)
 
     return observe
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_metric_that_is_never_updated(first: Any, sequences: Any, but: Any, split: str) -> None:
+    def observe(self: Any, metrics: Any, batch: Any, output: Any, loss: Any, observed: str) -> None:
+        metrics["accuracy"].update(1.0)
+        if observed != split:
+            metrics["edit"].update(1.0)
+
+    wrong = but(
+        first, metrics=lambda self, asked: {"accuracy": MeanMetric(), "edit": MeanMetric()}, observe=observe
+    )
+    message = rf"^observe never updates 'edit', of the metrics of {split}; update it, or leave it out$"
+    with pytest.raises(AssertionError, match=message):
+        check_every_metric_is_updated(wrong, sequences())
 
 
 def in_place(tensor: Tensor) -> None:

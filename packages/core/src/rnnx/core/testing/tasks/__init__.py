@@ -31,6 +31,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     training.check_bfloat16_stays_finite_and_close,
     evaluation.check_nothing_is_drawn_at_random_in_evaluation,
     evaluation.check_observing_leaves_the_loss_alone,
+    evaluation.check_every_metric_is_updated,
     evaluation.check_metrics_do_not_depend_on_the_batch_size,
     nets.check_any_net_is_trained_or_refused_by_name,
     checkpoints.check_saving_and_loading_change_nothing,

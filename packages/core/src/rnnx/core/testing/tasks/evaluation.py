@@ -9,7 +9,7 @@ from rnnx.core.data import Split
 from rnnx.core.testing.comparison import assert_same, require
 from rnnx.core.testing.tasks.batches import parts, runs
 from rnnx.core.testing.tasks.check import of_each_setting, of_the_defaults
-from rnnx.core.testing.tasks.results import assert_same_loss, losses, scores
+from rnnx.core.testing.tasks.results import assert_same_loss, losses, scores, updated
 from rnnx.core.testing.tasks.subject import Subject
 
 SPLITS: tuple[Split, ...] = ("valid", "test")
@@ -45,6 +45,19 @@ def check_observing_leaves_the_loss_alone(subject: Subject) -> None:
         names += [f"the gradient of parameter {name!r}" for name in parameters]
         for name, before, after in zip(names, *found, strict=True):
             assert_same(after, before, name, f"changes when the metrics of {split} observe the batch")
+
+
+@of_each_setting
+@torch.no_grad()
+def check_every_metric_is_updated(subject: Subject) -> None:
+    """One that no batch is put into computes a number all the same, which says nothing."""
+    task = subject.build()
+    for split in SPLITS:
+        metrics = updated(task, subject.batches(split), split)
+        idle = ", ".join(repr(name) for name, metric in metrics.items() if not metric.update_called)
+        require(
+            not idle, f"observe never updates {idle}, of the metrics of {split}; update it, or leave it out"
+        )
 
 
 @of_the_defaults

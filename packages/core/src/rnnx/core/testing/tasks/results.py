@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Split
@@ -23,14 +24,19 @@ def total(found: Sequence[Loss]) -> tuple[Tensor, Tensor]:
     return torch.stack([loss.total for loss in found]).sum(), torch.stack([one.count for one in found]).sum()
 
 
-def scores(task: Task, batches: Iterable[Batch], split: Split) -> dict[str, float]:
+def updated(task: Task, batches: Iterable[Batch], split: Split) -> Mapping[str, Metric]:
     """The metrics of a split, had it these batches."""
     metrics = task.metrics(split)
     for batch in batches:
         output = task(batch)
         task.observe(metrics, batch, output, task.loss(output, batch), split)
+    return metrics
+
+
+def scores(task: Task, batches: Iterable[Batch], split: Split) -> dict[str, float]:
+    """What the metrics of a split compute, had it these batches."""
     found: dict[str, float] = {}
-    for name, metric in metrics.items():
+    for name, metric in updated(task, batches, split).items():
         value = metric.compute()
         numbers = value if isinstance(value, dict) else {name: value}
         found |= {key: float(number) for key, number in numbers.items()}
