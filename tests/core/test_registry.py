@@ -86,6 +86,20 @@ def test_two_distributions_with_one_name_are_both_listed_and_refused_by_both_nam
     ]
 
 
+def test_what_is_for_a_task_that_there_is_not_cannot_be_used(install: Install) -> None:
+    names = {"count.toy": "a:Toy", "cuont.toy": "a:Toy", "nmt.toy": "a:Toy", "toy": "a:Toy"}
+    install(
+        "a", {"tasks": {"count": "a:Count"}, "data": names, "baselines": {"nmt.copy": "a:Toy"}}, a="Toy = 1"
+    )
+    assert {plugin.name: trouble(plugin) for kind in ("data", "baseline") for plugin in plugins(kind)} == {
+        "count.toy": None,
+        "cuont.toy": "there is no task 'cuont'; did you mean 'count'?",
+        "nmt.toy": "there is no task 'nmt'",
+        "toy": "expected an entry point named TASK.NAME, got 'toy'",
+        "nmt.copy": "there is no task 'nmt'",
+    }
+
+
 def test_an_unknown_name_is_told_with_the_closest_and_all_there_are(install: Install) -> None:
     install("cells-a", CELLS)
     with pytest.raises(UsageError) as unknown:

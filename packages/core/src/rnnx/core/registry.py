@@ -168,6 +168,11 @@ def trouble(plugin: Plugin) -> str | None:
     rivals = [other for other in plugins(plugin.kind) if other.name == plugin.name and other != plugin]
     if rivals:
         return f"also offered by {' and '.join(rival.origin for rival in rivals)}"
+    if plugin.kind in PER_TASK and plugin.task is None:
+        return f"expected an entry point named TASK.NAME, got {plugin.name!r}"
+    tasks = [task.name for task in plugins("task")]
+    if plugin.task is not None and plugin.task not in tasks:
+        return f"there is no task {plugin.task!r}{suggestion(plugin.task, tasks)}"
     return source.obstacle(plugin.target)
 
 
