@@ -90,18 +90,30 @@ def test_a_class_never_hides_what_its_module_needs(kind, name):
             Skeleton.of(Names(kind, f"{task}.{short}" if task else short))
 
 
-def test_a_task_that_says_nothing_of_its_data_is_refused_by_name(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("data", "like"),
+    [
+        ("parity.toy = parity.toy:Toy", "a class like parity.toy:Toy"),
+        ("parity.other = parity.toy:Toy", "a subclass of rnnx.core.data.Data"),
+        ("parity.toy = alone:Toy", "a class like alone:Toy"),
+    ],
+)
+def test_a_task_that_says_nothing_of_its_data_is_refused_by_name(data, like, tmp_path, monkeypatch):
     written("task", "parity", tmp_path / "parity")
     info = tmp_path / "parity-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: parity\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[rnnx.tasks]\nparity = parity.task:Parity\n[rnnx.data]\nparity.toy = parity.toy:Toy\n"
+        f"[rnnx.tasks]\nparity = parity.task:Parity\n[rnnx.data]\n{data}\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.syspath_prepend(tmp_path / "parity")
-    with pytest.raises(UsageError, match=r"task 'parity' of distribution 'parity' 1\.0 has no template"):
+    with pytest.raises(UsageError) as refused:
         Skeleton.of(Names("data", "parity.mine"))
+    assert str(refused.value) == (
+        f"data: task 'parity' of distribution 'parity' 1.0 has no template; write {like}, and name it in "
+        "your pyproject.toml, 'parity.mine' = 'MODULE:CLASS' under [project.entry-points.'rnnx.data']"
+    )
 
 
 @each

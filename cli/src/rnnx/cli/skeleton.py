@@ -118,7 +118,7 @@ class Skeleton:
         _require_free(names)
         files = dict(_rendered(TEMPLATES / names.kind, names))
         if names.task is not None:
-            particular = _rendered(_of_the_task(names.task), names)
+            particular = _rendered(_of_the_task(names.task, names.name), names)
             files |= {f"{names.module}/{path}": content for path, content in particular}
         for path, content in files.items():
             if path.endswith(".py") and names.class_name in _imported(content):
@@ -163,17 +163,24 @@ def _require_free(names: Names) -> None:
         )
 
 
-def _of_the_task(task: str) -> Path:
-    """The folder of what is particular to data for a task."""
-    find("task", task)
-    toy = find("data", "toy", task)
-    package = locate(toy.target.partition(":")[0].rpartition(".")[0])
-    for place in (package and package.submodule_search_locations) or ():
-        if (Path(place) / FOLDER).is_dir():
-            return Path(place) / FOLDER
+def _of_the_task(task: str, name: str) -> Path:
+    """The folder of what is particular to data for a task.
+
+    Args:
+        task: The task.
+        name: Of the new data.
+    """
+    owner = find("task", task)
+    like = "a subclass of rnnx.core.data.Data"
+    for toy in [data for data in plugins("data") if data.name == f"{task}.toy"]:
+        like = f"a class like {toy.target}"
+        package = locate(toy.target.partition(":")[0].rpartition(".")[0])
+        for place in (package and package.submodule_search_locations) or ():
+            if (Path(place) / FOLDER).is_dir():
+                return Path(place) / FOLDER
     raise UsageError(
-        f"task {task!r} of {toy.origin} has no template of data; write a class like {toy.target}, and name "
-        "it under the entry points 'rnnx.data'"
+        f"data: task {task!r} of {owner.origin} has no template; write {like}, and name it in your "
+        f"pyproject.toml, '{name}' = 'MODULE:CLASS' under [project.entry-points.'rnnx.data']"
     )
 
 
