@@ -31,7 +31,7 @@ from rnnx.core.cell import Cell
 from rnnx.core.layers import Layer
 from rnnx.core.spec import Spec
 from rnnx.core.state import State
-from rnnx.tasks.parts.search import beam_search
+from rnnx.tasks.parts.generation.search import beam_search
 
 Sizes: TypeAlias = Mapping[str, tuple[int, int]]
 

@@ -30,8 +30,8 @@ from rnnx.core.running.optimizers import Adam
 from rnnx.core.state import State
 from rnnx.tasks.data.nmt.files import Files
 from rnnx.tasks.nmt import Translation
-from rnnx.tasks.parts.search import beam_search
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.generation.search import beam_search
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 WIDTH: Final = 256
 BATCH: Final = 64

@@ -129,7 +129,7 @@ def test_vectors_are_text(name: str, trap: Trap) -> None:
 
 
 def test_an_array_of_objects_is_no_array(trap: Trap) -> None:
-    from rnnx.tasks.parts.feature_file import read_features, read_grid
+    from rnnx.tasks.parts.files.feature_file import read_features, read_grid
 
     path = trap.sprung.with_name("a.npy")
     np.save(path, np.array([[trap]], dtype=object), allow_pickle=True)

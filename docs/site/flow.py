@@ -11,8 +11,8 @@ from typing import Any, Final
 import matplotlib
 from matplotlib.figure import Figure
 
-from rnnx.core.analysis import gradient_flow
 from rnnx.core.experiment import Experiment
+from rnnx.core.gradient_flow import gradient_flow
 from rnnx.core.task import Task
 
 STEPS: Final = 100
@@ -27,7 +27,7 @@ GRAY, COLOUR = "#888888", "#00897b"  # seen on a bright page and on a dark one
 def untrained(cell: str) -> tuple[float, ...]:
     """The norm of ``ds_T / ds_t`` against the lag, of a cell with its first weights, seed 1.
 
-    It reads the adding problem of 100 steps, 64 units wide; see :class:`rnnx.core.analysis.Flow`.
+    It reads the adding problem of 100 steps, 64 units wide; see :class:`rnnx.core.gradient_flow.Flow`.
     """
     data, task = Experiment.from_words(f"cell={cell}", WIDTH, *WORDS).prepare()
     assert isinstance(task, Task)

@@ -6,8 +6,8 @@ from benchmarks.ner import NET, OPTIONS, counterparts, rival
 from rnnx.tasks.data.ner.padded_sentences import PaddedSentences
 from rnnx.tasks.data.ner.sentence import Sentence
 from rnnx.tasks.ner import Entities
-from rnnx.tasks.parts.lexicon import Lexicon
-from rnnx.tasks.parts.tags import Entity, inventory
+from rnnx.tasks.parts.texts.lexicon import Lexicon
+from rnnx.tasks.parts.texts.tags import Entity, inventory
 
 SENTENCES = [
     Sentence(["Ada", "Lovelace", "left", "London", "."], [Entity(0, 2, "PER"), Entity(3, 4, "LOC")]),

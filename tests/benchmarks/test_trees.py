@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.trees import NET, Rival, copy, trees
-from rnnx.tasks.parts.brackets import parse
-from rnnx.tasks.parts.reader import Reader
-from rnnx.tasks.parts.vocabulary import PAD, UNK, Vocabulary
+from rnnx.tasks.parts.files.brackets import parse
+from rnnx.tasks.parts.texts.reader import Reader
+from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
 from rnnx.tasks.sentiment import Sentiment
 
 LINES = [

@@ -7,9 +7,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.image import imread
 
-from rnnx.core.analysis import Flow
 from rnnx.core.benchmark import SETTINGS, Timing
 from rnnx.core.errors import RunError
+from rnnx.core.gradient_flow import Flow
 from rnnx.core.plots import curves, gradient_flow, heat_map, ratios, save
 from rnnx.core.sweeps.matrix import Line
 

@@ -15,9 +15,9 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from rnnx.core.analysis import Flow
 from rnnx.core.errors import UsageError
 from rnnx.core.experiment import Experiment
+from rnnx.core.gradient_flow import Flow
 from rnnx.core.run import Run
 from rnnx.core.running.ending import Ending
 from rnnx.core.running.gradients import GradientNorm

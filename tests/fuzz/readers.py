@@ -35,8 +35,8 @@ from rnnx.tasks.data.sentiment.files import Files as Labelled
 from rnnx.tasks.data.sentiment.trees import Trees
 from rnnx.tasks.data.video.features import Features as VideoFeatures
 from rnnx.tasks.data.video.files import Files as Videos
-from rnnx.tasks.parts.film_strip import film_strip
-from rnnx.tasks.parts.vectors import read_vectors
+from rnnx.tasks.parts.files.vector_file import read_vectors
+from rnnx.tasks.parts.pictures.film_strip import film_strip
 from tests.fuzz import seeds
 from tests.fuzz.mutations import NONSENSE, Files, mutated
 

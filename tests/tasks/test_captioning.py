@@ -28,10 +28,10 @@ from rnnx.core.running.optimizers import Adam
 from rnnx.core.testing.kit import problem
 from rnnx.core.testing.tasks import CHECKS
 from rnnx.tasks.captioning import Captioning
-from rnnx.tasks.parts.attention import Score
-from rnnx.tasks.parts.film_strip import film_strip
-from rnnx.tasks.parts.scores import Captions
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.nets.attention import Score
+from rnnx.tasks.parts.pictures.film_strip import film_strip
+from rnnx.tasks.parts.scores.text_scores import Captions
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 TEXTS = [("a red square", "one square"), ("a disc",), ("a blue disc left of a red square",), ("a square",)]
 WORDS = Vocabulary.train([text for texts in TEXTS for text in texts], "word")

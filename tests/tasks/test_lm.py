@@ -20,7 +20,7 @@ from rnnx.core.running.optimizers import Adam
 from rnnx.core.spec import resolve
 from rnnx.tasks.data.lm.streams import streamed
 from rnnx.tasks.lm import LanguageModel
-from rnnx.tasks.parts.vocabulary import EOS, UNK, Level, Vocabulary
+from rnnx.tasks.parts.texts.vocabulary import EOS, UNK, Level, Vocabulary
 
 TEXT = ["a cab", "bad cab", "a bad", "dad", ""]
 GRU = {"name": "gru", "hidden_size": 6}

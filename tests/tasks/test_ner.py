@@ -23,10 +23,10 @@ from rnnx.tasks.data.ner.padded_sentences import PaddedSentences
 from rnnx.tasks.data.ner.sentence import Sentence
 from rnnx.tasks.ner import Entities
 from rnnx.tasks.parts.bucketing import bucketed
-from rnnx.tasks.parts.crf import CRF
-from rnnx.tasks.parts.lexicon import Lexicon
-from rnnx.tasks.parts.tagged_text import bracketed, columns, read, written
-from rnnx.tasks.parts.tags import Scheme, Tag, breaks, entities, inventory, tags_of
+from rnnx.tasks.parts.nets.crf import CRF
+from rnnx.tasks.parts.texts.lexicon import Lexicon
+from rnnx.tasks.parts.texts.tagged_text import bracketed, columns, read, written
+from rnnx.tasks.parts.texts.tags import Scheme, Tag, breaks, entities, inventory, tags_of
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments" / "ner").glob("*.yaml"))
 LINES = [

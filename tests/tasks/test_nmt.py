@@ -26,10 +26,10 @@ from rnnx.core.running.optimizers import Adam
 from rnnx.tasks.data.nmt.corpus import Example
 from rnnx.tasks.data.nmt.pairs import PaddedPairs
 from rnnx.tasks.nmt import Translation
-from rnnx.tasks.parts.attention import Score
 from rnnx.tasks.parts.bucketing import bucketed
-from rnnx.tasks.parts.vectors import described
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.files.vector_file import described
+from rnnx.tasks.parts.nets.attention import Score
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 SOURCES = [
     "la casa",

@@ -25,11 +25,11 @@ from rnnx.core.testing import checks
 from rnnx.core.testing.check import Check
 from rnnx.core.testing.kit import name_of, problem
 from rnnx.tasks.data.sentiment.toy import Toy
-from rnnx.tasks.parts.brackets import Tree, parse
-from rnnx.tasks.parts.phrases import Phrases
-from rnnx.tasks.parts.pooling import Pooling
-from rnnx.tasks.parts.reader import Reader
-from rnnx.tasks.parts.vocabulary import PAD, UNK, Vocabulary
+from rnnx.tasks.parts.files.brackets import Tree, parse
+from rnnx.tasks.parts.nets.pooling import Pooling
+from rnnx.tasks.parts.pictures.phrases import Phrases
+from rnnx.tasks.parts.texts.reader import Reader
+from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
 from rnnx.tasks.sentiment import Sentiment
 
 CLASSES = ["bad", "fair", "good"]

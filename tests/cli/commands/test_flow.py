@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from rnnx.cli.app import app
 from rnnx.cli.commands.flow import Flows
 from rnnx.cli.screen import display
-from rnnx.core.analysis import Flow
+from rnnx.core.gradient_flow import Flow
 
 PNG = b"\x89PNG"
 

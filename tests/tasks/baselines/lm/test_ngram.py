@@ -13,7 +13,7 @@ from rnnx.core.registry import find
 from rnnx.tasks.baselines.lm.ngram import NGram
 from rnnx.tasks.data.lm.streams import streamed
 from rnnx.tasks.parts.kneser_ney import KneserNey
-from rnnx.tasks.parts.vocabulary import EOS, UNK, Vocabulary
+from rnnx.tasks.parts.texts.vocabulary import EOS, UNK, Vocabulary
 
 WORDS = ["the cat sat", "the dog sat on the cat", "a cat", "the dog and the cat ran", "a dog ran"]
 VOCABULARY = Vocabulary.train(WORDS, "word", specials=(UNK, EOS))

@@ -16,7 +16,7 @@ from rnnx.core.data import Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.captioning.captioned import Captioned
 from rnnx.tasks.data.captioning.image import CaptionedImage
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 TRAIN = [["A dog.", "Two dogs run, fast."], ["A red cat isn't here"]]
 VALID = [["A dog", "one dog"]]

@@ -11,7 +11,7 @@ from PIL import Image
 from rnnx.core.data import Split
 from rnnx.tasks.data.captioning.listing import Listed, Listing
 from rnnx.tasks.data.captioning.photographs import Photographs
-from rnnx.tasks.parts.faults import Faults
+from rnnx.tasks.parts.files.faults import Faults
 
 
 @final

@@ -16,7 +16,7 @@ from rnnx.core.data import Split
 from rnnx.core.errors import InputError
 from rnnx.tasks.data.captioning.listing import Listed, Listing
 from rnnx.tasks.data.captioning.stored import Stored
-from rnnx.tasks.parts.faults import Faults
+from rnnx.tasks.parts.files.faults import Faults
 
 WIDTH = 2
 

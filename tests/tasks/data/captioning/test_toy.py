@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from rnnx.tasks.data.captioning.toy import Toy
-from rnnx.tasks.parts.scenes import COLOURS, SHAPES
+from rnnx.tasks.parts.toys.scenes import COLOURS, SHAPES
 
 SMALL = {"train": 300, "valid": 20, "test": 60}
 

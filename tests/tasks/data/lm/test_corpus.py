@@ -12,7 +12,7 @@ from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import UsageError
 from rnnx.core.options import options_of
 from rnnx.tasks.data.lm.corpus import RunningText, cut_in_order
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 
 @final

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnx.tasks.data.lm.streams import Streams, streamed
-from rnnx.tasks.parts.cross_entropy import IGNORED
+from rnnx.tasks.parts.nets.cross_entropy import IGNORED
 
 texts = st.lists(st.integers(1, 50), min_size=1, max_size=80)
 

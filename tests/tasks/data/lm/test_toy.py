@@ -5,8 +5,8 @@ import pytest
 from rnnx.core.errors import UsageError
 from rnnx.core.spec import resolve
 from rnnx.tasks.data.lm.toy import Toy
-from rnnx.tasks.parts.library_source import library_source
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.files.library_source import library_source
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 
 def test_it_is_the_library_source_cut_in_order() -> None:

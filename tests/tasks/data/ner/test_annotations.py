@@ -11,8 +11,8 @@ import pytest
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError
 from rnnx.tasks.data.ner.annotations import Annotations, Draft, Source
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.tagged_text import bracketed
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.texts.tagged_text import bracketed
 
 IOB1 = ["I-PER I-PER B-PER", "O I-LOC I-PER"]
 IOB2 = ["B-PER I-PER B-PER", "O B-LOC B-PER"]

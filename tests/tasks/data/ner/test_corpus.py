@@ -14,8 +14,8 @@ from rnnx.core.batch import Batch
 from rnnx.core.data import Split
 from rnnx.tasks.data.ner.corpus import Sentences
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.lexicon import Lexicon
-from rnnx.tasks.parts.tags import Entity
+from rnnx.tasks.parts.texts.lexicon import Lexicon
+from rnnx.tasks.parts.texts.tags import Entity
 
 TRAIN = [
     Sentence(["Rain", "in", "Ely", "on", "7", "May"], [Entity(2, 3, "LOC")]),

@@ -12,7 +12,7 @@ from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.ner.files import Files
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.tagged_text import bracketed
+from rnnx.tasks.parts.texts.tagged_text import bracketed
 
 CONLL_2003 = """EU NNP I-NP I-ORG
 rejects VBZ I-VP O

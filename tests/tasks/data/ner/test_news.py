@@ -9,7 +9,7 @@ import pytest
 from rnnx.core.data import Split
 from rnnx.tasks.data.ner.news import ENDINGS, ENTITIES, NAMES, RULES, news
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.tagged_text import bracketed
+from rnnx.tasks.parts.texts.tagged_text import bracketed
 
 FIXED = {word for rules in RULES.values() for rule in rules for word in rule.split() if word[0] != "{"}
 CAPITALISED = {word[0].upper() + word[1:] for word in FIXED}

@@ -5,8 +5,8 @@ import torch
 
 from rnnx.tasks.data.ner.padded_sentences import PaddedSentences
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.lexicon import Lexicon
-from rnnx.tasks.parts.tags import Entity, Scheme, inventory
+from rnnx.tasks.parts.texts.lexicon import Lexicon
+from rnnx.tasks.parts.texts.tags import Entity, Scheme, inventory
 
 SENTENCES = [
     Sentence(["Ada", "Lovelace", "met", "Bo"], [Entity(0, 2, "PER"), Entity(3, 4, "PER")]),

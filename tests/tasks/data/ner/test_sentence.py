@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.tags import Entity
+from rnnx.tasks.parts.texts.tags import Entity
 
 
 def test_it_is_its_words_and_its_entities() -> None:

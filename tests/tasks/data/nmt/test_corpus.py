@@ -14,7 +14,7 @@ from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import UsageError
 from rnnx.core.options import options_of
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 TRAIN = [("el gato", "the cat"), ("el Perro ve", "the dog sees"), ("", "nothing"), ("a b c d e", "f")]
 VALID = [("", "the cat"), ("un perro ve el gato hoy", "a dog sees the cat today"), ("gato", "")]

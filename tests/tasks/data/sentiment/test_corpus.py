@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnx.tasks.data.sentiment.corpus import FIVE, Corpus, Text
-from rnnx.tasks.parts.brackets import parse
+from rnnx.tasks.parts.files.brackets import parse
 
 
 def test_a_text_has_no_tree_if_none_is_given() -> None:

@@ -16,8 +16,8 @@ from rnnx.core.errors import UsageError
 from rnnx.core.options import options_of
 from rnnx.tasks.data.sentiment.corpus import Corpus, Text
 from rnnx.tasks.data.sentiment.labelled import Labelled, Reading
-from rnnx.tasks.parts.brackets import parse
-from rnnx.tasks.parts.reader import Reader
+from rnnx.tasks.parts.files.brackets import parse
+from rnnx.tasks.parts.texts.reader import Reader
 
 TRAIN = ["so good", "So bad , really", "a b c d e f", "bad"]
 TEST = ["never seen so"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rnnx.tasks.data.sentiment.padded import Padded
-from rnnx.tasks.parts.brackets import parse
-from rnnx.tasks.parts.reader import Reader
-from rnnx.tasks.parts.vocabulary import PAD, UNK, Vocabulary
+from rnnx.tasks.parts.files.brackets import parse
+from rnnx.tasks.parts.texts.reader import Reader
+from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
 
 WORDS = Vocabulary.train(["so so so good good bad"], "word", specials=(PAD, UNK))
 

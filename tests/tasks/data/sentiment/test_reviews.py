@@ -22,7 +22,7 @@ from rnnx.tasks.data.sentiment.reviews import (
     opposite,
     word,
 )
-from rnnx.tasks.parts.brackets import parse, written
+from rnnx.tasks.parts.files.brackets import parse, written
 
 SAID = {
     text: score

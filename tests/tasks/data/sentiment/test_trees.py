@@ -12,7 +12,7 @@ import pytest
 from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.sentiment.corpus import FIVE
 from rnnx.tasks.data.sentiment.trees import Trees
-from rnnx.tasks.parts.reader import Reader
+from rnnx.tasks.parts.texts.reader import Reader
 
 TRAIN = [
     "(3 (2 It) (4 (2 's) (3 good)))",

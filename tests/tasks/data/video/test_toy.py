@@ -6,7 +6,7 @@ import pytest
 from rnnx.core.errors import UsageError
 from rnnx.core.spec import resolve
 from rnnx.tasks.data.video.toy import Toy
-from rnnx.tasks.parts.moving_shapes import CLASSES
+from rnnx.tasks.parts.toys.moving_shapes import CLASSES
 
 
 def test_as_many_videos_as_asked_for_and_none_twice() -> None:

@@ -20,7 +20,7 @@ from rnnx.cli.screen import display, say, table
 from rnnx.core.errors import UsageError
 from rnnx.core.files import write_text
 from rnnx.core.runs import CONFIG, OUT, RESULT, find_run, names, read_result
-from rnnx.core.tracked import Tracked, has_key, tracked
+from rnnx.core.wandb_runs import Tracked, has_key, tracked
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

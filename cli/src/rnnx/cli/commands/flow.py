@@ -17,7 +17,7 @@ from rnnx.core.runs import OUT, find_run
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rnnx.core.analysis import Flow
+    from rnnx.core.gradient_flow import Flow
 
 LAGS = (1, 10, 50, 100)  # whose norms are shown, and that of the last
 PICTURE = "gradient_flow.png"
@@ -66,7 +66,7 @@ def measure(folders: Mapping[str, Path]) -> Flows:
     Raises:
         UsageError: a run's net reads no sequences.
     """
-    from rnnx.core.analysis import keep
+    from rnnx.core.gradient_flow import keep
     from rnnx.core.run import Run
 
     runs, pictures = {}, []

@@ -18,8 +18,8 @@ from rnnx.core.running.history import series
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from rnnx.core.analysis import Flow
     from rnnx.core.benchmark import Timing
+    from rnnx.core.gradient_flow import Flow
     from rnnx.core.sweeps.matrix import Line
 
 DPI = 120  # pixels for each inch of a figure's size

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import lightning as L
 
-from rnnx.core import analysis, processes
+from rnnx.core import gradient_flow, processes
 from rnnx.core.data import Data
 from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import RnnxError, RunError, UsageError
@@ -120,13 +120,13 @@ class Run:
             trainer = Trainer(**alone).build(self.folder, [], [])
             return metrics_of(trainer.test(self.task, data.loader("test"), verbose=False))
 
-    def flow(self) -> list[analysis.Flow]:
+    def flow(self) -> list[gradient_flow.Flow]:
         """How gradients flow through the model on its longest test data.
 
-        As :func:`rnnx.core.analysis.gradient_flow`.
+        As :func:`rnnx.core.gradient_flow.gradient_flow`.
         """
         with quiet():
-            return analysis.gradient_flow(self.task, analysis.longest(self._data().loader("test")))
+            return gradient_flow.gradient_flow(self.task, gradient_flow.longest(self._data().loader("test")))
 
     def _data(self) -> Data:
         """The data, read; seeded."""

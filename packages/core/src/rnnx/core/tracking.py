@@ -19,17 +19,17 @@ import torch
 from lightning.pytorch.loggers import Logger, WandbLogger
 from pydantic import ValidationError
 
-from rnnx.core.analysis import Flow
 from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError, RunWarning, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
+from rnnx.core.gradient_flow import Flow
 from rnnx.core.running.checkpoints import BEST
 from rnnx.core.running.ending import Ending
 from rnnx.core.running.gradients import GradientNorm
 from rnnx.core.running.history import METRICS
 from rnnx.core.running.history_logger import History
 from rnnx.core.runs import CONFIG, RESULT
-from rnnx.core.tracked import STEP, has_key, tracked
+from rnnx.core.wandb_runs import STEP, has_key, tracked
 
 if TYPE_CHECKING:
     import wandb

@@ -22,10 +22,10 @@ from rnnx.core.nets.dropout import Dropout
 from rnnx.core.nets.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
-from rnnx.tasks.parts.attention import Memory, Score
-from rnnx.tasks.parts.backbone import Backbone
-from rnnx.tasks.parts.decoder import Decoder
-from rnnx.tasks.parts.decoding import (
+from rnnx.tasks.parts.files.feature_file import read_grid
+from rnnx.tasks.parts.files.frames import to_tensor
+from rnnx.tasks.parts.files.photograph import read_photograph
+from rnnx.tasks.parts.generation.decoding import (
     Reading,
     Search,
     answers,
@@ -34,16 +34,16 @@ from rnnx.tasks.parts.decoding import (
     read,
     write,
 )
-from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
-from rnnx.tasks.parts.feature_file import read_grid
-from rnnx.tasks.parts.film_strip import SCHEME, film_strip, read_film_strip
-from rnnx.tasks.parts.frames import to_tensor
-from rnnx.tasks.parts.image_encoder import ImageEncoder
+from rnnx.tasks.parts.generation.search import Hypothesis
 from rnnx.tasks.parts.lines import each, together
-from rnnx.tasks.parts.photograph import read_photograph
-from rnnx.tasks.parts.scores import Captions, Perplexity
-from rnnx.tasks.parts.search import Hypothesis
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.nets.attention import Memory, Score
+from rnnx.tasks.parts.nets.backbone import Backbone
+from rnnx.tasks.parts.nets.decoder import Decoder
+from rnnx.tasks.parts.nets.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.nets.image_encoder import ImageEncoder
+from rnnx.tasks.parts.pictures.film_strip import SCHEME, film_strip, read_film_strip
+from rnnx.tasks.parts.scores.text_scores import Captions, Perplexity
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -381,7 +381,7 @@ class Captioning(Task):
         return self.eye is not None and best.attention is not None and bool(best.tokens)
 
     def _figure(self, inputs: Tensor, best: Hypothesis) -> Figure:
-        from rnnx.tasks.parts.gaze import gazes
+        from rnnx.tasks.parts.pictures.gaze import gazes
 
         assert self.eye is not None
         assert best.attention is not None

@@ -27,13 +27,13 @@ from rnnx.core.nets.dropout import Dropout
 from rnnx.core.nets.linear import Linear
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
-from rnnx.tasks.parts.cross_entropy import cross_entropy
-from rnnx.tasks.parts.embeddings import Kind, embeddings, settled, tieable
+from rnnx.tasks.parts.generation.sampling import filter_logits, sample
+from rnnx.tasks.parts.generation.search import beam_search
 from rnnx.tasks.parts.lines import each
-from rnnx.tasks.parts.sampling import filter_logits, sample
-from rnnx.tasks.parts.scores import BitsPerCharacter, Perplexity
-from rnnx.tasks.parts.search import beam_search
-from rnnx.tasks.parts.vocabulary import EOS, Vocabulary
+from rnnx.tasks.parts.nets.cross_entropy import cross_entropy
+from rnnx.tasks.parts.nets.embeddings import Kind, embeddings, settled, tieable
+from rnnx.tasks.parts.scores.text_scores import BitsPerCharacter, Perplexity
+from rnnx.tasks.parts.texts.vocabulary import EOS, Vocabulary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

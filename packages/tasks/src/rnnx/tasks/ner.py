@@ -23,14 +23,14 @@ from rnnx.core.nets.dropout import Dropout
 from rnnx.core.nets.linear import Linear
 from rnnx.core.nets.padding import real_steps
 from rnnx.core.task import Loss, Task
-from rnnx.tasks.parts.characters import CharacterEncoder
-from rnnx.tasks.parts.confusion import Taken, pictures
-from rnnx.tasks.parts.crf import CRF, Softmax, Tagging
-from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
-from rnnx.tasks.parts.entity_scores import EntityScores
-from rnnx.tasks.parts.lexicon import Lexicon, padded
-from rnnx.tasks.parts.tagged_text import bracketed, coloured, columns, read, written
-from rnnx.tasks.parts.tags import Entity, Tag, entities, legal
+from rnnx.tasks.parts.nets.characters import CharacterEncoder
+from rnnx.tasks.parts.nets.crf import CRF, Softmax, Tagging
+from rnnx.tasks.parts.nets.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.scores.confusion import Taken, pictures
+from rnnx.tasks.parts.scores.entity_scores import EntityScores
+from rnnx.tasks.parts.texts.lexicon import Lexicon, padded
+from rnnx.tasks.parts.texts.tagged_text import bracketed, coloured, columns, read, written
+from rnnx.tasks.parts.texts.tags import Entity, Tag, entities, legal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

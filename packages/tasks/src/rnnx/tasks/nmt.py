@@ -25,10 +25,8 @@ from rnnx.core.nets.dropout import Dropout
 from rnnx.core.nets.padding import real_steps
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
-from rnnx.tasks.parts.attention import Memory, Score
 from rnnx.tasks.parts.bucketing import in_order
-from rnnx.tasks.parts.decoder import Decoder
-from rnnx.tasks.parts.decoding import (
+from rnnx.tasks.parts.generation.decoding import (
     Reading,
     Search,
     answers,
@@ -37,10 +35,12 @@ from rnnx.tasks.parts.decoding import (
     read,
     write,
 )
-from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
-from rnnx.tasks.parts.scores import BleuTokens, Perplexity, Translations
-from rnnx.tasks.parts.search import Hypothesis
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.generation.search import Hypothesis
+from rnnx.tasks.parts.nets.attention import Memory, Score
+from rnnx.tasks.parts.nets.decoder import Decoder
+from rnnx.tasks.parts.nets.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.scores.text_scores import BleuTokens, Perplexity, Translations
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -350,7 +350,7 @@ class Translation(Task):
         return sample
 
     def _figure(self, source: Sequence[int], best: Hypothesis) -> Figure:
-        from rnnx.tasks.parts.alignment import alignment
+        from rnnx.tasks.parts.pictures.attention_map import alignment
 
         assert best.attention is not None
         words = (

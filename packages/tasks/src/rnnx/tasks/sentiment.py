@@ -25,13 +25,13 @@ from rnnx.core.nets.dropout import Dropout
 from rnnx.core.nets.linear import Linear
 from rnnx.core.nets.padding import real_steps
 from rnnx.core.task import Loss, Task
-from rnnx.tasks.parts.confusion import ClassScores, pictures
-from rnnx.tasks.parts.cross_entropy import IGNORED
-from rnnx.tasks.parts.embeddings import Kind, embeddings, settled
 from rnnx.tasks.parts.lines import each, together
-from rnnx.tasks.parts.phrases import Phrases
-from rnnx.tasks.parts.pooling import Pooling, pool
-from rnnx.tasks.parts.reader import Example, Reader
+from rnnx.tasks.parts.nets.cross_entropy import IGNORED
+from rnnx.tasks.parts.nets.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.nets.pooling import Pooling, pool
+from rnnx.tasks.parts.pictures.phrases import Phrases
+from rnnx.tasks.parts.scores.confusion import ClassScores, pictures
+from rnnx.tasks.parts.texts.reader import Example, Reader
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

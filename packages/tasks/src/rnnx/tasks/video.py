@@ -24,14 +24,14 @@ from rnnx.core.nets.dropout import Dropout
 from rnnx.core.nets.linear import Linear
 from rnnx.core.nets.padding import real_steps
 from rnnx.core.task import Loss, Task
-from rnnx.tasks.parts.confusion import Taken, pictures
-from rnnx.tasks.parts.feature_file import read_features
-from rnnx.tasks.parts.film_strip import SCHEME, film_strip, passing, read_film_strip
-from rnnx.tasks.parts.frame_encoder import FrameEncoder
-from rnnx.tasks.parts.frame_folder import read_frames
-from rnnx.tasks.parts.frames import to_tensor
+from rnnx.tasks.parts.files.feature_file import read_features
+from rnnx.tasks.parts.files.frame_folder import read_frames
+from rnnx.tasks.parts.files.frames import to_tensor
 from rnnx.tasks.parts.lines import each
-from rnnx.tasks.parts.segment_scores import Edit, FrameAccuracy, SegmentF1
+from rnnx.tasks.parts.nets.frame_encoder import FrameEncoder
+from rnnx.tasks.parts.pictures.film_strip import SCHEME, film_strip, passing, read_film_strip
+from rnnx.tasks.parts.scores.confusion import Taken, pictures
+from rnnx.tasks.parts.scores.segment_scores import Edit, FrameAccuracy, SegmentF1
 from rnnx.tasks.parts.segments import written
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class FrameLabels(Task):
         return Picture(place or film_strip(frames), "Frames of the video", passing(frames))
 
     def _ribbon(self, rows: Mapping[str, Sequence[int]]) -> Figure:
-        from rnnx.tasks.parts.ribbon import ribbons
+        from rnnx.tasks.parts.pictures.ribbon import ribbons
 
         return ribbons(rows, self.classes)
 

@@ -124,12 +124,12 @@ class Record:
         return [{name: Shown(text, None) for name, text in row.items()} for row in rows]
 
     def flows(self) -> list[Mapping[str, Any]]:
-        """How gradients flow through its layers, each as :meth:`rnnx.core.analysis.Flow.to_plain`.
+        """How gradients flow through its layers, each as :meth:`rnnx.core.gradient_flow.Flow.to_plain`.
 
         There are none where that was not measured.
 
         Raises:
-            InputError: ``flow.json`` is not what :class:`rnnx.core.analysis.Flow` writes.
+            InputError: ``flow.json`` is not what :class:`rnnx.core.gradient_flow.Flow` writes.
         """
         path = self.folder / FLOW
         return _json(path, _is_flow, "layers, each with its curves") if path.is_file() else []

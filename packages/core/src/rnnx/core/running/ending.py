@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
-from rnnx.core.analysis import Flow
 from rnnx.core.exhibits.exhibit import Exhibit
+from rnnx.core.gradient_flow import Flow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,12 +17,11 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
-from rnnx.core import analysis, processes
-from rnnx.core.analysis import Flow
+from rnnx.core import gradient_flow, plots, processes
 from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Split
 from rnnx.core.errors import Interrupted, RunWarning, UsageError
-from rnnx.core.plots import curves, gradient_flow, save
+from rnnx.core.gradient_flow import Flow
 from rnnx.core.running.checkpoints import BEST, Best, Checkpoint, Last, read_checkpoint
 from rnnx.core.running.ending import Ending
 from rnnx.core.running.history import METRICS
@@ -155,17 +154,17 @@ class Training:
             samples = [row for batch in examples for row in task.samples(batch)]
             figures = task.figures(examples[len(examples) // 2])
         if (self.folder / METRICS).exists():
-            figures["curves"] = curves(self.folder / METRICS)
+            figures["curves"] = plots.curves(self.folder / METRICS)
         flows = _flows(data, task)
         if flows:
-            analysis.keep(flows, self.folder)
-            figures["gradient_flow"] = gradient_flow(flows)
+            gradient_flow.keep(flows, self.folder)
+            figures["gradient_flow"] = plots.gradient_flow(flows)
         return Ending(values, step, samples, figures, flows)
 
     def _drawn(self, figures: Mapping[str, Figure]) -> list[Path]:
         paths = [self.folder / "plots" / f"{name}.png" for name in figures]
         for path, figure in zip(paths, figures.values(), strict=True):
-            save(figure, path)
+            plots.save(figure, path)
         return paths
 
 
@@ -277,7 +276,7 @@ def _spread(data: Data, split: Split, count: int) -> list[Batch]:
 def _flows(data: Data, task: Task) -> list[Flow]:
     """The gradient flow, if the net reads sequences; a run that cannot have it measured stands."""
     try:
-        return analysis.gradient_flow(task, analysis.longest(data.loader("test")))
+        return gradient_flow.gradient_flow(task, gradient_flow.longest(data.loader("test")))
     except Exception as error:
         warnings.warn(f"there is no picture of the run's gradient flow: {error}", RunWarning, stacklevel=2)
         return []

@@ -26,7 +26,7 @@ from rnnx.core.errors import RnnxWarning
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
 from rnnx.core.unrolling.circumstances import exact, seed, watched
-from rnnx.core.unrolling.frozen import frozen
+from rnnx.core.unrolling.fingerprint import fingerprint
 from rnnx.core.unrolling.kernels.compiler import CompilerError
 from rnnx.core.unrolling.kernels.native import pays
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
@@ -388,7 +388,7 @@ def _signature(cell: Cell, z: Tensor, state: State, start: Start) -> Hashable:
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named)
     wanted = tuple(requirements(z, state, named))
     ways = start, exact(), _kernels(z, state, z.shape[1]), torch.get_default_dtype()
-    return frozen(cell, ENTRIES[start]), read, tensors, wanted, z.device, autocast, ways
+    return fingerprint(cell, ENTRIES[start]), read, tensors, wanted, z.device, autocast, ways
 
 
 def _hooked(cell: Cell) -> bool:

@@ -13,8 +13,8 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import Positive
 from rnnx.core.data import Meta, Split
 from rnnx.tasks.parts.kneser_ney import KneserNey
-from rnnx.tasks.parts.scores import BitsPerCharacter, Perplexity
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.scores.text_scores import BitsPerCharacter, Perplexity
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 
 @final

@@ -14,8 +14,8 @@ from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.captioning.example import Example
 from rnnx.tasks.data.captioning.image import CaptionedImage
-from rnnx.tasks.parts.caption_text import words
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.texts.caption_text import words
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Captioned(Data, ABC):
         nowhere. ``examples`` are the captions to train on, and the images of the other splits; ``left_out``
         are training captions.
         """
-        from rnnx.tasks.parts.vectors import described
+        from rnnx.tasks.parts.files.vector_file import described
 
         captions = sum(len(references) for references in self._references["train"])
         return {

@@ -14,10 +14,10 @@ from rnnx.core.paths import typed
 from rnnx.tasks.data.captioning.listing import Listed, Listing, checked
 from rnnx.tasks.data.captioning.photographs import Photographs
 from rnnx.tasks.data.captioning.stored import folder
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.inside import inside
-from rnnx.tasks.parts.json_text import parsed
-from rnnx.tasks.parts.text import read_text
+from rnnx.tasks.parts.files.contained_path import inside
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.json_text import parsed
+from rnnx.tasks.parts.files.text import read_text
 
 SHOWN: Final = 60  # characters of an entry that is refused
 NAMES: Final = {int: "an integer", str: "a text"}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rnnx.tasks.data.captioning.flickr import Flickr
 from rnnx.tasks.data.captioning.stored import folder
-from rnnx.tasks.parts.feature_file import read_grid
-from rnnx.tasks.parts.inside import inside
+from rnnx.tasks.parts.files.contained_path import inside
+from rnnx.tasks.parts.files.feature_file import read_grid
 
 
 @final

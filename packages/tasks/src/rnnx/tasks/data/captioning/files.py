@@ -9,7 +9,7 @@ from typing import final
 from rnnx.tasks.data.captioning.flickr import Flickr
 from rnnx.tasks.data.captioning.photographs import Photographs
 from rnnx.tasks.data.captioning.stored import folder
-from rnnx.tasks.parts.inside import inside
+from rnnx.tasks.parts.files.contained_path import inside
 
 
 @final

@@ -13,8 +13,8 @@ from rnnx.core.errors import InputError
 from rnnx.core.paths import typed
 from rnnx.tasks.data.captioning.listing import Listed, Listing, checked
 from rnnx.tasks.data.captioning.stored import Stored
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.text import read_lines, whole_number
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.text import read_lines, whole_number
 
 
 @dataclass(kw_only=True, eq=False)

@@ -12,12 +12,12 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.captioning.listing import Listed, Listing, checked
 from rnnx.tasks.data.captioning.photographs import Photographs
 from rnnx.tasks.data.captioning.stored import folder
-from rnnx.tasks.parts.comma_separated import read_rows
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.inside import inside
-from rnnx.tasks.parts.json_text import parsed
-from rnnx.tasks.parts.picture import is_image
-from rnnx.tasks.parts.text import read_lines
+from rnnx.tasks.parts.files.comma_separated import read_rows
+from rnnx.tasks.parts.files.contained_path import inside
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.image_file import is_image
+from rnnx.tasks.parts.files.json_text import parsed
+from rnnx.tasks.parts.files.text import read_lines
 
 FOLDERS: Final[dict[Split, tuple[str, ...]]] = {
     "train": ("train", "training"),

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from rnnx.core.data import Split
 from rnnx.tasks.data.captioning.listing import Listed, Listing, checked
 from rnnx.tasks.data.captioning.photographs import Photographs
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.hub import image_file, read_images
-from rnnx.tasks.parts.on_hub import OnHub
-from rnnx.tasks.parts.photograph import photograph
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.hub import image_file, read_images
+from rnnx.tasks.parts.files.on_hub import OnHub
+from rnnx.tasks.parts.files.photograph import photograph
 
 
 @final

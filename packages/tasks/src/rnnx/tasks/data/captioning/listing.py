@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, final
 from numpy.typing import NDArray
 
 from rnnx.core.errors import InputError
-from rnnx.tasks.parts.caption_text import words
-from rnnx.tasks.parts.faults import Faults
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.texts.caption_text import words
 
 
 @final

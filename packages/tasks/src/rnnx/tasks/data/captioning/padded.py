@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.tasks.data.captioning.example import Example
-from rnnx.tasks.parts.frames import to_tensor
+from rnnx.tasks.parts.files.frames import to_tensor
 
 
 @final

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rnnx.core.bounds import Positive
 from rnnx.tasks.data.captioning.stored import Stored
-from rnnx.tasks.parts.photograph import read_photograph
+from rnnx.tasks.parts.files.photograph import read_photograph
 
 
 @dataclass(kw_only=True, eq=False)

@@ -13,7 +13,7 @@ from rnnx.core.bounds import Positive, Seed
 from rnnx.core.data import Split
 from rnnx.tasks.data.captioning.captioned import Captioned
 from rnnx.tasks.data.captioning.image import CaptionedImage
-from rnnx.tasks.parts.scenes import Scene, drawn, scene
+from rnnx.tasks.parts.toys.scenes import Scene, drawn, scene
 
 
 @final

@@ -14,8 +14,8 @@ from annotated_types import Ge
 from rnnx.core.bounds import Positive
 from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.core.errors import UsageError
-from rnnx.tasks.parts.text import split_lines
-from rnnx.tasks.parts.vocabulary import EOS, UNK, Vocabulary
+from rnnx.tasks.parts.files.text import split_lines
+from rnnx.tasks.parts.texts.vocabulary import EOS, UNK, Vocabulary
 
 
 @dataclass(kw_only=True, eq=False)
@@ -108,7 +108,7 @@ class RunningText(Data, ABC):
 
     @cached_property
     def _vectors(self) -> Meta | None:
-        from rnnx.tasks.parts.vectors import described
+        from rnnx.tasks.parts.files.vector_file import described
 
         return described(self.vectors, self._vocabulary)
 

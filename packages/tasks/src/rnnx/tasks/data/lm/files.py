@@ -9,7 +9,7 @@ from rnnx.core.bounds import Share
 from rnnx.core.data import Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.lm.corpus import RunningText, cut_in_order
-from rnnx.tasks.parts.text import read_text
+from rnnx.tasks.parts.files.text import read_text
 
 
 @final

@@ -7,8 +7,8 @@ from typing import final
 
 from rnnx.core.data import SPLITS, Split
 from rnnx.tasks.data.lm.corpus import RunningText
-from rnnx.tasks.parts.hub import read_columns
-from rnnx.tasks.parts.on_hub import OnHub
+from rnnx.tasks.parts.files.hub import read_columns
+from rnnx.tasks.parts.files.on_hub import OnHub
 
 
 @final

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.core.processes import rank_and_world_size
-from rnnx.tasks.parts.cross_entropy import IGNORED
+from rnnx.tasks.parts.nets.cross_entropy import IGNORED
 
 
 def streamed(

@@ -10,7 +10,7 @@ from annotated_types import Ge
 from rnnx.core.bounds import Positive
 from rnnx.core.data import Split
 from rnnx.tasks.data.lm.corpus import RunningText, cut_in_order
-from rnnx.tasks.parts.library_source import library_source
+from rnnx.tasks.parts.files.library_source import library_source
 
 
 @final

@@ -14,8 +14,8 @@ from rnnx.core.data import SPLITS, Split
 from rnnx.core.errors import InputError
 from rnnx.tasks.data.ner.corpus import Sentences
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.tags import RULES, TAG, Scheme, Tag, breaks, detect, entities
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.texts.tags import RULES, TAG, Scheme, Tag, breaks, detect, entities
 
 log = logging.getLogger(__name__)
 

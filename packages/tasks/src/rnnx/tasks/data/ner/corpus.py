@@ -10,9 +10,9 @@ from typing import Literal, final
 from rnnx.core.bounds import Count, Positive
 from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.lexicon import Lexicon
-from rnnx.tasks.parts.tags import Tag, inventory
-from rnnx.tasks.parts.vectors import described
+from rnnx.tasks.parts.files.vector_file import described
+from rnnx.tasks.parts.texts.lexicon import Lexicon
+from rnnx.tasks.parts.texts.tags import Tag, inventory
 
 
 @dataclass(kw_only=True, eq=False)

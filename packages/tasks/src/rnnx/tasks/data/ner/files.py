@@ -9,8 +9,8 @@ from rnnx.core.bounds import Count, Positive
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.ner.annotations import Annotations, Draft, Source
-from rnnx.tasks.parts.conll import Row, read_rows
-from rnnx.tasks.parts.faults import Faults
+from rnnx.tasks.parts.files.conll import Row, read_rows
+from rnnx.tasks.parts.files.faults import Faults
 
 
 @final

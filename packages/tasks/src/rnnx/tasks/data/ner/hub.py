@@ -8,9 +8,9 @@ from typing import final
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError
 from rnnx.tasks.data.ner.annotations import Annotations, Draft, Source
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.hub import read_lists
-from rnnx.tasks.parts.on_hub import OnHub
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.hub import read_lists
+from rnnx.tasks.parts.files.on_hub import OnHub
 
 
 @final

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, final
 
 from rnnx.core.data import Split
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.tags import Entity
+from rnnx.tasks.parts.texts.tags import Entity
 
 # What stands in braces is expanded: by a rule, or into a name. Types are those of CoNLL-2003.
 ENTITIES: Final = {

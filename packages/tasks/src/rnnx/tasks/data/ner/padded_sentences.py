@@ -11,9 +11,9 @@ from torch.utils.data import Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.lexicon import Lexicon, padded
-from rnnx.tasks.parts.tagged_text import written
-from rnnx.tasks.parts.tags import Scheme, Tag, tags_of
+from rnnx.tasks.parts.texts.lexicon import Lexicon, padded
+from rnnx.tasks.parts.texts.tagged_text import written
+from rnnx.tasks.parts.texts.tags import Scheme, Tag, tags_of
 
 
 @final
@@ -27,7 +27,7 @@ class PaddedSentences(Dataset[Batch]):
         scheme: How entities are tagged.
 
     Example:
-        >>> from rnnx.tasks.parts.tags import Entity, inventory
+        >>> from rnnx.tasks.parts.texts.tags import Entity, inventory
         >>> sentence = Sentence(["Ada", "ran"], [Entity(0, 1, "PER")])
         >>> lexicon = Lexicon.train([sentence.words], lowercase=True, zero_digits=True)
         >>> sentences = PaddedSentences([sentence], lexicon, inventory(["PER"], "iob2"), "iob2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
-from rnnx.tasks.parts.tags import Entity
+from rnnx.tasks.parts.texts.tags import Entity
 
 
 @final

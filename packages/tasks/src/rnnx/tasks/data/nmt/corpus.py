@@ -14,7 +14,7 @@ from rnnx.core.bounds import Count, Positive
 from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.nmt.example import Example
-from rnnx.tasks.parts.vocabulary import Vocabulary
+from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 Pairs: TypeAlias = list[tuple[str, str]]
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Parallel(Data, ABC):
 
         The files of vectors are read here, so that a model that has them is tested without them.
         """
-        from rnnx.tasks.parts.vectors import described
+        from rnnx.tasks.parts.files.vector_file import described
 
         source, target = self._vocabularies
         source_language, target_language = self.languages

@@ -11,9 +11,9 @@ from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
-from rnnx.tasks.parts.json_text import parsed
-from rnnx.tasks.parts.packed import kind
-from rnnx.tasks.parts.text import read_lines
+from rnnx.tasks.parts.files.gzip_text import kind
+from rnnx.tasks.parts.files.json_text import parsed
+from rnnx.tasks.parts.files.text import read_lines
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, final
 
 from rnnx.core.data import Split
-from rnnx.tasks.parts.brackets import Tree
+from rnnx.tasks.parts.files.brackets import Tree
 
 FIVE: Final = ["very negative", "negative", "neutral", "positive", "very positive"]  # labels 0 to 4
 

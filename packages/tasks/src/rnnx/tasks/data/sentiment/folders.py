@@ -10,8 +10,8 @@ from typing import Final
 
 from rnnx.core.errors import InputError
 from rnnx.tasks.data.sentiment.texts import Found, checked
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.packed import open_packed
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.gzip_text import open_packed
 
 ARCHIVES: Final = (".tar", ".tar.gz", ".tgz")
 UNLABELLED: Final = "unsup"  # a folder of texts without labels

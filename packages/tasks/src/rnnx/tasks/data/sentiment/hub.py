@@ -7,9 +7,9 @@ from typing import final
 
 from rnnx.core.data import SPLITS, Split
 from rnnx.tasks.data.sentiment.texts import Found, Texts, checked
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.hub import read_columns, read_labels
-from rnnx.tasks.parts.on_hub import OnHub
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.hub import read_columns, read_labels
+from rnnx.tasks.parts.files.on_hub import OnHub
 
 
 @final

@@ -12,9 +12,9 @@ from annotated_types import Ge
 from rnnx.core.bounds import Count, Positive
 from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.tasks.data.sentiment.corpus import Corpus
-from rnnx.tasks.parts.reader import Example, Reader, taken_apart
-from rnnx.tasks.parts.vectors import described
-from rnnx.tasks.parts.vocabulary import PAD, UNK, Level, Vocabulary
+from rnnx.tasks.parts.files.vector_file import described
+from rnnx.tasks.parts.texts.reader import Example, Reader, taken_apart
+from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Level, Vocabulary
 
 
 @final
@@ -23,7 +23,7 @@ class Reading(NamedTuple):
 
     Attributes:
         level: What a token is.
-        apart: Whether texts are :func:`rnnx.tasks.parts.reader.taken_apart` first.
+        apart: Whether texts are :func:`rnnx.tasks.parts.texts.reader.taken_apart` first.
         max_length: Tokens that are read; None for all.
     """
 

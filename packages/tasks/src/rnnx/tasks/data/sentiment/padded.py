@@ -8,7 +8,7 @@ from typing import final
 from torch.utils.data import Dataset
 
 from rnnx.core.batch import Batch
-from rnnx.tasks.parts.reader import Example, Reader
+from rnnx.tasks.parts.texts.reader import Example, Reader
 
 
 @final
@@ -20,7 +20,7 @@ class Padded(Dataset[Batch]):
         reader: Who made them.
 
     Example:
-        >>> from rnnx.tasks.parts.vocabulary import Vocabulary
+        >>> from rnnx.tasks.parts.texts.vocabulary import Vocabulary
         >>> words = Vocabulary.train(["so good"], "word", specials=("<pad>", "<unk>"))
         >>> reader = Reader(words, ["bad", "good"])
         >>> texts = Padded([reader.text("so so good", "good"), reader.text("so bad", "bad")], reader)

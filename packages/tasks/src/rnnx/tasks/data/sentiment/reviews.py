@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, final
 from rnnx.core.data import Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.sentiment.corpus import FIVE
-from rnnx.tasks.parts.brackets import Tree
+from rnnx.tasks.parts.files.brackets import Tree
 
 ADJECTIVES: Final = {
     2: ("brilliant", "superb", "wonderful", "stunning", "masterful"),

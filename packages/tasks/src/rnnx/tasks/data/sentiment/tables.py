@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple, TypeAlias, final
 
 from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.sentiment.texts import Found, checked
-from rnnx.tasks.parts.comma_separated import read_rows
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.json_text import parsed
-from rnnx.tasks.parts.packed import kind
-from rnnx.tasks.parts.text import read_lines
+from rnnx.tasks.parts.files.comma_separated import read_rows
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.gzip_text import kind
+from rnnx.tasks.parts.files.json_text import parsed
+from rnnx.tasks.parts.files.text import read_lines
 
 Column: TypeAlias = int | str
 Row: TypeAlias = tuple[int, list[str]]  # the line that it begins in, and its fields

@@ -11,7 +11,7 @@ from rnnx.core.data import Split
 from rnnx.core.errors import InputError
 from rnnx.tasks.data.sentiment.corpus import Corpus, Text
 from rnnx.tasks.data.sentiment.labelled import Labelled, Reading
-from rnnx.tasks.parts.faults import Faults
+from rnnx.tasks.parts.files.faults import Faults
 
 
 @final

@@ -12,9 +12,9 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
 from rnnx.tasks.data.sentiment.corpus import FIVE, Corpus, Text
 from rnnx.tasks.data.sentiment.labelled import Labelled
-from rnnx.tasks.parts.brackets import Tree, parse
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.text import read_lines
+from rnnx.tasks.parts.files.brackets import Tree, parse
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.text import read_lines
 
 TWO: Final = ["negative", "positive"]
 NONE: Final = "?"  # the label of a node that is neither negative nor positive

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnx.tasks.data.video.layout import Entry, Layout
-from rnnx.tasks.parts.feature_file import read_features
+from rnnx.tasks.parts.files.feature_file import read_features
 
 
 @final

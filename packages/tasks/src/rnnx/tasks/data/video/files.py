@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnnx.core.bounds import Positive
 from rnnx.tasks.data.video.layout import Entry, Layout
-from rnnx.tasks.parts.frame_folder import read_frames
+from rnnx.tasks.parts.files.frame_folder import read_frames
 
 
 @final

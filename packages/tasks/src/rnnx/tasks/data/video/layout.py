@@ -17,9 +17,9 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
 from rnnx.tasks.data.video.example import Video
 from rnnx.tasks.data.video.videos import Videos
-from rnnx.tasks.parts.faults import Faults
-from rnnx.tasks.parts.inside import inside
-from rnnx.tasks.parts.text import read_lines, whole_number
+from rnnx.tasks.parts.files.contained_path import inside
+from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.text import read_lines, whole_number
 
 ENDING: Final = ".txt"  # of a file of labels, and of a name in a bundle
 NAMES_SHOWN: Final = 3

@@ -11,8 +11,8 @@ from torch.utils.data import Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.tasks.data.video.example import Video
-from rnnx.tasks.parts.cross_entropy import IGNORED
-from rnnx.tasks.parts.frames import to_tensor
+from rnnx.tasks.parts.files.frames import to_tensor
+from rnnx.tasks.parts.nets.cross_entropy import IGNORED
 
 
 @final

@@ -10,7 +10,7 @@ from rnnx.core.bounds import Positive, Seed
 from rnnx.core.data import Split
 from rnnx.tasks.data.video.example import Video
 from rnnx.tasks.data.video.videos import Videos
-from rnnx.tasks.parts.moving_shapes import CLASSES, drawn, scene
+from rnnx.tasks.parts.toys.moving_shapes import CLASSES, drawn, scene
 
 
 @final

@@ -1,0 +1,1 @@
+"""Metrics, as the field's own programs count them."""

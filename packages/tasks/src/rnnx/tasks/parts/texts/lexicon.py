@@ -1,0 +1,124 @@
+"""Words as numbers, together with the characters that they are spelt with."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
+
+DIGIT: Final = re.compile(r"\d")
+LONGEST: Final = 100  # characters of a word that are read: every word of a sentence is padded to its longest
+
+
+@final
+class Lexicon:
+    """The words and the characters of a text.
+
+    Words are numbered from the most frequent to those that occur once, the singletons.
+
+    Args:
+        words: The vocabulary of words.
+        characters: That of characters, which keep their case.
+        zero_digits: Whether each digit is read as 0.
+        rare: The number of the first singleton; as many as there are words if there is none.
+
+    Example:
+        >>> lexicon = Lexicon.train([["In", "1996"], ["in", "Ely"]], lowercase=True, zero_digits=True)
+        >>> lexicon.words.tokens, lexicon.rare
+        (['<pad>', '<unk>', 'in', '0000', 'ely'], 3)
+        >>> lexicon.encode(["In", "2024"]).tolist() == lexicon.encode(["In", "1996"]).tolist()
+        True
+        >>> lexicon.encode(["in", "Eli"])[:, 0].tolist()
+        [2, 1]
+    """
+
+    def __init__(self, words: Vocabulary, characters: Vocabulary, zero_digits: bool, rare: int) -> None:
+        self.words, self.characters, self.zero_digits, self.rare = words, characters, zero_digits, rare
+
+    @classmethod
+    def train(
+        cls, sentences: Iterable[Sequence[str]], lowercase: bool, zero_digits: bool, min_frequency: int = 1
+    ) -> Lexicon:
+        """The lexicon of some sentences.
+
+        Args:
+            sentences: The words of each.
+            lowercase: Whether words (never characters) are lower-cased.
+            zero_digits: Whether each digit is read as 0.
+            min_frequency: Words seen less often are unknown.
+        """
+        spelt = [_spelt(word, zero_digits) for sentence in sentences for word in sentence]
+        specials = (PAD, UNK)
+        words = Vocabulary.train(
+            spelt, "word", min_frequency=min_frequency, specials=specials, lowercase=lowercase
+        )
+        counts = Counter(word.lower() if lowercase else word for word in spelt)
+        rare = next(
+            (n for n, word in enumerate(words.tokens) if counts[word] == 1 and word != UNK), len(words)
+        )
+        return cls(words, Vocabulary.train(spelt, "char", specials=specials), zero_digits, rare)
+
+    def encode(self, words: Sequence[str]) -> Tensor:
+        """A sentence as numbers.
+
+        Args:
+            words: ``T`` of them.
+
+        Returns:
+            ``(T, 1 + C)``: the number of each word, then those of its characters, the first hundred, padded
+            with 0.
+        """
+        spelt = [_spelt(word, self.zero_digits) for word in words]
+        rows = [
+            torch.tensor([number if not more else self.words.unk, *characters])
+            for (number, *more), characters in zip(
+                self.words.encode(spelt),
+                self.characters.encode(word[:LONGEST] for word in spelt),
+                strict=True,
+            )
+        ]
+        return pad_sequence(rows, batch_first=True, padding_value=self.characters.pad)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Everything as plain JSON types, for a checkpoint."""
+        return {
+            "words": self.words.to_plain(),
+            "characters": self.characters.to_plain(),
+            "zero_digits": self.zero_digits,
+            "rare": self.rare,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Lexicon:
+        """The lexicon that :meth:`to_plain` wrote."""
+        words, characters = (Vocabulary.from_plain(plain[name]) for name in ("words", "characters"))
+        return cls(words, characters, plain["zero_digits"], plain["rare"])
+
+
+def padded(rows: Sequence[Tensor]) -> Tensor:
+    """Sentences as one tensor.
+
+    Args:
+        rows: ``N`` of them, each ``(T, 1 + C)``, as :meth:`Lexicon.encode` gives them.
+
+    Returns:
+        ``(N, T, 1 + C)`` of the most words and the most characters, padded with 0.
+
+    Example:
+        >>> padded([torch.tensor([[5, 2], [6, 3]]), torch.tensor([[7, 2, 3]])]).tolist()
+        [[[5, 2, 0], [6, 3, 0]], [[7, 2, 3], [0, 0, 0]]]
+    """
+    longest = max(row.shape[1] for row in rows)
+    return pad_sequence([F.pad(row, (0, longest - row.shape[1])) for row in rows], batch_first=True)
+
+
+def _spelt(word: str, zero_digits: bool) -> str:
+    return DIGIT.sub("0", word) if zero_digits else word

@@ -1,0 +1,76 @@
+"""Sentences with their named entities, tags in IOB2 within a line or in columns, brackets, or coloured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rnnx.core.exhibits.exhibit import Spans
+from rnnx.tasks.parts.texts.tags import Entity, Tag, entities, tags_of
+
+
+def written(words: Sequence[str], found: Sequence[Entity]) -> str:
+    """A line, with a tag behind each word.
+
+    Example:
+        >>> written(["Ada", "Lovelace", "ran"], [Entity(0, 2, "PER")])
+        'Ada/B-PER Lovelace/I-PER ran/O'
+    """
+    tags = tags_of(found, len(words), "iob2")
+    return " ".join(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))
+
+
+def read(text: str) -> tuple[list[str], list[Entity]]:
+    """The words and the entities of a line that :func:`written` gave.
+
+    Example:
+        >>> read("and/or/O Ada/B-PER")
+        (['and/or', 'Ada'], [Entity(start=1, stop=2, type='PER')])
+    """
+    words, _, tags = zip(*(word.rpartition("/") for word in text.split(" ")), strict=True)
+    return list(words), entities(map(Tag.of, tags))
+
+
+def columns(words: Sequence[str], found: Sequence[Entity]) -> str:
+    r"""Two columns, the word and its tag, and an empty line after them.
+
+    Example:
+        >>> columns(["Ada", "ran"], [Entity(0, 1, "PER")])
+        'Ada B-PER\nran O\n'
+    """
+    tags = tags_of(found, len(words), "iob2")
+    return "".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True))
+
+
+def bracketed(words: Sequence[str], found: Sequence[Entity]) -> str:
+    """A line for people, each entity in brackets.
+
+    Example:
+        >>> bracketed(["Ada", "Lovelace", "ran"], [Entity(0, 2, "PER")])
+        '[PER Ada Lovelace] ran'
+    """
+    marked = list(words)
+    for start, stop, type in found:
+        marked[start] = f"[{type} {marked[start]}"
+        marked[stop - 1] += "]"
+    return " ".join(marked)
+
+
+def coloured(words: Sequence[str], found: Sequence[Entity], colours: Mapping[str, str]) -> Spans:
+    """The same with each entity coloured by its type.
+
+    Args:
+        words: Of the sentence.
+        found: Its entities, in order.
+        colours: Of each type, ``#rrggbb``.
+
+    Example:
+        >>> coloured(["Ada", "Lovelace", "ran"], [Entity(0, 2, "PER")], {"PER": "#0072b2"}).pieces
+        [('Ada Lovelace', 'PER'), ('ran', '')]
+    """
+    pieces, place = list[tuple[str, str]](), 0
+    for start, stop, type in found:
+        pieces += ((word, "") for word in words[place:start])
+        pieces.append((" ".join(words[start:stop]), type))
+        place = stop
+    pieces += ((word, "") for word in words[place:])
+    return Spans(bracketed(words, found), pieces, colours)

@@ -1,0 +1,1 @@
+"""Made data in which something is to be seen."""

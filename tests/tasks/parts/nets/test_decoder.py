@@ -1,0 +1,404 @@
+"""The decoder against its own single steps, row by row, and against the equations of Luong et al. 2015."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rnnx.core.net import Net
+from rnnx.core.nets import products
+from rnnx.core.state import State, select
+from rnnx.tasks.parts.nets.attention import Memory, Score
+from rnnx.tasks.parts.nets.decoder import Decoder
+
+V, E, N, U, S = 9, 4, 3, 5, 4
+LENGTHS = torch.tensor([3, 5, 1])
+SOURCES = torch.tensor([4, 2, 3])
+MASK = torch.arange(S) < SOURCES.unsqueeze(1)
+REAL = torch.arange(U) < LENGTHS.unsqueeze(1)
+FROM = (3, 2)  # widths of the source's state
+GRU = {"name": "gru", "hidden_size": 6}
+SCORES: tuple[Score, ...] = get_args(Score)
+
+pytestmark = pytest.mark.usefixtures("doubles")
+each_score = pytest.mark.parametrize("score", SCORES)
+each_feeding = pytest.mark.parametrize("feeding", [False, True], ids=["", "feeding"])
+
+
+def built(
+    cell: dict[str, Any],
+    score: Score,
+    feeding: bool,
+    layers: int = 1,
+    tied: bool = True,
+    dropout: float = 0.0,
+    skip: str = "none",
+) -> Decoder:
+    """A decoder on a memory as wide as its net, as dot asks for."""
+    net = Net.from_plain({"cell": cell, "layers": layers, "skip": skip})
+    width = net.decoder(2 * E if feeding else E).output_size
+    return Decoder(
+        nn.Embedding(V, E),
+        E,
+        net,
+        source_sizes=FROM,
+        value_size=width,
+        score=score,
+        input_feeding=feeding,
+        tied=tied,
+        embedding_dropout=dropout,
+        dropout=dropout,
+    )
+
+
+def given(decoder: Decoder) -> tuple[Tensor, Memory, State]:
+    """Tokens, a memory, and the first state."""
+    memory = decoder.memory(torch.randn(N, S, decoder.net.output_size), MASK)
+    return torch.randint(V, (N, U)), memory, decoder.start(tuple(torch.randn(N, size) for size in FROM))
+
+
+def alone(
+    decoder: Decoder, tokens: Tensor, memory: Memory, state: State, n: int
+) -> tuple[Tensor, Tensor | None]:
+    """The log-probabilities and the attention of one row, unpadded, step by step."""
+    size = int(SOURCES[n])
+    memory = Memory(*(part[n : n + 1, :size] for part in memory))
+    state = select(state, slice(n, n + 1))
+    predictions, attentions = [], []
+    for token in tokens[n, : int(LENGTHS[n])]:
+        prediction, attention, state = decoder.step(token.unsqueeze(0), memory, state)
+        predictions.append(prediction)
+        attentions.append(attention)
+    seen = [attention for attention in attentions if attention is not None]
+    return torch.cat(predictions), torch.cat(seen) if seen else None
+
+
+@each_feeding
+@each_score
+def test_texts_side_by_side_see_the_memory_of_their_row(score: Score, feeding: bool) -> None:
+    """As if it were there once for each; also without a gradient, where the products are made otherwise."""
+    decoder = built(GRU, score, feeding, layers=2)
+    nn.init.normal_(decoder.output.bias)
+    _, memory, state = given(decoder)
+    rows = torch.arange(N).repeat_interleave(3)
+    tokens, state = torch.randint(V, (3 * N,)), select(state, rows)
+    state = tuple(tensor + torch.randn_like(tensor) for tensor in state)
+    expected = decoder.step(tokens, memory.select(rows), state)
+    torch.testing.assert_close(decoder.step(tokens, memory, state), expected)
+    with torch.no_grad():
+        torch.testing.assert_close(decoder.step(tokens, memory, state), expected)
+
+
+def test_in_mixed_precision_a_step_is_nearly_that_in_full_precision() -> None:
+    decoder = built(GRU, "additive", True)
+    _, memory, state = given(decoder)
+    decoder.float()
+    memory = Memory(memory.values.float(), memory.keys.float(), memory.mask)
+    state = tuple(tensor.float() for tensor in state)
+    with torch.no_grad():
+        expected, *_ = decoder.step(torch.arange(N), memory, state)
+        with torch.autocast("cpu", torch.bfloat16):
+            found, *_ = decoder.step(torch.arange(N), memory, state)
+    torch.testing.assert_close(found.float(), expected, rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@each_feeding
+@each_score
+def test_known_tokens_at_once_are_each_row_step_by_step(
+    cell: dict[str, Any], score: Score, feeding: bool, layers: int
+) -> None:
+    decoder = built(cell, score, feeding, layers)
+    tokens, memory, state = given(decoder)
+    vectors, weights = decoder(tokens, LENGTHS, memory, state)
+    assert vectors.shape == (N, U, E)
+    predicted = decoder.logits(vectors).log_softmax(-1)
+    for n in range(N):
+        expected, attention = alone(decoder, tokens, memory, state, n)
+        length, size = int(LENGTHS[n]), int(SOURCES[n])
+        torch.testing.assert_close(predicted[n, :length], expected)
+        torch.testing.assert_close(expected.exp().sum(1), torch.ones(length))
+        assert (attention is None) == (weights is None) == (score == "none")
+        if weights is not None:
+            torch.testing.assert_close(weights[n, :length, :size], attention)
+            assert (weights[n, :, size:] == 0).all()
+
+
+@each_feeding
+@pytest.mark.parametrize("skip", ["residual", "dense", "highway"])
+def test_so_it_is_with_ways_round_the_layers(skip: str, feeding: bool) -> None:
+    decoder = built(GRU, "general", feeding, layers=2, skip=skip)
+    tokens, memory, state = given(decoder)
+    predicted = decoder.logits(decoder(tokens, LENGTHS, memory, state)[0]).log_softmax(-1)
+    for n in range(N):
+        torch.testing.assert_close(predicted[n, : LENGTHS[n]], alone(decoder, tokens, memory, state, n)[0])
+
+
+@each_feeding
+def test_the_equations(feeding: bool) -> None:
+    """Luong et al. 2015, equations 5 and 6 and section 3.3, around torch's GRU; attention by plain dots."""
+    decoder = built(GRU, "dot", feeding)
+    gru = nn.GRUCell(2 * E if feeding else E, 6)
+    (layer,) = decoder.net.layers
+    gru.load_state_dict(layer.cell.state_dict())
+    tokens, memory, state = given(decoder)
+    vectors, _ = decoder(tokens, torch.full((N,), U), memory, state)
+    combine, output = decoder.combine, decoder.output
+    for n in range(N):
+        values = memory.values[n, : SOURCES[n]]
+        h, a = state[0][n], torch.zeros(E)
+        for u in range(U):
+            x = decoder.embedding.weight[tokens[n, u]]
+            h = gru(torch.cat((x, a)) if feeding else x, h)
+            context = (values @ h).softmax(0) @ values
+            a = torch.tanh(combine.weight @ torch.cat((context, h)) + combine.bias)
+            torch.testing.assert_close(vectors[n, u], a)
+            torch.testing.assert_close(decoder.logits(vectors)[n, u], output.weight @ a + output.bias)
+
+
+@each_feeding
+@each_score
+def test_padding_and_neighbours_change_nothing(score: Score, feeding: bool) -> None:
+    decoder = built(GRU, score, feeding, layers=2)
+    tokens, memory, state = given(decoder)
+    expected, _ = decoder(tokens, LENGTHS, memory, state)
+
+    others = tokens.where(REAL, (tokens + 1) % V)
+    values = memory.values.masked_fill(~MASK.unsqueeze(2), 99.0)
+    padded, _ = decoder(others, LENGTHS, decoder.memory(values, MASK), state)
+    torch.testing.assert_close(padded[REAL], expected[REAL], rtol=0, atol=0)
+
+    others = tokens.clone()
+    others[1] = (tokens[1] + 1) % V
+    values = memory.values.clone()
+    values[1] += 1.0
+    start = tuple(tensor + torch.tensor([[0.0], [1.0], [0.0]]) for tensor in state)
+    beside, _ = decoder(others, LENGTHS, decoder.memory(values, MASK), start)
+    for n in (0, 2):
+        torch.testing.assert_close(beside[n, : LENGTHS[n]], expected[n, : LENGTHS[n]], rtol=0, atol=1e-14)
+    assert not torch.allclose(beside[1], expected[1])
+
+
+@each_score
+def test_a_vector_knows_the_tokens_before_it_and_no_later_one(score: Score) -> None:
+    for feeding in (False, True):
+        decoder = built(GRU, score, feeding, layers=2)
+        tokens, memory, state = given(decoder)
+        lengths = torch.full((N,), U)
+        expected, _ = decoder(tokens, lengths, memory, state)
+        for place in range(U):
+            others = tokens.clone()
+            others[:, place] = (tokens[:, place] + 1) % V
+            changed = (decoder(others, lengths, memory, state)[0] != expected).any(2).all(0)
+            assert changed.tolist() == [u >= place for u in range(U)]
+
+
+def test_tied_weights_are_one_object() -> None:
+    tied, untied = built(GRU, "dot", False), built(GRU, "dot", False, tied=False)
+    assert tied.output.weight is tied.embedding.weight
+    assert untied.output.weight is not untied.embedding.weight
+    sizes = [sum(weight.numel() for weight in decoder.parameters()) for decoder in (untied, tied)]
+    assert sizes[0] - sizes[1] == V * E
+
+
+@each_score
+def test_input_feeding_feeds(score: Score) -> None:
+    decoder = built(GRU, score, True)
+    tokens, memory, state = given(decoder)
+    assert [tuple(tensor.shape) for tensor in state] == [(N, 6), (N, E)]
+    assert (state[-1] == 0).all()
+
+    vectors, _ = decoder(tokens, torch.full((N,), U), memory, state)
+    _, _, after = decoder.step(tokens[:, 0], memory, state)
+    torch.testing.assert_close(after[-1], vectors[:, 0])  # what the next step is fed with
+
+    fed = (*after[:-1], after[-1].detach().requires_grad_())
+    prediction, _, _ = decoder.step(tokens[:, 1], memory, fed)
+    prediction[0, 0].backward()
+    assert fed[-1].grad is not None
+    assert (fed[-1].grad[0] != 0).all()
+    assert (fed[-1].grad[1:] == 0).all()
+
+
+def test_without_input_feeding_the_state_is_the_nets() -> None:
+    decoder = built(GRU, "general", False, layers=2)
+    _, _, state = given(decoder)
+    assert [tuple(tensor.shape) for tensor in state] == [(N, 6), (N, 6)]
+
+
+@each_feeding
+def test_attention_none_sees_the_source_through_the_state_only(feeding: bool) -> None:
+    decoder = built(GRU, "none", feeding)
+    tokens, memory, state = given(decoder)
+    expected, weights = decoder(tokens, LENGTHS, memory, state)
+    assert weights is None
+    assert decoder.step(tokens[:, 0], memory, state)[1] is None
+    other = decoder.memory(torch.randn_like(memory.values), MASK)
+    torch.testing.assert_close(decoder(tokens, LENGTHS, other, state)[0], expected, rtol=0, atol=0)
+    elsewhere = decoder.start(tuple(torch.randn(N, size) for size in FROM))
+    assert not torch.isclose(decoder(tokens, LENGTHS, memory, elsewhere)[0], expected)[REAL].any(1).all()
+
+
+@each_feeding
+@pytest.mark.parametrize("score", ["additive", "dot", "general", "concat"])
+def test_attention_sees_the_source_through_the_memory_too(score: Score, feeding: bool) -> None:
+    decoder = built(GRU, score, feeding)
+    tokens, memory, state = given(decoder)
+    other = decoder.memory(torch.randn_like(memory.values), MASK)
+    expected, _ = decoder(tokens, LENGTHS, memory, state)
+    assert not torch.isclose(decoder(tokens, LENGTHS, other, state)[0], expected)[REAL].all(1).any()
+
+
+@each_feeding
+def test_the_first_state_comes_over_the_bridge(cell: dict[str, Any], feeding: bool) -> None:
+    """Bahdanau et al. 2015, A.2.2: tanh(W s), of the whole state for the whole state."""
+    decoder = built(cell, "general", feeding, layers=2)
+    source = tuple(torch.randn(N, size) for size in FROM)
+    linear = decoder.bridge.linear
+    expected = torch.tanh(torch.cat(source, 1) @ linear.weight.T + linear.bias)
+    start = decoder.start(source)
+    torch.testing.assert_close(torch.cat(start[: len(decoder.net.state_sizes)], 1), expected)
+    assert len(start) == len(decoder.net.state_sizes) + feeding
+
+
+@each_feeding
+def test_dropout_is_on_what_is_predicted_from_and_only_in_training(feeding: bool) -> None:
+    decoder = built(GRU, "dot", feeding, dropout=1.0)
+    tokens, memory, state = given(decoder)
+    assert (decoder(tokens, LENGTHS, memory, state)[0] == 0).all()
+    prediction, _, _ = decoder.step(tokens[:, 0], memory, state)
+    torch.testing.assert_close(prediction, decoder.output.bias.log_softmax(0).expand(N, V))
+    decoder.eval()
+    assert (decoder(tokens, LENGTHS, memory, state)[0][REAL] != 0).all()
+
+
+def test_dropout_is_on_the_embeddings_too() -> None:
+    decoder = built(GRU, "none", False, dropout=1.0)
+    tokens, memory, state = given(decoder)
+    nothing = decoder.net.step(torch.zeros(N, E), state)[1]
+    torch.testing.assert_close(decoder.step(tokens[:, 0], memory, state)[2], nothing)
+    decoder.eval()
+    assert not torch.allclose(decoder.step(tokens[:, 0], memory, state)[2][0], nothing[0])
+
+
+@pytest.mark.parametrize("onednn", [True, False])
+def test_large_vocabularies_are_predicted_as_small_ones(
+    onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many that oneDNN is faster on some processors, in 32 bits, and no multiple of 16."""
+    monkeypatch.setattr(products, "PAYS", onednn)
+    many, width, words = 128, 32, 1003
+    decoder = Decoder(
+        nn.Embedding(words, width, dtype=torch.float32),
+        width,
+        Net.from_plain({"cell": {**GRU, "hidden_size": width}}),
+        source_sizes=FROM,
+        value_size=width,
+        score="none",
+        input_feeding=False,
+        tied=True,
+        embedding_dropout=0.0,
+        dropout=0.0,
+    ).float()
+    tokens, state = torch.randint(words, (many,)), (torch.randn(many, width, dtype=torch.float32),)
+    memory = Memory(*(torch.zeros(many, 1, width),) * 2, torch.ones(many, 1, dtype=torch.bool))
+    with torch.no_grad():
+        found, _, after = decoder.step(tokens, memory, state)
+    layer = decoder.output.double()
+    vectors = torch.tanh(decoder.combine.double()(after[0].double()))
+    torch.testing.assert_close(found.double(), layer(vectors).log_softmax(-1), rtol=0, atol=1e-5)
+
+
+# What is drawn once a sentence (Gal & Ghahramani 2016; Merity et al. 2017), seen in what comes out
+
+WIDE = 40
+
+
+def wide(feeding: bool, **rates: float) -> Decoder:
+    """A decoder that predicts from the bare tanh of its net's output."""
+    cell = {"name": "gru", "hidden_size": WIDE}
+    net = Net.from_plain({"cell": cell, **rates})
+    decoder = Decoder(
+        nn.Embedding(N * U, WIDE),
+        WIDE,
+        net,
+        source_sizes=FROM,
+        value_size=WIDE,
+        score="none",
+        input_feeding=feeding,
+        tied=False,
+        embedding_dropout=0.0,
+        dropout=0.0,
+    )
+    with torch.no_grad():
+        decoder.combine.weight.copy_(torch.eye(WIDE))
+        decoder.combine.bias.zero_()
+    return decoder
+
+
+def sentences(decoder: Decoder) -> Tensor:
+    """The vectors of sentences in which no token comes twice: ``n U + u`` is at place ``u`` of row ``n``."""
+    _, memory, state = given(decoder)
+    return decoder(torch.arange(N * U).view(N, U), torch.full((N,), U), memory, state)[0]
+
+
+def one_a_row(kept: Tensor) -> None:
+    """Whether masks ``(N, U, size)`` are the same at each place, each row's its own, and half full."""
+    assert torch.equal(kept, kept[:, :1].expand_as(kept))
+    assert 0.3 < kept.double().mean() < 0.7
+    assert not any(torch.equal(kept[n], kept[n - 1]) for n in range(N))
+
+
+@each_feeding
+def test_what_the_net_gives_is_dropped_alike_in_the_whole_sentence(feeding: bool) -> None:
+    decoder = wide(feeding, variational_output=0.5)
+    first, second = sentences(decoder) != 0, sentences(decoder) != 0
+    one_a_row(first)
+    one_a_row(second)
+    assert not torch.equal(first, second)
+    assert (sentences(decoder.eval()) != 0).all()
+
+
+@each_feeding
+def test_it_is_so_in_sentences_of_different_length(feeding: bool) -> None:
+    """Each row's own mask at all of its places, though shorter rows are left out on the way."""
+    decoder = wide(feeding, variational_output=0.5)
+    _, memory, state = given(decoder)
+    kept = decoder(torch.arange(N * U).view(N, U), LENGTHS, memory, state)[0] != 0
+    for n, length in enumerate(LENGTHS.tolist()):
+        assert torch.equal(kept[n, :length], kept[n, :1].expand(length, -1))
+        assert 0.2 < kept[n, 0].double().mean() < 0.8
+    assert not torch.equal(kept[0, 0], kept[1, 0])
+
+
+@each_feeding
+def test_what_the_net_reads_is_dropped_alike_in_the_whole_sentence(feeding: bool) -> None:
+    decoder = wide(feeding, variational_input=0.5)
+    for _ in range(2):
+        decoder.embedding.zero_grad()
+        sentences(decoder).sum().backward()
+        assert decoder.embedding.weight.grad is not None
+        one_a_row(decoder.embedding.weight.grad.view(N, U, WIDE) != 0)
+
+
+@each_feeding
+def test_recurrent_weights_are_dropped_alike_in_the_whole_sentence(feeding: bool) -> None:
+    """A weight drawn anew at each of five steps would be dropped at all of them once in 32 times."""
+    decoder = wide(feeding, weight_drop=0.5)
+    sentences(decoder).sum().backward()
+    (weight,) = (weight for name, weight in decoder.net.named_parameters() if name.endswith("weight_hh"))
+    assert weight.grad is not None
+    assert 0.45 < (weight.grad == 0).double().mean() < 0.55
+
+
+@each_feeding
+def test_in_evaluation_a_regularised_decoder_is_its_steps(feeding: bool) -> None:
+    rates = {"variational_input": 0.5, "variational_output": 0.5, "weight_drop": 0.5, "zoneout": 0.5}
+    decoder = wide(feeding, **rates).eval()
+    tokens, memory, state = given(decoder)
+    predicted = decoder.logits(decoder(tokens, LENGTHS, memory, state)[0]).log_softmax(-1)
+    for n in range(N):
+        torch.testing.assert_close(predicted[n, : LENGTHS[n]], alone(decoder, tokens, memory, state, n)[0])
