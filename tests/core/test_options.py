@@ -98,7 +98,8 @@ def test_an_inherited_constructor_is_documented_by_parent_and_child() -> None:
 
 
 NOT_PLAIN = (
-    "not made of int, float (or these with Ge, Gt, Le, Lt), str, bool, None, Literal, tuple, list or dict"
+    "not made of int, float (or these with Ge, Gt, Le, Lt), str, bool, None, Literal, tuple, list or dict; "
+    "a path is a str"
 )
 LONG = "typing.Annotated[str, Ge(ge=1)]"
 EVEN = "typing.Annotated[int, MultipleOf(multiple_of=2)]"

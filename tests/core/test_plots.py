@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import imread
 
 from rnnx.core.benchmark import SETTINGS, Timing
-from rnnx.core.errors import RunError
+from rnnx.core.errors import RunError, UsageError
 from rnnx.core.gradient_flow import Flow
 from rnnx.core.plots import curves, gradient_flow, heat_map, ratios, save
 from rnnx.core.sweeps.matrix import Line
@@ -142,6 +142,12 @@ def test_a_picture_is_written_whole_with_its_folder(tmp_path: Path) -> None:
         save(figure, path)
         assert path.read_bytes().startswith(beginning)
     assert sorted(file.name for file in (tmp_path / "plots").iterdir()) == ["a", "a.pdf", "a.png"]
+
+
+def test_a_picture_of_no_format_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"a\.txt: expected a picture's name, its ending one of .*, png, "):
+        save(gradient_flow([]), tmp_path / "plots" / "a.txt")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_picture_that_finds_no_place_is_told(tmp_path: Path) -> None:

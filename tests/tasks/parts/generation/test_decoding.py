@@ -18,7 +18,7 @@ from rnnx.tasks.parts.generation.decoding import (
     Reading,
     Search,
     answers,
-    check_drawing,
+    drawing,
     loss_of,
     read,
     write,
@@ -212,9 +212,12 @@ def test_answers_are_texts_or_in_moses_form() -> None:
 
 
 def test_what_cannot_be_drawn_is_refused_beforehand(tmp_path: Path) -> None:
-    check_drawing(tmp_path / "a.png", built())
+    assert drawing(f"{tmp_path}/a.png", built()) == tmp_path / "a.png"
     with pytest.raises(UsageError, match=r"^attention: the model was trained with task\.attention=none"):
-        check_drawing(tmp_path / "a.png", built("none"))
-    problem = f"^attention: expected a file in a folder that exists, got {re.escape(str(tmp_path))}/b/a.png"
-    with pytest.raises(UsageError, match=problem):
-        check_drawing(tmp_path / "b/a.png", built())
+        drawing(f"{tmp_path}/a.png", built("none"))
+    for name in (f"{tmp_path}/b/a.png", f"{tmp_path}", ""):
+        problem = f"^attention: expected a file in a folder that exists, got {re.escape(repr(name))}$"
+        with pytest.raises(UsageError, match=problem):
+            drawing(name, built())
+    with pytest.raises(UsageError, match=r"/a\.txt: expected a picture's name, its ending one of .*, png, "):
+        drawing(f"{tmp_path}/a.txt", built())

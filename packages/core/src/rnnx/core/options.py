@@ -191,7 +191,8 @@ def _checked(target: Target, option: Option) -> Option:
     if not kinds.is_plain(option.type):
         plain = "int, float (or these with Ge, Gt, Le, Lt), str, bool, None, Literal, tuple, list or dict"
         raise RunError(
-            f"{title_of(target)}: the type of option {option.name!r} is {option.type}, not made of {plain}"
+            f"{title_of(target)}: the type of option {option.name!r} is {option.type}, not made of {plain}; "
+            "a path is a str"
         )
     if option.name == "name" and isinstance(target, Plugin):
         raise RunError(

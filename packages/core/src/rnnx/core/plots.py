@@ -10,8 +10,10 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
+from rnnx.core.errors import UsageError
 from rnnx.core.files import make_folder, replacing
 from rnnx.core.running.history import series
 
@@ -214,11 +216,34 @@ def save(figure: Figure, path: Path) -> None:
         path: The file; its ending says the format, by default a PNG.
 
     Raises:
+        UsageError: there is no such format.
         RunError: the disk does not take it.
     """
+    chosen = format_of(path)
     make_folder(path.parent)
     with replacing(path) as file:
-        figure.savefig(file, format=path.suffix.removeprefix(".") or "png", dpi=DPI)
+        figure.savefig(file, format=chosen, dpi=DPI)
+
+
+def format_of(path: Path) -> str:
+    """The format that the name of a picture says by its ending; without one a PNG.
+
+    Raises:
+        UsageError: there is no such format.
+
+    Example:
+        >>> format_of(Path("heat.svg")), format_of(Path("heat"))
+        ('svg', 'png')
+        >>> format_of(Path("heat.txt"))
+        Traceback (most recent call last):
+            ...
+        rnnx.core.errors.UsageError: heat.txt: expected a picture's name, its ending one of avif, eps, ...
+    """
+    chosen = path.suffix.removeprefix(".").lower() or "png"
+    known = FigureCanvasBase.get_supported_filetypes()
+    if chosen not in known:
+        raise UsageError(f"{path}: expected a picture's name, its ending one of {', '.join(sorted(known))}")
+    return chosen
 
 
 def _ranks(lines: Sequence[Line]) -> list[float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
 
 import torch
@@ -29,7 +28,7 @@ from rnnx.tasks.parts.generation.decoding import (
     Reading,
     Search,
     answers,
-    check_drawing,
+    drawing,
     loss_of,
     read,
     write,
@@ -276,19 +275,18 @@ class Captioning(Task):
             "no_repeat_ngram": no_repeat_ngram,
         }
         search = self.search.changed(n_best, asked)
-        if attention is not None:
-            if self.eye is None:
-                raise UsageError("attention: the model reads features, so there is no picture to draw")
-            check_drawing(Path(attention), self.decoder)
+        if attention is not None and self.eye is None:
+            raise UsageError("attention: the model reads features, so there is no picture to draw")
+        picture = None if attention is None else drawing(attention, self.decoder)
         number = 0
         for images in together(each(lines, self._read), batch_size):
             inputs = pad_sequence(images, batch_first=True).to(self.device)
             lengths = torch.tensor([len(image) for image in images], device=self.device)
             found = self._write(inputs, lengths, search)
-            if attention is not None and number == 0 and self._gazes(found[0][0]):
+            if picture is not None and number == 0 and self._gazes(found[0][0]):
                 from rnnx.core.plots import save
 
-                save(self._figure(inputs[0], found[0][0]), Path(attention))
+                save(self._figure(inputs[0], found[0][0]), picture)
             for hypotheses in found:
                 yield from answers(number, hypotheses, self.vocabulary, scores or n_best > 1)
                 number += 1

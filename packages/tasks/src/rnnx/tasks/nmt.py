@@ -30,7 +30,7 @@ from rnnx.tasks.parts.generation.decoding import (
     Reading,
     Search,
     answers,
-    check_drawing,
+    drawing,
     loss_of,
     read,
     write,
@@ -239,16 +239,15 @@ class Translation(Task):
             "no_repeat_ngram": no_repeat_ngram,
         }
         search = self.search.changed(n_best, asked)
-        if attention is not None:
-            check_drawing(Path(attention), self.decoder)
+        picture = None if attention is None else drawing(attention, self.decoder)
         if read_ahead is None:
             read_ahead = 1 if batch_size == 1 else READ_AHEAD * batch_size
         stream = iter(lines)
         number = 0
         while chunk := list(islice(stream, read_ahead)):
             found = self._answer(chunk, batch_size, search)
-            if attention is not None and number == 0:
-                self._draw(chunk[0], found[0], Path(attention))
+            if picture is not None and number == 0:
+                self._draw(chunk[0], found[0], picture)
             for hypotheses in found:
                 yield from answers(number, hypotheses, self.target, scores or n_best > 1)
                 number += 1

@@ -13,6 +13,7 @@ from torch import Tensor
 from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.nets.padding import real_steps
+from rnnx.core.paths import typed
 from rnnx.core.state import State
 from rnnx.core.task import Loss
 from rnnx.tasks.parts.generation.search import Hypothesis, beam_search
@@ -192,13 +193,22 @@ def answers(
         yield f"{number} ||| {text} ||| {hypothesis.score:.4f}" if scores else text
 
 
-def check_drawing(path: Path, decoder: Decoder) -> None:
-    """Whether where a decoder looks can be drawn in a file.
+def drawing(name: str, decoder: Decoder) -> Path:
+    """The file that it is drawn in where a decoder looks.
+
+    Args:
+        name: As it was typed.
+        decoder: The decoder.
 
     Raises:
-        UsageError: it has no attention, or there is no such folder.
+        UsageError: it has no attention; or no picture can have such a name, or there is no such folder.
     """
+    from rnnx.core.plots import format_of
+
     if decoder.attention is None:
         raise UsageError("attention: the model was trained with task.attention=none, so it looks nowhere")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"attention: expected a file in a folder that exists, got {path}")
+    path = typed(name)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"attention: expected a file in a folder that exists, got {name!r}")
+    format_of(path)
+    return path
