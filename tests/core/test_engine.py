@@ -649,7 +649,7 @@ def test_without_gradients_few_steps_are_projected_together(
 ) -> None:
     """With the state carried from piece to piece, past rows that have ended."""
     monkeypatch.setattr(engine, "PIECE", 1)
-    monkeypatch.setattr(engine, "LEAST", least)
+    monkeypatch.setattr(engine, "STEPS_OF_PIECE", least)
     projected: list[int] = []
     project, note = Odd.project, projected.append
     monkeypatch.setattr(Odd, "project", lambda self, x: note(len(x)) or project(self, x))

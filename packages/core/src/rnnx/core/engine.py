@@ -29,9 +29,11 @@ from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import named_tensors, with_tensors
 from rnnx.core.unrolling.unrolled import unrolled
 
-PIECE: Final = 1 << 20  # numbers of the inputs that are projected together, where that saves memory
-LEAST: Final = 32  # steps of which they are, at least
-STEPS: Final = 4  # or levels of trees, from which on a plan saves more time than it takes to find
+PIECE: Final = 1 << 20  # so many numbers of the inputs are projected together, where that saves memory,
+STEPS_OF_PIECE: Final = 32  # and so many steps at least
+STEPS: Final = (
+    4  # of sequences, or levels of trees, from which on a plan saves more time than it takes to find
+)
 
 
 def scan(
@@ -203,7 +205,7 @@ def _packed(
 
 def _pieces(sizes: Sequence[int], rows: Tensor) -> Iterator[tuple[Sequence[int], Tensor]]:
     """Steps and their rows: all, or where nothing is kept for a gradient, so few that memory stays small."""
-    most = len(sizes) if torch.is_grad_enabled() else max(LEAST, PIECE // (sizes[0] * rows.shape[1]))
+    most = len(sizes) if torch.is_grad_enabled() else max(STEPS_OF_PIECE, PIECE // (sizes[0] * rows.shape[1]))
     start = 0
     for step in range(0, len(sizes), most):
         some = sizes[step : step + most]

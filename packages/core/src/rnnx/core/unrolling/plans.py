@@ -36,24 +36,24 @@ from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
 from rnnx.core.unrolling.unrolled import unrolled
 from rnnx.core.unrolling.versions import STEP
 
-SIZES: Final = (4, 3, 3, 1)  # of the sequences on which a plan is compared with the steps
-NODES: Final = (4,)  # of trees, which are one step
-MORE: Final = (20, 20, 17, 5, 5, 1)  # and one of kernels, of which each has a block of rows
-CLOSE: Final = {torch.float64: 1e-9, torch.float32: 1e-3}  # of their values, to the largest
-HALF: Final = 0.1  # where there are 16 bits, also on the way to a gradient of 32
+# How many rows run at each step of the sequences on which a plan is compared with the steps: of any, of nodes
+# of trees, which are one step, and of kernels, which take several blocks of rows.
+SIZES: Final = (4, 3, 3, 1)
+SIZES_OF_NODES: Final = (4,)
+SIZES_OF_KERNELS: Final = (20, 20, 17, 5, 5, 1)
+PERTURBATION: Final = 0.1  # of the tensors, to see whether a plan holds for others too
+TOLERANCE: Final = {torch.float64: 1e-9, torch.float32: 1e-3}  # of what is compared, relative to its largest
+TOLERANCE_OF_16_BITS: Final = 0.1  # also where these lie on the way to a gradient of 32
 
-KERNELS: Final = {"cuda": Kernels.TRITON, "cpu": Kernels.C}  # of a kind of device, where they can be had
-
-LOST: Final = (torch.OutOfMemoryError, torch.AcceleratorError)  # which say nothing of a step
-
-MOVE: Final = 0.1  # how far tensors are moved to see whether a plan holds for others too
-
-MOST: Final = 256  # plans that are kept
-# plans of one cell that are made if every other time it is asked for there is none
-RESTLESS: Final = {Start.INPUTS: 4, Start.PROJECTED: 20, Start.NODES: 20}
+KERNELS: Final = {"cuda": Kernels.TRITON, "cpu": Kernels.C}  # by the kind of device, where they can be had
+DEVICE_ERRORS: Final = (torch.OutOfMemoryError, torch.AcceleratorError)  # which say nothing of a step
+GATES: Final = 4  # about so many numbers does a cell make of each of its input
 ENTRIES: Final = {Start.INPUTS: ("project", *STEP), Start.PROJECTED: STEP, Start.NODES: ("fold", *STEP)}
 READABLE: Final = {Start.PROJECTED: ("step by step", "step"), Start.NODES: ("level by level", "fold")}
-GATES: Final = 4  # numbers that a cell makes of each of its input, about
+
+MOST_PLANS: Final = 256  # that are kept
+# A cell for which so many plans are made, one each other time that it is asked for, changes too often.
+RESTLESS: Final = {Start.INPUTS: 4, Start.PROJECTED: 20, Start.NODES: 20}
 
 _plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
 _refused: set[tuple[Start, Sequence[type]]] = set()
@@ -208,7 +208,7 @@ def _kept(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
             _plans[signature] = _made(cell, z, state, start)
             if _signature(cell, z, state, start) != signature:
                 raise UntraceableError("changes its own attributes")
-            if len(_plans) > MOST:
+            if len(_plans) > MOST_PLANS:
                 _plans.popitem(last=False)
         _plans.move_to_end(signature)
         last.signature, last.plan = signature, _plans[signature]
@@ -265,13 +265,13 @@ def _compared(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
     try:
         if kernels is not None:
             return _equal(cell, z, state, kernels, start)
-    except LOST:
+    except DEVICE_ERRORS:
         raise
     except Exception as error:  # whatever a compiler may not do
         failed = error
     try:
         plan = _equal(cell, z, state, None, start)
-    except (UntraceableError, *LOST):
+    except (UntraceableError, *DEVICE_ERRORS):
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(_said(error)) from error
@@ -307,7 +307,9 @@ def _triton() -> bool:
 
 
 def _equal(cell: Cell, z: Tensor, state: State, kernels: Kernels | None, start: Start) -> Plan:
-    sizes = MORE if kernels is Kernels.TRITON else NODES if start is Start.NODES else SIZES
+    sizes = (
+        SIZES_OF_KERNELS if kernels is Kernels.TRITON else SIZES_OF_NODES if start is Start.NODES else SIZES
+    )
     try:
         plan = taken_apart(cell, z, state, kernels, start=start)
         _compare(plan, cell, z, state, sizes)
@@ -337,7 +339,7 @@ def _compare(plan: Plan, cell: Cell, z: Tensor, state: State, sizes: Sequence[in
     first = anywhere if plan.start is Start.NODES else cell.initial_state(sizes[0], drawn.detach())
     moved = {name: _moved(tensor) for name, tensor in copies_of(cell).items()}
     rounded = torch.is_autocast_enabled(z.device.type) or not exact()
-    close = {} if rounded else CLOSE
+    close = {} if rounded else TOLERANCE
     for tensors, before in (({}, first), ({}, anywhere), (moved, anywhere)):
         results = [
             called_with(cell, tensors, partial(_result, plan, way, z=drawn, sizes=sizes, state=before))
@@ -345,7 +347,7 @@ def _compare(plan: Plan, cell: Cell, z: Tensor, state: State, sizes: Sequence[in
         ]
         for found, wanted in zip(*results, strict=True):
             scale = wanted.detach().abs().amax().float().nan_to_num(1.0).clamp(1.0, 1e30)
-            near = close.get(wanted.dtype, HALF) * float(scale)
+            near = close.get(wanted.dtype, TOLERANCE_OF_16_BITS) * float(scale)
             if not torch.allclose(found, wanted, rtol=0, atol=near, equal_nan=True):
                 raise UntraceableError("gives other numbers when it is taken apart")
 
@@ -354,7 +356,7 @@ def _moved(tensor: Tensor) -> Tensor:
     """A parameter or buffer a little elsewhere."""
     if not tensor.is_floating_point():
         return tensor
-    noise = MOVE * torch.randn(tensor.shape).to(tensor)
+    noise = PERTURBATION * torch.randn(tensor.shape).to(tensor)
     return (tensor.detach() + noise).requires_grad_(tensor.requires_grad)
 
 
