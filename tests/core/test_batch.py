@@ -63,3 +63,11 @@ def test_what_is_absent_stays_absent() -> None:
         False,
         None,
     )
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_one_number_makes_another_checksum(name: str) -> None:
+    other = replace(BATCH, **{name: getattr(BATCH, name).clone()})
+    assert other.checksum() == BATCH.checksum()
+    getattr(other, name).view(-1)[-1] += 1
+    assert other.checksum() != BATCH.checksum()

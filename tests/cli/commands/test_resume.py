@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -43,3 +44,28 @@ def test_a_run_that_has_ended_is_not_resumed(rnnx):
     assert done.returncode == 2
     assert done.stderr.startswith("rnnx: runs/nmt-gru: the run has ended")
     assert rnnx("resume", "nmt-gruu").stderr.startswith("rnnx: no run 'nmt-gruu'")
+
+
+def test_training_data_that_changed_are_told_and_the_run_stays(rnnx):
+    """Though their vocabulary is the same; put back, they are gone on with."""
+    lines = [f"{a} {b} {c}\n" for a in "abcdefgh" for b in "abcdefgh" for c in "abcdefgh"]
+    text = rnnx.folder / "text.txt"
+    text.write_text("".join(lines))
+    words = f"run task=lm data=files data.text={text} data.bptt=16 data.batch_size=4 cell.hidden_size=4"
+    begun = rnnx(*words.split(), "trainer.max_steps=20", "logger=csv")
+    assert begun.returncode == 0, begun.stderr
+    (checkpoint,) = (rnnx.folder / "runs/lm-gru").rglob("last.ckpt")
+    kept = checkpoint.read_bytes()
+    for changed in (lines[::-1], lines[: len(lines) // 8]):
+        text.write_text("".join(changed))
+        gone_on = rnnx("resume", "lm-gru", "trainer.max_steps=30")
+        assert gone_on.returncode == 1
+        assert re.search(
+            r"rnnx: data: expected the training data that the run began with, and batch \d+ of epoch 1 is "
+            r"not what it was; put them back, or train anew with rnnx run$",
+            gone_on.stderr.strip(),
+        ), gone_on.stderr
+        assert checkpoint.read_bytes() == kept
+    text.write_text("".join(lines))
+    gone_on = rnnx("resume", "lm-gru", "trainer.max_steps=30")
+    assert gone_on.returncode == 0, gone_on.stderr

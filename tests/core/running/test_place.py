@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from rnnx.core.batch import Batch
+from rnnx.core.errors import RunError
 from rnnx.core.running import randomness
 from rnnx.core.running.place import Place
 
@@ -111,3 +113,51 @@ def test_it_knows_the_random_numbers_before_each_batch() -> None:
 
 def test_its_length_is_the_loaders() -> None:
     assert len(Place(LOADERS["shuffled"]())) == 6
+
+
+def batches_of(numbers: list[float]) -> list[Batch]:
+    return [Batch(torch.tensor([[number]]), *(torch.ones(1, dtype=torch.int),) * 3) for number in numbers]
+
+
+def given(place: Place) -> list[float]:
+    return [batch.inputs.item() for batch in place]
+
+
+def known_after(taken: int) -> tuple[dict[str, Any], Any]:
+    place = Place(batches_of([1, 2, 3, 4]))  # type: ignore[arg-type]
+    batches = iter(place)
+    for _ in range(taken):
+        next(batches)
+    return place.start, place.known
+
+
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_the_batches_that_were_seen_are_compared(taken: int) -> None:
+    """With what was given last when the checkpoint was written: the one after those that were taken."""
+    start, known = known_after(taken + 1)
+    again = Place(batches_of([1, 2, 3, 4]))  # type: ignore[arg-type]
+    again.resume(0, start, taken, known=known)
+    assert given(again) == [1, 2, 3, 4][taken:]
+    numbers: list[float] = [1, 2, 3, 4]
+    numbers[taken] += 0.5
+    for changed in (numbers, numbers[:taken]):
+        other = Place(batches_of(changed))  # type: ignore[arg-type]
+        other.resume(0, start, taken, known=known)
+        with pytest.raises(RunError, match=f"batch {taken + 1} of epoch 1 is not what it was"):
+            given(other)
+
+
+def test_fewer_batches_than_were_seen_are_others() -> None:
+    start, known = known_after(3)
+    again = Place(batches_of([1, 2]))  # type: ignore[arg-type]
+    again.resume(0, start, 3, known=known)
+    with pytest.raises(RunError, match="batch 3 of epoch 1 is not what it was"):
+        given(again)
+
+
+def test_another_epoch_is_not_compared() -> None:
+    start, known = known_after(4)
+    again = Place(batches_of([5, 6]))  # type: ignore[arg-type]
+    again.resume(0, start, 4, known=known)
+    again.set_epoch(1)
+    assert given(again) == [5, 6]

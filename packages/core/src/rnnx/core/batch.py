@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import reduce
 from typing import Any, final
+from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -73,6 +75,17 @@ class Batch:
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory, as a loader with ``pin_memory=True`` asks for."""
         return self._with(Tensor.pin_memory)
+
+    def checksum(self) -> int:
+        """Of its numbers (CRC-32): another one shows that the batch is another.
+
+        Example:
+            >>> of = lambda number: Batch(torch.tensor([[number]]), *(torch.ones(1),) * 3).checksum()
+            >>> of(1) == of(1), of(1) == of(2)
+            (True, False)
+        """
+        tensors = [value for value in vars(self).values() if isinstance(value, Tensor)]
+        return reduce(lambda so_far, tensor: crc32(tensor.numpy(force=True).tobytes(), so_far), tensors, 0)
 
     def _with(self, move: Callable[[Tensor], Tensor]) -> Batch:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -299,6 +299,7 @@ class Last(L.Callback):
             "epoch": self.place.epoch,
             "taken": epoch_loop.batch_progress.current.completed,
             "start": processes.gather(self.place.start),
+            "known": processes.gather(self.place.known),
             "random": processes.gather(random),
             "carried": processes.gather(carried),
             "metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
@@ -330,7 +331,8 @@ class Last(L.Callback):
         if saved["moment"] != "end":
             # at an epoch's first batch Lightning makes an iterator of the validation data, which draws a seed
             before = None if saved["moment"] == "validation" else self._mine(saved["random"])
-            self.place.resume(saved["epoch"], self._mine(saved["start"]), saved["taken"], before)
+            start, known = self._mine(saved["start"]), self._mine(saved["known"])
+            self.place.resume(saved["epoch"], start, saved["taken"], before, known)
         loop = trainer.fit_loop.epoch_loop
         self._max_steps = loop.max_steps
         if saved["moment"] == "validation" and checkpoint["global_step"] == loop.max_steps:
