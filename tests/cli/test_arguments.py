@@ -18,7 +18,7 @@ def parameters(name):
     }
 
 
-@pytest.mark.parametrize("name", ["out", "as_json", "as_markdown"])
+@pytest.mark.parametrize("name", ["out", "as_json", "as_markdown", "plot"])
 def test_an_option_means_the_same_in_every_command(name):
     found = parameters(name)
     assert len(found) > 1
@@ -34,3 +34,11 @@ def test_every_command_says_in_a_sentence_what_it_does_and_gives_an_example():
         sentence, example = command.help.split("\n\n")
         assert sentence.endswith(".")
         assert f"rnnx {name} " in f"{example} ", name
+
+
+@pytest.mark.parametrize("words", ["bench gru", "find-lr", "matrix cell=gru task=lm"])
+def test_a_picture_of_no_format_is_refused_before_anything_is_done(words, rnnx):
+    refused = rnnx(*words.split(), "--plot", "ratios.txt")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("rnnx: ratios.txt: expected a picture's name, its ending one of avif")
+    assert (refused.stdout, list(rnnx.folder.iterdir())) == ("", [])

@@ -8,6 +8,17 @@ import typer
 
 from rnnx.cli import completion
 
+
+def _refuse_no_picture(path: str | None) -> str | None:
+    """A picture's name, refused where it is none before anything is measured."""
+    if path is not None:
+        from rnnx.core.paths import typed
+        from rnnx.core.plots import format_of
+
+        format_of(typed(path))
+    return path
+
+
 Words = Annotated[
     list[str] | None,
     typer.Argument(
@@ -105,5 +116,9 @@ Baseline = Annotated[
     typer.Option(help="The row, or a run in it, that the others are tested against; the best if not said."),
 ]
 Out = Annotated[str, typer.Option(help="The folder that holds runs.")]
+Plot = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Draw what was measured there.", callback=_refuse_no_picture),
+]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Write a table in Markdown.")]

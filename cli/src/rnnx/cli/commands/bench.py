@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 import typer
 from rich.console import Group
 
-from rnnx.cli.arguments import BenchWords, Json, Markdown
+from rnnx.cli.arguments import BenchWords, Json, Markdown, Plot
 from rnnx.cli.screen import choose_one, command_line, display, display_json, in_markdown, table
 from rnnx.core.commas import between_commas
 from rnnx.core.declarations.validation import Word, validate
@@ -219,7 +219,7 @@ def bench(
     device: Annotated[
         str | None, typer.Option(help="Such as cuda:1.", show_default="the accelerator, if there is one")
     ] = None,
-    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the ratios there.")] = None,
+    plot: Plot = None,
     as_json: Json = False,
     as_markdown: Markdown = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rnnx.cli.arguments import Json, Words
+from rnnx.cli.arguments import Json, Plot, Words
 from rnnx.cli.screen import display_json
 from rnnx.core.spec import resolve
 
@@ -18,7 +18,7 @@ def find_lr(
     lowest: Annotated[float, typer.Option(help="The learning rate at the first step.")] = 1e-6,
     highest: Annotated[float, typer.Option(help="That at the last step.")] = 1.0,
     steps: Annotated[int, typer.Option(min=20, help="How many.")] = 100,
-    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the losses there.")] = None,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Find a learning rate: train some steps, each with a higher one; nothing is kept.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnx.cli.arguments import Jobs, Json, Markdown, MatrixWords, Storage, Where
+from rnnx.cli.arguments import Jobs, Json, Markdown, MatrixWords, Plot, Storage, Where
 from rnnx.cli.screen import choose_one, command_line, display, display_json, gone_on_with, in_markdown, table
 from rnnx.core.paths import typed
 
@@ -47,7 +47,7 @@ def matrix(
         typer.Option(metavar="STUDY", help="Name of the study.", show_default="made from the words"),
     ] = None,
     launcher: Where = "local",
-    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw a heat map there.")] = None,
+    plot: Plot = None,
     as_grid: Annotated[bool, typer.Option("--grid", help="Write a row a cell, and a column a task.")] = False,
     as_json: Json = False,
     as_markdown: Markdown = False,
