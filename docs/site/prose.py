@@ -8,9 +8,8 @@ from textwrap import dedent
 from latex2mathml.converter import convert
 
 from rnnx.cli.commands.show import SECTION
-from rnnx.cli.equations import MATH, ROLE
+from rnnx.cli.equations import INLINE, MATH, ROLE
 
-INLINE = re.compile(r":math:`([^`]+)`")
 EXAMPLE = re.compile(r"^Example:\n((?: .*\n?|\n)+)", re.MULTILINE)
 
 
@@ -30,9 +29,14 @@ def references(docstring: str) -> str:
     Example:
         >>> references("As :func:`rnnx.core.engine.scan`::")
         'As `scan`:'
+
+        A formula is no paragraph of its own, which Markdown would make of one that begins a line:
+
+        >>> references("Is\n:math:`x`, or not").startswith("Is\n<span><math")
+        True
     """
     text = MATH.sub(lambda block: f"{formula(block[2])}\n\n", docstring)
-    text = INLINE.sub(lambda found: convert(found[1]), text)
+    text = INLINE.sub(lambda found: f"<span>{convert(found[1])}</span>", text)
     text = ROLE.sub(r"`\1`", text)
     return re.sub(r"::$", ":", text, flags=re.MULTILINE)
 

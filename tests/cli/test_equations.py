@@ -10,8 +10,16 @@ from rnnx.cli.equations import plain, readable
     [
         (r"h_{t-1} \odot z_t", "hₜ₋₁ ⊙ zₜ"),
         (r"\sigma(W x_t + b_W)", "σ(W xₜ + b_W)"),  # there is no subscript W
-        (r"b_{\sigma} + b_{xy}", "b_σ + b_{xy}"),  # nor σ or y, so the whole index stays
-        (r"c_t^{(l)} = x^2", "cₜ^{(l)} = x²"),
+        (r"b_{\sigma} + b_{xy}", "b_σ + b_xy"),  # nor σ or y, so the whole index stays
+        (r"b_\sigma + W_{xy}h_t", "b_σ + W_xy hₜ"),  # parted from what it is not of
+        (r"W_{ir} x_t + W_{iz} x_t + b_r", "W_ir xₜ + W_iz xₜ + bᵣ"),  # one letter, one kind of index
+        (r"h_{t-1} + h_y", "hₜ₋₁ + h_y"),  # but numbers are no names
+        (r"P_{t, y} + P_t", "P_(t, y) + Pₜ"),  # nor is a pair
+        (r"R_{H_l} s_{l-1}", "R_Hₗ sₗ₋₁"),
+        (r"U_{kl}^{(f)} h_t^{l+1}", "Uₖₗ⁽ᶠ⁾ hₜˡ⁺¹"),
+        (r"\sum_{l \ge k}^{q} a", "∑_(l ≥ k)^q a"),  # neither ≥ nor q
+        (r"W^\top x + h^\prime", "Wᵀ x + h′"),
+        (r"c_t^{(l)} = x^2", "cₜ⁽ˡ⁾ = x²"),
         (r"\frac{a}{b + 1}", "(a) / (b + 1)"),
         (r"\operatorname{softmax}(x)", "softmax(x)"),
         (r"\max(0, x)", "max(0, x)"),
@@ -34,3 +42,8 @@ def test_a_formula_may_end_the_docstring():
 def test_references_lose_their_markup():
     text = "See :class:`rnnx.core.cell.Cell` and :func:`~torch.tanh`, ``a *b*``."
     assert readable(text) == "See Cell and tanh, a *b*."
+
+
+def test_a_letter_has_one_kind_of_index_in_all_formulas_of_a_text():
+    text = ".. math::\n    b_r\n\nwith :math:`x^{l+1}_t` and :math:`b_f`"
+    assert readable(text) == "    b_r\n\nwith xˡ⁺¹ₜ and b_f"
