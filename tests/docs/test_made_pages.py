@@ -55,7 +55,7 @@ def test_every_cell_has_a_page_with_what_its_file_says(monkeypatch: pytest.Monke
 def _is_whole(page: Page) -> None:
     assert "*Cho et al. 2014" in page.text
     assert "| `cell.reset` | one of before, after | `after` |" in page.text
-    assert "394,752 are trained" in page.text  # 3 * 256 rows of W, U (256 wide each) and of two biases
+    assert "394,752 are trained" in page.text  # 3 * 256 rows of two matrices (256 wide) and of two biases
     assert "| `gru` | **40.9** |" in page.text
     assert "class GRU(Cell):" in page.text
     assert "<svg" in str(page.files["cells/flow-gru.svg"])

@@ -19,12 +19,21 @@ def test_a_cell_is_shown_with_paper_equations_and_options(rnnx):
     lines = done.stdout.rstrip().splitlines()
     assert lines[0].startswith("cell gru  (distribution 'rnnx-cells' ")
     assert lines[1].startswith("Cho et al. 2014, ")
-    assert "    rₜ, zₜ = σ(W xₜ + b_W + U hₜ₋₁ + b_U)" in lines  # equations 5 and 6 of the paper, with biases
-    assert "        hₜ = zₜ ⊙ hₜ₋₁ + (1 - zₜ) ⊙ nₜ" in lines  # equation 7
+    assert (
+        "    rₜ = σ(W_ir xₜ + b_ir + W_hr hₜ₋₁ + b_hr)" in lines
+    )  # equations 5 and 6 of the paper, with biases
+    assert "    zₜ = σ(W_iz xₜ + b_iz + W_hz hₜ₋₁ + b_hz)" in lines
+    assert "    hₜ = (1 - zₜ) ⊙ nₜ + zₜ ⊙ hₜ₋₁" in lines  # equation 7
     table = lines[next(place for place, line in enumerate(lines) if line.startswith("option")) :]
     assert [line.split("  ")[0] for line in table[1:3]] == ["cell.hidden_size", "cell.reset"]
     assert re.search("one of before, after +after ", table[2])
     assert not {"Args:", "Example:", ".. math::"} & {line.strip() for line in lines}
+
+
+@pytest.mark.parametrize("name", CELLS.split(", "))
+def test_of_a_cells_equations_no_latex_is_left(name):
+    (cell,) = describe("cell", name)
+    assert not re.search(r"\\|[_^]\{|:math:", cell.documentation)
 
 
 def test_a_task_is_shown_with_what_predict_takes(rnnx):

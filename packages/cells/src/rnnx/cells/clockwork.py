@@ -21,13 +21,13 @@ class Clockwork(Cell):
     r"""A simple recurrent network in modules, each of which moves at the ticks of its own clock.
 
     .. math::
-        h_t^k &= \tanh(W^k x_t + \sum_{l \ge k} U^{kl} h_{t-1}^l + b^k) \quad (t \bmod T_k = 0) \\
+        h_t^k &= \tanh(W^k x_t + \sum_{l=k}^g U^{kl} h_{t-1}^l + b^k) \quad (t \bmod T_k = 0) \\
         h_t^k &= h_{t-1}^k \quad \text{(else)}
 
-    with ``g`` modules ``k = 1 ... g`` of equal width and growing periods ``T_k``. A module reads itself and
-    the slower ones, so that ``U`` is block upper triangular; only its blocks on and above the diagonal are
-    weights: ``weight_hh[k - 1]`` is ``U^{kk} ... U^{kg}`` side by side. ``weight_ih`` is ``W``, ``(H, I)``,
-    and ``bias_ih`` is ``b``. The output is ``h``.
+    with ``g`` modules ``k = 1 ... g`` of equal width and growing periods :math:`T_k`. A module reads itself
+    and the slower ones, so that ``U`` is block upper triangular; only its blocks on and above the diagonal
+    are weights: ``weight_hh[k - 1]`` is :math:`U^{kk} \dots U^{kg}` side by side. The rows of ``weight_ih``
+    are :math:`W^1 \dots W^g`, ``(H, I)``, and so with ``bias_ih``. The output is ``h``.
 
     The state is ``h`` and each row's clock, ``(N, 1)``: the time ``t`` over the least common multiple of all
     periods, without its whole part. A clock that says no whole ``t``, as one that a bridge makes, is read as

@@ -18,22 +18,29 @@ class CoupledLSTM(Cell):
     r"""Long short-term memory that writes where it forgets: ``lstm`` with ``coupled=true``.
 
     .. math::
-        f_t, o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U) \\
-        g_t &= \tanh(W x_t + b_W + U h_{t-1} + b_U) \\
+        f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf}) \\
+        g_t &= \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) \\
+        o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho}) \\
         c_t &= f_t \odot c_{t-1} + (1 - f_t) \odot g_t \\
         h_t &= o_t \odot \tanh(c_t)
 
-    Peepholes add :math:`p \odot c_{t-1}` to what ``f`` sees, and :math:`p \odot c_t` to what ``o`` sees. With
-    layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
-
-    .. math::
-        f_t, o_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U) \\
-        h_t &= o_t \odot \tanh(\mathrm{LN}(c_t))
-
-    and so in ``g``.
+    Peepholes add :math:`p_f \odot c_{t-1}` to what ``f`` sees, and :math:`p_o \odot c_t` to what ``o`` sees.
 
     The state is ``(h, c)``, the output ``h``. The parameters are those of ``lstm``: torch's with the rows
-    ``f g o``, and with peepholes ``weight_ch``, ``p`` of ``f o``, ``(2 H)``.
+    ``f g o``, and with peepholes ``weight_ch``, which is ``p_f``, ``p_o``, ``(2 H)``.
+
+    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix
+    (``W_ih`` is the whole ``weight_ih``),
+
+    .. math::
+        a &= \mathrm{LN}(W_{ih} x_t) + b_{ih} + \mathrm{LN}(W_{hh} h_{t-1}) + b_{hh} \\
+        a &= [a_f; a_g; a_o] \\
+        f_t &= \sigma(a_f) \\
+        g_t &= \tanh(a_g) \\
+        o_t &= \sigma(a_o) \\
+        h_t &= o_t \odot \tanh(\mathrm{LN}(c_t))
+
+    and ``c`` as before.
 
     Deviations: two biases, as torch. The paper's peepholes are an option; its gates are ``f = 1 - i``, the
     same with the weights of the other sign.

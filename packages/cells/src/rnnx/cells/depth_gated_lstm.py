@@ -20,30 +20,40 @@ from rnnx.core.state import State
 class DepthGatedLSTM(Cell):
     r"""Layers of long short-term memory, each memory also fed by the one below through a gate.
 
-    For the layers ``l = 1, 2 ...``, with ``x^1`` the input and ``x^{l+1}_t = h^l_t``,
+    For the layers ``l = 1, 2 ...``, with :math:`x^1` the input and :math:`x^{l+1} = h^l`,
 
     .. math::
-        i_t, f_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + p \odot c_{t-1}) \\
-        g_t &= \tanh(W x_t + b_W + U h_{t-1} + b_U) \\
+        i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi} + p_i \odot c_{t-1}) \\
+        f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf} + p_f \odot c_{t-1}) \\
+        g_t &= \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) \\
         d_t &= \sigma(W_d x_t + b_d + w_c \odot c_{t-1} + w_l \odot c_t^{l-1}) \quad (l > 1) \\
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t + d_t \odot c_t^{l-1} \\
-        o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + p \odot c_t) \\
+        o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho} + p_o \odot c_t) \\
         h_t &= o_t \odot \tanh(c_t)
 
     where what has no other layer's number is of layer ``l``; the first layer has no depth gate. The state is
-    ``(h^1, c^1, h^2, c^2 ...)``, the output ``h`` of the last layer. A layer's parameters have the names,
-    shapes and order of gates (``i f g o``) of ``torch.nn.LSTMCell`` and ``p`` of ``i f o``, ``weight_ch``
-    ``(3 H)``; a depth gate has ``weight_ih`` ``(H, H)``, ``weight_ch``, ``weight_lh`` and ``bias``, each
-    ``(H)``.
+    :math:`(h^1, c^1, h^2, c^2 \dots)`, the output ``h`` of the last layer.
 
-    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
+    Each layer has parameters with the names, shapes and order of gates of ``torch.nn.LSTMCell``: the rows of
+    ``weight_ih`` are ``W_ii``, ``W_if``, ``W_ig``, ``W_io``, those of ``weight_hh`` are ``W_hi``, ``W_hf``,
+    ``W_hg``, ``W_ho``, and so with ``bias_ih`` and ``bias_hh``; and ``weight_ch`` is ``p_i``, ``p_f``,
+    ``p_o``, ``(3 H)``. Of a depth gate ``weight_ih`` is ``W_d``, ``(H, H)``; ``weight_ch`` is ``w_c``,
+    ``weight_lh`` is ``w_l`` and ``bias`` is ``b_d``, each ``(H)``.
+
+    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix
+    (``W_ih`` is the whole ``weight_ih``),
 
     .. math::
-        i_t, f_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U + p \odot c_{t-1}) \\
+        a &= \mathrm{LN}(W_{ih} x_t) + b_{ih} + \mathrm{LN}(W_{hh} h_{t-1}) + b_{hh} \\
+        a &= [a_i; a_f; a_g; a_o] \\
+        i_t &= \sigma(a_i + p_i \odot c_{t-1}) \\
+        f_t &= \sigma(a_f + p_f \odot c_{t-1}) \\
+        g_t &= \tanh(a_g) \\
         d_t &= \sigma(\mathrm{LN}(W_d x_t) + b_d + w_c \odot c_{t-1} + w_l \odot c_t^{l-1}) \\
+        o_t &= \sigma(a_o + p_o \odot c_t) \\
         h_t &= o_t \odot \tanh(\mathrm{LN}(c_t))
 
-    and so in ``g`` and ``o``.
+    and ``c`` as before.
 
     Deviations: two biases a layer, as torch.
 
@@ -95,11 +105,11 @@ class _Layer(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int, forget_bias: float, layer_norm: bool) -> None:
         super().__init__()
-        self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))  # W
-        self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))  # U
+        self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))  # W_ii, W_if, W_ig, W_io
+        self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))  # W_hi, W_hf, W_hg, W_ho
         self.bias_ih = nn.Parameter(torch.empty(4 * hidden_size))
         self.bias_hh = nn.Parameter(torch.empty(4 * hidden_size))
-        self.weight_ch = nn.Parameter(torch.empty(3 * hidden_size))  # p
+        self.weight_ch = nn.Parameter(torch.empty(3 * hidden_size))  # p_i, p_f, p_o
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
         with torch.no_grad():

@@ -20,9 +20,10 @@ class Elman(Cell):
     r"""The simple recurrent network, equal to ``torch.nn.RNN``.
 
     .. math::
-        h_t = f(W x_t + b_W + U h_{t-1} + b_U)
+        h_t = f(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})
 
-    The output is the state ``h``. Parameters have the names and shapes of ``torch.nn.RNNCell``.
+    The output is the state ``h``. Parameters have the names and shapes of ``torch.nn.RNNCell``: ``W_ih`` is
+    ``weight_ih`` and ``b_ih`` is ``bias_ih``, and so on.
 
     Deviations: two biases where the paper has one, as torch; the paper's ``f`` is the logistic sigmoid,
     the default here is tanh, as torch's.
@@ -47,8 +48,8 @@ class Elman(Cell):
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
         self.activation = activation
-        self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))  # W
-        self.weight_hh = nn.Parameter(torch.empty(hidden_size, hidden_size))  # U
+        self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))  # W_ih
+        self.weight_hh = nn.Parameter(torch.empty(hidden_size, hidden_size))  # W_hh
         self.bias_ih = nn.Parameter(torch.empty(hidden_size))
         self.bias_hh = nn.Parameter(torch.empty(hidden_size))
         for parameter in self.parameters():

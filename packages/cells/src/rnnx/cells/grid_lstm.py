@@ -24,25 +24,34 @@ class GridLSTM(Cell):
     ``h', m'``, from the block below:
 
     .. math::
-        i, f, o &= \sigma(W [h; h'] + b) \\
-        g &= \tanh(W [h; h'] + b) \\
+        i &= \sigma(W_i [h; h'] + b_i) \\
+        f &= \sigma(W_f [h; h'] + b_f) \\
+        g &= \tanh(W_g [h; h'] + b_g) \\
+        o &= \sigma(W_o [h; h'] + b_o) \\
         m &\leftarrow f \odot m + i \odot g \\
         h &\leftarrow \tanh(o \odot m)
 
-    and the same with weights of its own for ``h', m'``; both LSTMs read the old ``[h; h']``. The depth starts
-    from the input, ``[h'; m'] = V x_t + a``, and the output is ``h'`` of the last block. The state is
-    ``(h, m)`` of each block's time.
+    and the same for ``h', m'``, with other weights ``W'`` and ``b'``; both LSTMs read the old ``[h; h']``.
+    The depth starts from the input, :math:`[h'; m'] = V x_t + a`, and the output is ``h'`` of the last block.
+    The state is ``(h, m)`` of each block's time.
 
-    ``input`` has ``V`` ``(2 H, I)``; a block of ``blocks`` has ``W`` ``(8 H, 2 H)``, the rows of time before
-    those of depth, each in the order ``i f g o``.
+    ``input`` has the weight ``V``, ``(2 H, I)``, and the bias ``a``. The rows of the weight of one of
+    ``blocks`` are ``W_i``, ``W_f``, ``W_g``, ``W_o`` of time, then those of depth, ``(8 H, 2 H)``, and so
+    with its bias.
 
-    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of ``i f g o``,
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of ``i f g o`` together, of time
+    and of depth by themselves,
 
     .. math::
-        i, f, o &= \sigma(\mathrm{LN}(W [h; h']) + b) \\
+        \left[a_i; a_f; a_g; a_o\right] &= \mathrm{LN}([W_i; W_f; W_g; W_o] [h; h']) \\
+        i &= \sigma(a_i + b_i) \\
+        f &= \sigma(a_f + b_f) \\
+        g &= \tanh(a_g + b_g) \\
+        o &= \sigma(a_o + b_o) \\
         h &\leftarrow \tanh(o \odot \mathrm{LN}(m))
 
-    and so in ``g``; the matrix reads ``h`` and ``h'`` in one sum, where an LSTM's past and input have two.
+    and ``m`` as before; the matrix reads ``h`` and ``h'`` in one sum, where an LSTM's past and input have
+    two.
 
     Deviations: biases ``b``; the paper's equations have none.
 

@@ -21,21 +21,27 @@ class GRU(Cell):
     r"""Gated recurrent unit, equal to ``torch.nn.GRU`` when it resets after the product.
 
     .. math::
-        r_t, z_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U) \\
-        n_t &= \tanh(W x_t + b_W + r_t \odot (U h_{t-1} + b_U)) \quad \text{(reset after)} \\
-        n_t &= \tanh(W x_t + b_W + U (r_t \odot h_{t-1}) + b_U) \quad \text{(reset before)} \\
-        h_t &= z_t \odot h_{t-1} + (1 - z_t) \odot n_t
+        r_t &= \sigma(W_{ir} x_t + b_{ir} + W_{hr} h_{t-1} + b_{hr}) \\
+        z_t &= \sigma(W_{iz} x_t + b_{iz} + W_{hz} h_{t-1} + b_{hz}) \\
+        n_t &= \tanh(W_{in} x_t + b_{in} + r_t \odot (W_{hn} h_{t-1} + b_{hn})) \quad \text{(reset after)} \\
+        n_t &= \tanh(W_{in} x_t + b_{in} + W_{hn} (r_t \odot h_{t-1}) + b_{hn}) \quad \text{(reset before)} \\
+        h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}
 
-    The output is the state ``h``. Each of ``r z n`` has weights of its own. Parameters have the names, shapes
-    and order of gates (``r z n``) of ``torch.nn.GRUCell``.
+    The output is the state ``h``. Parameters have the names, shapes and order of gates of
+    ``torch.nn.GRUCell``: the rows of ``weight_ih`` are ``W_ir``, ``W_iz``, ``W_in``, those of ``weight_hh``
+    are ``W_hr``, ``W_hz``, ``W_hn``, and so with ``bias_ih`` and ``bias_hh``.
 
-    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of ``r z``, and over those of
-    ``n`` by themselves,
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of ``r`` and ``z`` together, and
+    over those of ``n`` by themselves,
 
     .. math::
-        r_t, z_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U) \\
-        n_t &= \tanh(\mathrm{LN}(W x_t) + b_W + r_t \odot (\mathrm{LN}(U h_{t-1}) + b_U)) \; \text{(after)} \\
-        n_t &= \tanh(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U (r_t \odot h_{t-1})) + b_U) \; \text{(before)}
+        \left[u_r; u_z\right] &= \mathrm{LN}([W_{ir}; W_{iz}] x_t) \\
+        \left[v_r; v_z\right] &= \mathrm{LN}([W_{hr}; W_{hz}] h_{t-1}) \\
+        r_t &= \sigma(u_r + b_{ir} + v_r + b_{hr}) \\
+        z_t &= \sigma(u_z + b_{iz} + v_z + b_{hz}) \\
+        u_n &= \mathrm{LN}(W_{in} x_t) + b_{in} \\
+        n_t &= \tanh(u_n + r_t \odot (\mathrm{LN}(W_{hn} h_{t-1}) + b_{hn})) \quad \text{(reset after)} \\
+        n_t &= \tanh(u_n + \mathrm{LN}(W_{hn} (r_t \odot h_{t-1})) + b_{hn}) \quad \text{(reset before)}
 
     Deviations: the paper resets before the product and has no biases; the default here is torch's and cuDNN's
     form.
@@ -43,7 +49,7 @@ class GRU(Cell):
     Args:
         hidden_size: Width ``H`` of ``h``.
         reset: Whether the reset gate acts before the recurrent product (the paper) or after it (torch).
-        update_bias: Added to the initial bias of ``z``; above zero the past is kept.
+        update_bias: Added to the initial ``b_iz``; above zero the past is kept.
         layer_norm: Whether the sums are normalised.
 
     Example:
@@ -66,8 +72,8 @@ class GRU(Cell):
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
         self.reset, self.layer_norm = reset, layer_norm
         self.fused = reset == "after" and not layer_norm
-        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W
-        self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))  # U
+        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W_ir, W_iz, W_in
+        self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))  # W_hr, W_hz, W_hn
         self.bias_ih = nn.Parameter(torch.empty(3 * hidden_size))
         self.bias_hh = nn.Parameter(torch.empty(3 * hidden_size))
         for parameter in self.parameters():
@@ -91,15 +97,16 @@ class GRU(Cell):
         if self.reset == "after":
             sums = self.norm_hh.linear(h, self.weight_hh, self.bias_hh)
             past_gates, past = sums.split((2 * size, size), -1)
-            r, z = torch.sigmoid(gates + past_gates).chunk(2, -1)
+            r, update = torch.sigmoid(gates + past_gates).chunk(2, -1)
             n = torch.tanh(candidate + r * past)
         else:
             weight_gates, weight = self.weight_hh.split((2 * size, size))
             bias_gates, bias = self.bias_hh.split((2 * size, size))
-            r, z = torch.sigmoid(gates + self.norm_hh.linear(h, weight_gates, bias_gates)).chunk(2, -1)
+            past_gates = self.norm_hh.linear(h, weight_gates, bias_gates)
+            r, update = torch.sigmoid(gates + past_gates).chunk(2, -1)
             n = torch.tanh(candidate + self.norm_rh.linear(r * h, weight, bias))
         n = self.drop_candidate(n)
-        h = n + z * (h - n)
+        h = n + update * (h - n)
         return h, (h,)
 
     def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:

@@ -18,14 +18,14 @@ class Jordan(Cell):
     r"""The network whose past is its own output.
 
     .. math::
-        h_t &= f(W x_t + U y_{t-1} + b) \\
-        y_t &= g(V h_t + c)
+        h_t &= f(W_{ih} x_t + W_{yh} y_{t-1} + b_h) \\
+        y_t &= g(W_{hy} h_t + b_y)
 
-    The state is the output ``y``, ``(N, H)``.
+    The state is the output ``y``, ``(N, H)``. ``W_ih`` is ``weight_ih`` and ``b_h`` is ``bias_h``, and so on.
 
-    Deviations: the paper's state units keep a decaying trace of the outputs, ``s_t = mu s_{t-1} +
-    y_{t-1}``; here ``mu`` is 0, as the network is defined today. The output is as wide as the hidden
-    layer, so that what a task reads from it does not depend on the cell.
+    Deviations: the paper's state units keep a decaying trace of the outputs,
+    :math:`s_t = \mu s_{t-1} + y_{t-1}`; here :math:`\mu` is 0, as the network is defined today. The output is
+    as wide as the hidden layer, so that what a task reads from it does not depend on the cell.
 
     Args:
         hidden_size: Width ``H`` of ``h`` and of ``y``.
@@ -50,11 +50,11 @@ class Jordan(Cell):
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
         self.activation, self.output_activation = activation, output_activation
-        self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))  # W
-        self.weight_yh = nn.Parameter(torch.empty(hidden_size, hidden_size))  # U
-        self.bias_h = nn.Parameter(torch.empty(hidden_size))  # b
-        self.weight_hy = nn.Parameter(torch.empty(hidden_size, hidden_size))  # V
-        self.bias_y = nn.Parameter(torch.empty(hidden_size))  # c
+        self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))  # W_ih
+        self.weight_yh = nn.Parameter(torch.empty(hidden_size, hidden_size))  # W_yh
+        self.bias_h = nn.Parameter(torch.empty(hidden_size))  # b_h
+        self.weight_hy = nn.Parameter(torch.empty(hidden_size, hidden_size))  # W_hy
+        self.bias_y = nn.Parameter(torch.empty(hidden_size))  # b_y
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 

@@ -22,34 +22,46 @@ class LSTM(Cell):
     r"""Long short-term memory, equal to ``torch.nn.LSTM``, and its variants.
 
     .. math::
-        i_t, f_t, o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U) \\
-        g_t &= \tanh(W x_t + b_W + U h_{t-1} + b_U) \\
+        i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi}) \\
+        f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf}) \\
+        g_t &= \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) \\
+        o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho}) \\
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
         h_t &= o_t \odot \tanh(c_t)
 
-    The state is ``(h, c)``, the output ``h``. Each of ``i f g o`` has weights of its own. Parameters have the
-    names, shapes and order of gates (``i f g o``) of ``torch.nn.LSTMCell``. Recurrent dropout is of ``g``.
+    The state is ``(h, c)``, the output ``h``. Parameters have the names, shapes and order of gates of
+    ``torch.nn.LSTMCell``: the rows of ``weight_ih`` are ``W_ii``, ``W_if``, ``W_ig``, ``W_io``, those of
+    ``weight_hh`` are ``W_hi``, ``W_hf``, ``W_hg``, ``W_ho``, and so with ``bias_ih`` and ``bias_hh``.
+    Recurrent dropout is of ``g``.
 
     The options span the search space of Greff et al. 2015, "LSTM: a search space odyssey". With all of them
 
     .. math::
-        f_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + R s_{t-1} + p \odot c_{t-1}) \\
-        i_t &= 1 - f_t \quad \text{(coupled), else as } f_t \\
+        i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi} + R_i s_{t-1} + p_i \odot c_{t-1}) \\
+        i_t &= 1 - f_t \quad \text{(coupled)} \\
+        f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf} + R_f s_{t-1} + p_f \odot c_{t-1}) \\
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
-        o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + R s_{t-1} + p \odot c_t)
+        o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho} + R_o s_{t-1} + p_o \odot c_t) \\
+        s_t &= [i_t; f_t; o_t]
 
     with the peepholes ``p`` (``weight_ch``) and the recurrence ``R`` (``weight_gh``) of the gates ``s``. A
-    gate that is left out is 1, an activation the identity. Only the gates ``G`` of ``i f o`` with weights of
-    their own have rows in the parameters: ``weight_ch`` is ``(G H)``, ``weight_gh`` ``(G H, G H)``; and with
-    full gate recurrence they follow in the state, ``(h, c, s)``, side by side.
+    gate that is left out is 1, an activation the identity. Only the gates ``G`` of ``i f o`` that are neither
+    left out nor coupled are in ``s`` and have rows in the parameters, in this order: ``weight_ch`` is
+    ``(G H)``, ``weight_gh`` ``(G H, G H)``. With full gate recurrence the state is ``(h, c, s)``.
 
-    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
+    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix
+    (``W_ih`` is the whole ``weight_ih``),
 
     .. math::
-        i_t, f_t, o_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U) \\
+        a &= \mathrm{LN}(W_{ih} x_t) + b_{ih} + \mathrm{LN}(W_{hh} h_{t-1}) + b_{hh} \\
+        a &= [a_i; a_f; a_g; a_o] \\
+        i_t &= \sigma(a_i) \\
+        f_t &= \sigma(a_f) \\
+        g_t &= \tanh(a_g) \\
+        o_t &= \sigma(a_o) \\
         h_t &= o_t \odot \tanh(\mathrm{LN}(c_t))
 
-    and so in ``g``; further ``LN(R s)``, but bare peepholes. The gains are in ``norm_ih``, ``norm_hh``,
+    and ``c`` as before; further ``LN(R s)``, but bare peepholes. The gains are in ``norm_ih``, ``norm_hh``,
     ``norm_gh`` and, with a bias, ``norm_c``.
 
     Deviations: two biases, as torch. Greff's coupled gates are ``f = 1 - i``: the same with the weights of
@@ -114,14 +126,14 @@ class LSTM(Cell):
             hidden_size,
             (hidden_size, hidden_size, own) if gate_recurrence else (hidden_size, hidden_size),
         )
-        self.weight_ih = nn.Parameter(torch.empty(size, input_size))  # W
-        self.weight_hh = nn.Parameter(torch.empty(size, hidden_size))  # U
+        self.weight_ih = nn.Parameter(torch.empty(size, input_size))  # W_ii, W_if, W_ig, W_io
+        self.weight_hh = nn.Parameter(torch.empty(size, hidden_size))  # W_hi, W_hf, W_hg, W_ho
         self.bias_ih = nn.Parameter(torch.empty(size))
         self.bias_hh = nn.Parameter(torch.empty(size))
         if peepholes:
-            self.weight_ch = nn.Parameter(torch.empty(own))  # p
+            self.weight_ch = nn.Parameter(torch.empty(own))  # p_i, p_f, p_o
         if gate_recurrence:
-            self.weight_gh = nn.Parameter(torch.empty(own, own))  # R
+            self.weight_gh = nn.Parameter(torch.empty(own, own))  # R_i, R_f, R_o
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
         if forget_bias:

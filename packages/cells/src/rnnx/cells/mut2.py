@@ -19,24 +19,26 @@ class MUT2(Cell):
     r"""The second cell of a search by mutation from the gated recurrent unit; its reset adds the bare input.
 
     .. math::
-        z_t &= \sigma(W x_t + U h_{t-1} + b) \\
-        r_t &= \sigma(x_t + U h_{t-1} + b) \\
-        h_t &= \tanh(U (r_t \odot h_{t-1}) + W x_t + b) \odot z_t + h_{t-1} \odot (1 - z_t)
+        z_t &= \sigma(W_{xz} x_t + W_{hz} h_{t-1} + b_z) \\
+        r_t &= \sigma(x_t + W_{hr} h_{t-1} + b_r) \\
+        h_t &= \tanh(W_{hh} (r_t \odot h_{t-1}) + W_{xh} x_t + b_h) \odot z_t + h_{t-1} \odot (1 - z_t)
 
-    The state and the output are ``h``. Each of ``z r h`` has weights of its own: ``weight_ih`` is ``W`` of
-    ``z h``, ``(2 H, I)``; ``weight_hh`` is ``U`` of ``z r h``, ``(3 H, H)``; ``bias_ih`` is ``b`` of ``z r
-    h``; and ``weight_ir`` is ``V``, ``(H, I)``, of which below.
+    The state and the output are ``h``. The rows of ``weight_ih`` are ``W_xz``, ``W_xh``, ``(2 H, I)``; those
+    of ``weight_hh`` are ``W_hz``, ``W_hr``, ``W_hh``, ``(3 H, H)``; those of ``bias_ih`` are ``b_z``,
+    ``b_r``, ``b_h``; and ``weight_ir`` is ``V``, ``(H, I)``, of which below.
 
-    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` of ``U h`` over the rows of ``z r``,
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` of what ``z`` and ``r`` see of ``h`` over the
+    rows of both together,
 
     .. math::
-        z_t &= \sigma(\mathrm{LN}(W x_t) + \mathrm{LN}(U h_{t-1}) + b) \\
-        r_t &= \sigma(x_t + \mathrm{LN}(U h_{t-1}) + b)
+        \left[v_z; v_r\right] &= \mathrm{LN}([W_{hz}; W_{hr}] h_{t-1}) \\
+        z_t &= \sigma(\mathrm{LN}(W_{xz} x_t) + v_z + b_z) \\
+        r_t &= \sigma(x_t + v_r + b_r)
 
-    and ``LN(U (r h)) + LN(W x)`` in the candidate; the input itself, ``x`` or ``V x``, stays bare.
+    and ``LN(W_hh (r h)) + LN(W_xh x)`` in the candidate; the input itself, ``x`` or ``V x``, stays bare.
 
-    Deviations: the paper adds ``x_t``, which needs an ``x`` as wide as ``h``: where the widths differ ``V
-    x_t`` takes its place.
+    Deviations: the paper adds :math:`x_t`, which needs an ``x`` as wide as ``h``: where the widths differ
+    :math:`V x_t` takes its place.
 
     Args:
         hidden_size: Width ``H`` of ``h``.
@@ -51,9 +53,9 @@ class MUT2(Cell):
     def __init__(self, input_size: int, *, hidden_size: Positive = 256, layer_norm: bool = False) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
-        self.weight_ih = nn.Parameter(torch.empty(2 * hidden_size, input_size))  # W
-        self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))  # U
-        self.bias_ih = nn.Parameter(torch.empty(3 * hidden_size))  # b
+        self.weight_ih = nn.Parameter(torch.empty(2 * hidden_size, input_size))  # W_xz, W_xh
+        self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))  # W_hz, W_hr, W_hh
+        self.bias_ih = nn.Parameter(torch.empty(3 * hidden_size))  # b_z, b_r, b_h
         if input_size != hidden_size:
             self.weight_ir = nn.Parameter(torch.empty(hidden_size, input_size))  # V
         for parameter in self.parameters():
@@ -64,15 +66,15 @@ class MUT2(Cell):
 
     def project(self, x: Tensor) -> Tensor:
         shortcut = x if self.input_size == self.output_size else linear(x, self.weight_ir)
-        z, n = self.norm_ih(linear(x, self.weight_ih)).chunk(2, -1)
-        return torch.cat((z, shortcut, n), -1) + self.bias_ih
+        update, n = self.norm_ih(linear(x, self.weight_ih)).chunk(2, -1)
+        return torch.cat((update, shortcut, n), -1) + self.bias_ih
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (h,) = state
         size = self.output_size
         gates, n = z.split((2 * size, size), -1)
         weight_gates, weight = self.weight_hh.split((2 * size, size))
-        z, r = torch.sigmoid(gates + self.norm_hh(linear(h, weight_gates))).chunk(2, -1)
+        update, r = torch.sigmoid(gates + self.norm_hh(linear(h, weight_gates))).chunk(2, -1)
         n = torch.tanh(self.norm_rh(linear(r * h, weight)) + n)
-        h = self.drop_candidate(n) * z + h * (1 - z)
+        h = self.drop_candidate(n) * update + h * (1 - update)
         return h, (h,)

@@ -19,21 +19,23 @@ class MUT3(Cell):
     r"""The third cell of a search by mutation from the gated recurrent unit; its update sees ``tanh(h)``.
 
     .. math::
-        z_t &= \sigma(W x_t + U \tanh(h_{t-1}) + b) \\
-        r_t &= \sigma(W x_t + U h_{t-1} + b) \\
-        h_t &= \tanh(U (r_t \odot h_{t-1}) + W x_t + b) \odot z_t + h_{t-1} \odot (1 - z_t)
+        z_t &= \sigma(W_{xz} x_t + W_{hz} \tanh(h_{t-1}) + b_z) \\
+        r_t &= \sigma(W_{xr} x_t + W_{hr} h_{t-1} + b_r) \\
+        h_t &= \tanh(W_{hh} (r_t \odot h_{t-1}) + W_{xh} x_t + b_h) \odot z_t + h_{t-1} \odot (1 - z_t)
 
-    The state and the output are ``h``. Each of ``z r h`` has weights of its own: ``weight_ih`` is ``W``,
-    ``(3 H, I)``; ``weight_hh`` is ``U``, ``(3 H, H)``; ``bias_ih`` is ``b``; rows ``z r h``.
+    The state and the output are ``h``. The rows of ``weight_ih`` are ``W_xz``, ``W_xr``, ``W_xh``,
+    ``(3 H, I)``; those of ``weight_hh`` are ``W_hz``, ``W_hr``, ``W_hh``, ``(3 H, H)``; those of ``bias_ih``
+    are ``b_z``, ``b_r``, ``b_h``.
 
-    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` of ``W x`` over the rows of ``z r``, and over
-    those of ``h`` by themselves,
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` of what ``z`` and ``r`` see of ``x`` over the
+    rows of both together,
 
     .. math::
-        z_t &= \sigma(\mathrm{LN}(W x_t) + \mathrm{LN}(U \tanh(h_{t-1})) + b) \\
-        r_t &= \sigma(\mathrm{LN}(W x_t) + \mathrm{LN}(U h_{t-1}) + b)
+        \left[u_z; u_r\right] &= \mathrm{LN}([W_{xz}; W_{xr}] x_t) \\
+        z_t &= \sigma(u_z + \mathrm{LN}(W_{hz} \tanh(h_{t-1})) + b_z) \\
+        r_t &= \sigma(u_r + \mathrm{LN}(W_{hr} h_{t-1}) + b_r)
 
-    and ``LN(U (r h)) + LN(W x)`` in the candidate.
+    and ``LN(W_hh (r h)) + LN(W_xh x)`` in the candidate.
 
     Deviations: none.
 
@@ -50,9 +52,9 @@ class MUT3(Cell):
     def __init__(self, input_size: int, *, hidden_size: Positive = 256, layer_norm: bool = False) -> None:
         super().__init__()
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
-        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W
-        self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))  # U
-        self.bias_ih = nn.Parameter(torch.empty(3 * hidden_size))  # b
+        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W_xz, W_xr, W_xh
+        self.weight_hh = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))  # W_hz, W_hr, W_hh
+        self.bias_ih = nn.Parameter(torch.empty(3 * hidden_size))  # b_z, b_r, b_h
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
         self.norm_ih = normalization.of_sums(layer_norm, 2 * hidden_size, hidden_size)
@@ -65,10 +67,10 @@ class MUT3(Cell):
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (h,) = state
-        z, r, n = z.chunk(3, -1)
+        update, r, n = z.chunk(3, -1)
         weight_z, weight_r, weight = self.weight_hh.chunk(3)
-        z = torch.sigmoid(z + self.norm_th(linear(torch.tanh(h), weight_z)))
+        update = torch.sigmoid(update + self.norm_th(linear(torch.tanh(h), weight_z)))
         r = torch.sigmoid(r + self.norm_hh(linear(h, weight_r)))
         n = torch.tanh(self.norm_rh(linear(r * h, weight)) + n)
-        h = self.drop_candidate(n) * z + h * (1 - z)
+        h = self.drop_candidate(n) * update + h * (1 - update)
         return h, (h,)

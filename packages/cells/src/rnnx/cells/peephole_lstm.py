@@ -18,22 +18,29 @@ class PeepholeLSTM(Cell):
     r"""Long short-term memory whose gates see the memory: ``lstm`` with ``peepholes=true``.
 
     .. math::
-        i_t, f_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + p \odot c_{t-1}) \\
-        g_t &= \tanh(W x_t + b_W + U h_{t-1} + b_U) \\
+        i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi} + p_i \odot c_{t-1}) \\
+        f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf} + p_f \odot c_{t-1}) \\
+        g_t &= \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) \\
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
-        o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + p \odot c_t) \\
+        o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho} + p_o \odot c_t) \\
         h_t &= o_t \odot \tanh(c_t)
 
-    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
+    The state is ``(h, c)``, the output ``h``. The parameters are those of ``lstm``: torch's with the rows
+    ``i f g o``, and ``weight_ch``, which is ``p_i``, ``p_f``, ``p_o``, ``(3 H)``.
+
+    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix
+    (``W_ih`` is the whole ``weight_ih``),
 
     .. math::
-        i_t, f_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U + p \odot c_{t-1}) \\
+        a &= \mathrm{LN}(W_{ih} x_t) + b_{ih} + \mathrm{LN}(W_{hh} h_{t-1}) + b_{hh} \\
+        a &= [a_i; a_f; a_g; a_o] \\
+        i_t &= \sigma(a_i + p_i \odot c_{t-1}) \\
+        f_t &= \sigma(a_f + p_f \odot c_{t-1}) \\
+        g_t &= \tanh(a_g) \\
+        o_t &= \sigma(a_o + p_o \odot c_t) \\
         h_t &= o_t \odot \tanh(\mathrm{LN}(c_t))
 
-    and so in ``g`` and ``o``.
-
-    The state is ``(h, c)``, the output ``h``. The parameters are those of ``lstm``: torch's, and ``p`` of
-    ``i f o``, ``weight_ch`` ``(3 H)``.
+    and ``c`` as before.
 
     Deviations: two biases, as torch.
 

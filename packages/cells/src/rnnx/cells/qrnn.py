@@ -22,25 +22,30 @@ class QRNN(Cell):
     r"""Quasi-recurrent network: gates from a convolution over the last inputs, then a pooling over time.
 
     .. math::
-        z_t &= \tanh(\sum_{j=0}^{k-1} W_j x_{t-j} + b) \\
-        f_t, o_t, i_t &= \sigma(\sum_{j=0}^{k-1} W_j x_{t-j} + b) \\
+        z_t &= \tanh(\sum_{j=0}^{k-1} W_z^j x_{t-j} + b_z) \\
+        f_t &= \sigma(\sum_{j=0}^{k-1} W_f^j x_{t-j} + b_f) \\
+        o_t &= \sigma(\sum_{j=0}^{k-1} W_o^j x_{t-j} + b_o) \quad \text{(fo, ifo)} \\
+        i_t &= \sigma(\sum_{j=0}^{k-1} W_i^j x_{t-j} + b_i) \quad \text{(ifo)} \\
         c_t &= f_t \odot c_{t-1} + (1 - f_t) \odot z_t \quad \text{(f, fo)} \\
         c_t &= f_t \odot c_{t-1} + i_t \odot z_t \quad \text{(ifo)} \\
-        h_t &= c_t \quad \text{(f)}, \quad h_t = o_t \odot c_t \quad \text{(fo, ifo)}
+        h_t &= c_t \quad \text{(f)} \\
+        h_t &= o_t \odot c_t \quad \text{(fo, ifo)}
 
-    An input before the first is zero. The output is ``h``. ``weight_ih`` is ``W``, ``(k G H, I)``: ``W_0``
-    for the input of the step itself, then ``W_1`` ..., each with rows ``z f``, ``z f o`` or ``z f o i``,
-    ``G`` parts; ``bias_ih`` is ``b``, ``(G H)``.
+    An input before the first is zero. The output is ``h``. ``weight_ih`` is ``(k G H, I)``: :math:`W^0` for
+    the input of the step itself, then :math:`W^1` ..., each with the rows of ``z f``, ``z f o`` or
+    ``z f o i``, ``G`` parts; and so with ``bias_ih``, ``(G H)``.
 
     The state is ``c`` and, for each of the ``k - 1`` steps to come, what the inputs up to now add to its
     gates, ``(N, G H)``.
 
-    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of all parts,
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of all parts together,
 
     .. math::
-        f_t, o_t, i_t = \sigma(\mathrm{LN}(\sum_{j=0}^{k-1} W_j x_{t-j}) + b)
-
-    and so in ``z``.
+        \left[a_z; a_f; a_o; a_i\right] &= \mathrm{LN}(\sum_{j=0}^{k-1} W^j x_{t-j}) \\
+        z_t &= \tanh(a_z + b_z) \\
+        f_t &= \sigma(a_f + b_f) \\
+        o_t &= \sigma(a_o + b_o) \\
+        i_t &= \sigma(a_i + b_i)
 
     Deviations: the paper leaves out the biases, which its authors' library has.
 
@@ -75,8 +80,8 @@ class QRNN(Cell):
         self.input_size, self.output_size = input_size, hidden_size
         self.state_sizes = (hidden_size, *[width] * (kernel_size - 1))
         self.bookkeeping = tuple(range(1, kernel_size))
-        self.weight_ih = nn.Parameter(torch.empty(kernel_size * width, input_size))  # W
-        self.bias_ih = nn.Parameter(torch.empty(width))  # b
+        self.weight_ih = nn.Parameter(torch.empty(kernel_size * width, input_size))  # W^0, W^1 ...
+        self.bias_ih = nn.Parameter(torch.empty(width))  # b_z, b_f, b_o, b_i
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
         with torch.no_grad():
@@ -108,8 +113,8 @@ class _Pooling(Cell):
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         (c,) = state
-        z, *sums = z.split(self.output_size, -1)
-        z = self.drop_candidate(torch.tanh(z))
+        candidate, *sums = z.split(self.output_size, -1)
+        candidate = self.drop_candidate(torch.tanh(candidate))
         f, *others = map(torch.sigmoid, sums)
-        c = f * c + others[1] * z if self.gates == "ifo" else z + f * (c - z)
+        c = f * c + others[1] * candidate if self.gates == "ifo" else candidate + f * (c - candidate)
         return (others[0] * c if others else c), (c,)

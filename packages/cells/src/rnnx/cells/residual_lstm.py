@@ -19,24 +19,34 @@ class ResidualLSTM(Cell):
     r"""Long short-term memory with peepholes, whose output gate also lets its input through.
 
     .. math::
-        i_t, f_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + p \odot c_{t-1}) \\
-        g_t &= \tanh(W x_t + b_W + U h_{t-1} + b_U) \\
+        i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi} + p_i \odot c_{t-1}) \\
+        f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf} + p_f \odot c_{t-1}) \\
+        g_t &= \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) \\
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
-        o_t &= \sigma(W x_t + b_W + U h_{t-1} + b_U + p \odot c_t) \\
+        o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho} + p_o \odot c_t) \\
         h_t &= o_t \odot (W_p \tanh(c_t) + W_h x_t)
 
-    ``W_h`` is the identity where ``x`` has the width of ``h``. The state is ``(h, c)``, the output ``h``.
-    Parameters have the names, shapes and order of gates (``i f g o``) of ``torch.nn.LSTMCell``. Further there
-    are ``p`` of ``i f o``, ``weight_ch`` ``(3 H)``; ``W_p``, ``weight_hr`` ``(H, H)``; and ``W_h``,
-    ``weight_ir`` ``(H, I)``.
+    ``W_h`` is the identity where ``x`` has the width of ``h``.
 
-    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
+    The state is ``(h, c)``, the output ``h``. Parameters have the names, shapes and order of gates of
+    ``torch.nn.LSTMCell``: the rows of ``weight_ih`` are ``W_ii``, ``W_if``, ``W_ig``, ``W_io``, those of
+    ``weight_hh`` are ``W_hi``, ``W_hf``, ``W_hg``, ``W_ho``, and so with ``bias_ih`` and ``bias_hh``.
+    Further ``weight_ch`` is ``p_i``, ``p_f``, ``p_o``, ``(3 H)``; ``weight_hr`` is ``W_p``, ``(H, H)``; and
+    ``weight_ir`` is ``W_h``, ``(H, I)``.
+
+    With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix
+    (``W_ih`` is the whole ``weight_ih``),
 
     .. math::
-        i_t, f_t &= \sigma(\mathrm{LN}(W x_t) + b_W + \mathrm{LN}(U h_{t-1}) + b_U + p \odot c_{t-1}) \\
+        a &= \mathrm{LN}(W_{ih} x_t) + b_{ih} + \mathrm{LN}(W_{hh} h_{t-1}) + b_{hh} \\
+        a &= [a_i; a_f; a_g; a_o] \\
+        i_t &= \sigma(a_i + p_i \odot c_{t-1}) \\
+        f_t &= \sigma(a_f + p_f \odot c_{t-1}) \\
+        g_t &= \tanh(a_g) \\
+        o_t &= \sigma(a_o + p_o \odot c_t) \\
         h_t &= o_t \odot (W_p \tanh(\mathrm{LN}(c_t)) + W_h x_t)
 
-    and so in ``g`` and ``o``.
+    and ``c`` as before.
 
     Deviations: two biases, as torch; one width of ``c`` and ``h``, where the paper's ``W_p`` may change it.
 
@@ -65,11 +75,11 @@ class ResidualLSTM(Cell):
             hidden_size,
             (hidden_size, hidden_size),
         )
-        self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))  # W
-        self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))  # U
+        self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))  # W_ii, W_if, W_ig, W_io
+        self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))  # W_hi, W_hf, W_hg, W_ho
         self.bias_ih = nn.Parameter(torch.empty(4 * hidden_size))
         self.bias_hh = nn.Parameter(torch.empty(4 * hidden_size))
-        self.weight_ch = nn.Parameter(torch.empty(3 * hidden_size))  # p
+        self.weight_ch = nn.Parameter(torch.empty(3 * hidden_size))  # p_i, p_f, p_o
         self.weight_hr = nn.Parameter(torch.empty(hidden_size, hidden_size))  # W_p
         if input_size != hidden_size:
             self.weight_ir = nn.Parameter(torch.empty(hidden_size, input_size))  # W_h
@@ -88,9 +98,9 @@ class ResidualLSTM(Cell):
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         h, c = state
-        z, shortcut = z.split((4 * self.output_size, self.output_size), -1)
+        sums, shortcut = z.split((4 * self.output_size, self.output_size), -1)
         p_i, p_f, p_o = self.weight_ch.chunk(3)
-        i, f, g, o = (z + self.norm_hh(linear(h, self.weight_hh))).chunk(4, -1)
+        i, f, g, o = (sums + self.norm_hh(linear(h, self.weight_hh))).chunk(4, -1)
         c = torch.sigmoid(f + p_f * c) * c + torch.sigmoid(i + p_i * c) * self.drop_candidate(torch.tanh(g))
         h = torch.sigmoid(o + p_o * c) * (linear(torch.tanh(self.norm_c(c)), self.weight_hr) + shortcut)
         return h, (h, c)

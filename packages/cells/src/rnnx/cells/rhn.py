@@ -19,22 +19,27 @@ class RHN(Cell):
     r"""Recurrent highway network: several highway layers in one step of time.
 
     .. math::
-        h_l &= \tanh(W x_t [l = 1] + R_l s_{l-1} + b_l) \\
-        t_l &= \sigma(W x_t [l = 1] + R_l s_{l-1} + b_l) \\
-        c_l &= \sigma(W x_t [l = 1] + R_l s_{l-1} + b_l) \quad \text{or, coupled,} \quad c_l = 1 - t_l \\
+        h_l &= \tanh(W_H x_t [l = 1] + R_{H_l} s_{l-1} + b_{H_l}) \\
+        t_l &= \sigma(W_T x_t [l = 1] + R_{T_l} s_{l-1} + b_{T_l}) \\
+        c_l &= \sigma(W_C x_t [l = 1] + R_{C_l} s_{l-1} + b_{C_l}) \\
+        c_l &= 1 - t_l \quad \text{(coupled)} \\
         s_l &= h_l \odot t_l + s_{l-1} \odot c_l
 
     for ``l = 1 ... L``, where ``s_0`` is the ``s_L`` of the step before (equations 6 to 9). The state and the
-    output are ``s_L``. Each of the ``G`` parts ``h t c``, if coupled ``h t``, has weights of its own:
-    ``weight_ih`` is ``W``, ``(G H, I)``; ``weight_hh`` is ``R``, ``(L G H, H)``, and ``bias_hh`` is ``b``,
-    ``(L G H)``, layer after layer.
+    output are ``s_L``. The rows of ``weight_ih`` are ``W_H``, ``W_T`` and, if not coupled, ``W_C``: ``G``
+    parts, ``(G H, I)``. ``weight_hh`` has the parts of ``R`` in the same order, layer after layer,
+    ``(L G H, H)``, and ``bias_hh`` those of ``b``, ``(L G H)``.
 
     With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of all parts of a layer,
 
     .. math::
-        t_l = \sigma(\mathrm{LN}(W x_t) [l = 1] + \mathrm{LN}(R_l s_{l-1}) + b_l)
+        \left[u_h; u_t; u_c\right] &= \mathrm{LN}([W_H; W_T; W_C] x_t) [l = 1] \\
+        \left[v_h; v_t; v_c\right] &= \mathrm{LN}([R_{H_l}; R_{T_l}; R_{C_l}] s_{l-1}) \\
+        h_l &= \tanh(u_h + v_h + b_{H_l}) \\
+        t_l &= \sigma(u_t + v_t + b_{T_l}) \\
+        c_l &= \sigma(u_c + v_c + b_{C_l})
 
-    and so in ``h`` and ``c``.
+    without the parts of ``C`` if coupled.
 
     Deviations: the bias of a carry gate that is not coupled, of whose start the paper says nothing, starts
     at the negative of the transform gate's, so that ``c`` is near ``1 - t`` at first.
@@ -66,7 +71,7 @@ class RHN(Cell):
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
         self.depth, self.coupled = depth, coupled
         parts = 2 if coupled else 3
-        self.weight_ih = nn.Parameter(torch.empty(parts * hidden_size, input_size))  # W
+        self.weight_ih = nn.Parameter(torch.empty(parts * hidden_size, input_size))  # W_H, W_T, W_C
         self.weight_hh = nn.Parameter(torch.empty(depth * parts * hidden_size, hidden_size))  # R
         self.bias_hh = nn.Parameter(torch.empty(depth * parts * hidden_size))  # b
         for parameter in self.parameters():

@@ -21,34 +21,36 @@ class SRU(Cell):
     r"""Simple recurrent unit: all matrix products are of the input.
 
     .. math::
-        f_t &= \sigma(W x_t + v \odot c_{t-1} + b) \\
+        f_t &= \sigma(W_f x_t + v_f \odot c_{t-1} + b_f) \\
         c_t &= f_t \odot c_{t-1} + (1 - f_t) \odot (W x_t) \\
-        r_t &= \sigma(W x_t + v \odot c_{t-1} + b) \\
+        r_t &= \sigma(W_r x_t + v_r \odot c_{t-1} + b_r) \\
         h_t &= r_t \odot c_t + (1 - r_t) \odot \alpha x_t
 
-    The state is ``c``, the output ``h``. Each has weights of its own: ``weight_ih`` is ``W``, ``(3 H, I)``,
-    rows ``c f r``; ``weight_ch`` is ``v`` and ``bias_ih`` is ``b``, ``(2 H)``, rows ``f r``. Without
-    peepholes ``v`` is zero, which is the first version, Lei & Zhang 2017; ``alpha`` is 1, or ``sqrt(1 + 2
+    The state is ``c``, the output ``h``. The rows of ``weight_ih`` are ``W``, ``W_f``, ``W_r``, ``(3 H, I)``;
+    ``weight_ch`` is ``v_f``, ``v_r``, and ``bias_ih`` is ``b_f``, ``b_r``, each ``(2 H)``. Without peepholes
+    ``v`` is zero, which is the first version, Lei & Zhang 2017; :math:`\alpha` is 1, or ``sqrt(1 + 2
     exp(b_r))`` at the start's ``b_r`` if rescaled.
 
-    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of ``f r``,
+    With layer normalisation (Ba, Kiros & Hinton 2016), ``LN`` over the rows of ``f`` and ``r`` together,
 
     .. math::
-        f_t, r_t = \sigma(\mathrm{LN}(W x_t) + v \odot c_{t-1} + b)
+        \left[u_f; u_r\right] &= \mathrm{LN}([W_f; W_r] x_t) \\
+        f_t &= \sigma(u_f + v_f \odot c_{t-1} + b_f) \\
+        r_t &= \sigma(u_r + v_r \odot c_{t-1} + b_r)
 
     The candidate ``W x`` stays bare: it is no gate's sum.
 
-    Deviations: ``x`` is as wide as ``h`` in the papers; where the widths differ ``V x_t`` takes its place,
-    with ``V``, ``weight_ir``, ``(H, I)``, as in the authors' library. The first version's activation of
-    ``c_t`` in the output is left out, as in the second. Weights start as those of the other cells here, not
-    with the variance ``1 / I``.
+    Deviations: ``x`` is as wide as ``h`` in the papers; where the widths differ :math:`V x_t` takes its
+    place, with ``V``, ``weight_ir``, ``(H, I)``, as in the authors' library. The first version's activation
+    of :math:`c_t` in the output is left out, as in the second. Weights start as those of the other cells
+    here, not with the variance ``1 / I``.
 
     Args:
         hidden_size: Width ``H`` of ``c`` and ``h``.
         peepholes: Whether the gates see ``c`` (2018) or the input alone (2017).
-        highway_bias: Where the biases of ``r`` start.
+        highway_bias: Where ``b_r`` starts.
         rescale: Whether ``alpha`` scales the input up, so that ``h`` starts with its variance.
-        forget_bias: Added to the initial bias of ``f``.
+        forget_bias: Added to the initial ``b_f``.
         layer_norm: Whether the sums of the gates are normalised.
 
     Example:
@@ -72,10 +74,10 @@ class SRU(Cell):
         self.input_size, self.output_size, self.state_sizes = input_size, hidden_size, (hidden_size,)
         self.peepholes = peepholes
         self.alpha = sqrt(1 + 2 * exp(highway_bias)) if rescale else 1.0
-        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W
-        self.bias_ih = nn.Parameter(torch.empty(2 * hidden_size))  # b
+        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))  # W, W_f, W_r
+        self.bias_ih = nn.Parameter(torch.empty(2 * hidden_size))  # b_f, b_r
         if peepholes:
-            self.weight_ch = nn.Parameter(torch.empty(2 * hidden_size))  # v
+            self.weight_ch = nn.Parameter(torch.empty(2 * hidden_size))  # v_f, v_r
         if input_size != hidden_size:
             self.weight_ir = nn.Parameter(torch.empty(hidden_size, input_size))  # V
         for parameter in self.parameters():

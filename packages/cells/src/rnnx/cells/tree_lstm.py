@@ -22,36 +22,42 @@ class TreeLSTM(TreeCell):
     r"""Long short-term memory on trees, with a forget gate for each child.
 
     .. math::
-        i, o &= \sigma(W x + \sum_k U_k h_k + b) \\
-        u &= \tanh(W x + \sum_k U_k h_k + b) \\
-        f_k &= \sigma(W x + \sum_l U_{kl} h_l + b) \\
+        i &= \sigma(W^{(i)} x + \sum_k U_k^{(i)} h_k + b^{(i)}) \\
+        f_k &= \sigma(W^{(f)} x + \sum_l U_{kl}^{(f)} h_l + b^{(f)}) \\
+        u &= \tanh(W^{(u)} x + \sum_k U_k^{(u)} h_k + b^{(u)}) \\
+        o &= \sigma(W^{(o)} x + \sum_k U_k^{(o)} h_k + b^{(o)}) \\
         c &= i \odot u + \sum_k f_k \odot c_k \\
         h &= o \odot \tanh(c)
 
-    for a node with the input ``x`` and the children ``k = 1, 2 ...``. Each of ``i u o`` has its own rows of
-    ``W``, ``U`` and ``b``; all ``f_k`` share theirs of ``W`` and ``b``.
+    for a node with the input ``x`` and the children ``k = 1, 2 ...``.
 
-    * ``child-sum`` (equations 2 to 8): any number of children in no order. ``U_k = U``, so that ``U`` acts on
-      the sum of the children; and ``U_{kl}`` is ``U`` for ``k = l``, else zero.
+    * ``child-sum`` (equations 2 to 8): any number of children in no order. :math:`U_k` is the same ``U`` for
+      all, so that it acts on the sum of the children; and :math:`U_{kl}^{(f)}` is :math:`U^{(f)}` for
+      ``k = l``, else zero.
     * ``binary`` (equations 9 to 14 for ``N = 2``): a first and a second child, each with matrices of its own;
       a forget gate sees both.
 
-    A missing child is ``h_k = c_k = 0``: a leaf has the input alone. On a sequence the step before is the
+    A missing child is :math:`h_k = c_k = 0`: a leaf has the input alone. On a sequence the step before is the
     only child and the first, and the cell is a standard LSTM.
 
-    The state is ``(h, c)``, the output ``h``. Parameters have the names and order of gates (``i f u o``) of
-    ``torch.nn.LSTMCell``: ``weight_ih`` is ``W`` ``(4 H, I)``, ``bias_ih`` is ``b``, ``weight_hh`` is ``U``,
-    ``(4 H, H)``; if binary ``(5 H, 2 H)``, with the rows ``i f_1 f_2 u o`` and a column block for each child.
+    The state is ``(h, c)``, the output ``h``. Parameters have the names and order of gates of
+    ``torch.nn.LSTMCell``, with the rows ``i f u o``: ``weight_ih`` is ``W``, ``(4 H, I)``, ``bias_ih`` is
+    ``b``, ``weight_hh`` is ``U``, ``(4 H, H)``; if binary ``(5 H, 2 H)``, with a column block for each child
+    and rows for the forget gate of each, :math:`i, f_1, f_2, u, o`.
 
     With layer normalisation (Ba, Kiros & Hinton 2016), each ``LN`` over all rows of its matrix,
 
     .. math::
-        i, o &= \sigma(\mathrm{LN}(W x) + \mathrm{LN}(\sum_k U_k h_k) + b) \\
-        f_k &= \sigma(\mathrm{LN}(W x) + \mathrm{LN}(\sum_l U_{kl} h_l) + b) \\
+        \left[w_i; w_f; w_u; w_o\right] &= \mathrm{LN}(W x) \\
+        i &= \sigma(w_i + v_i + b^{(i)}) \\
+        f_k &= \sigma(w_f + v_{f_k} + b^{(f)}) \\
+        u &= \tanh(w_u + v_u + b^{(u)}) \\
+        o &= \sigma(w_o + v_o + b^{(o)}) \\
         h &= o \odot \tanh(\mathrm{LN}(c))
 
-    and so in ``u``. With a sum of children ``i u o`` take rows of ``LN`` of ``U`` times the sum, ``f_k`` of
-    ``LN(U h_k)``: on a sequence the cell is an LSTM with layer normalisation.
+    and ``c`` as before. If binary, all ``v`` are rows of ``LN`` of the product of ``U`` and both children.
+    With a sum of children :math:`v_i, v_u, v_o` are rows of ``LN`` of ``U`` times the sum, :math:`v_{f_k}` of
+    ``LN`` of ``U`` times child ``k``: on a sequence the cell is an LSTM with layer normalisation.
 
     Deviations: none.
 

@@ -28,13 +28,14 @@ class TreeRNN(TreeCell):
     as is the leaf of an input of zeros; so
 
     * a node of two children without an input is ``p(a, b)``;
-    * a node of one child is ``p(a, leaf(x))``, which on a sequence is ``h_t = p(h_{t-1}, leaf(x_t))``;
+    * a node of one child is ``p(a, leaf(x))``, which on a sequence is
+      :math:`h_t = p(h_{t-1}, \operatorname{leaf}(x_t))`;
     * a leaf is ``p(0, leaf(x))``;
     * more than two children are composed from left to right: of three, ``p(p(a, b), c + leaf(x))``.
 
     ``children`` stand at the front of their places, as the engine gives them. The state is ``h``; the output
     is ``h``, or with a score ``[h; s]``, of width ``H + 1``. Parameters: ``weight_ih`` is ``V`` ``(H, I)``,
-    ``weight_hh`` is ``W`` ``(H, 2 H)``, ``weight_score`` is ``u`` ``(1, H)``.
+    ``weight_hh`` is ``W`` ``(H, 2 H)``, ``bias_hh`` is ``b_W``, ``weight_score`` is ``u`` ``(1, H)``.
 
     Deviations: in the papers' equation nodes have two children and no input, and leaves are trained vectors;
     what ``leaf``, one child and many do is defined here. The score is Socher's, which ranks possible nodes.
