@@ -274,13 +274,25 @@ def test_a_state_of_too_few_tensors_is_refused(cell: Odd, x: Tensor) -> None:
             lambda x: (nn.utils.rnn.pack_sequence([x[0]]),),
             "x must be a padded tensor, with its lengths beside it, got a PackedSequence",
         ),
-        (lambda x: (x, [4, 3]), "whole numbers, or None, got a list; a state is the argument after them"),
+        (
+            lambda x: (x, [4, 3]),
+            "whole numbers, or None, got a list of a int, a int; a state is the argument after them",
+        ),
         (
             lambda x: (x, (x[:, 0],)),
-            "whole numbers, or None, got a tuple; a state is the argument after them",
+            "whole numbers, or None, got a tuple of a tensor of torch.float32; a state is the argument after",
         ),
         (lambda x: (x, torch.tensor([2.0, 2.5])), "whole numbers, or None, got a tensor of torch.float32"),
         (lambda x: (x, None, x[:, 0]), "the state must be a tuple of tensors, as (h,), got a tensor of"),
+        (
+            lambda x: (x, None, (1.0,)),
+            "the state must be a tuple of tensors, as (h,), got a tuple of a float",
+        ),
+        (lambda x: (x, None, ((x[:, 0],),)), "got a tuple of a tuple of a tensor of torch.float32"),
+        (
+            lambda x: (x, None, (h for h in x)),
+            "the state must be a tuple of tensors, as (h,), got a generator",
+        ),
     ],
 )
 def test_what_is_no_tensor_or_no_tuple_is_told(given: Callable[..., Any], message: str) -> None:
@@ -410,6 +422,27 @@ def test_a_compiled_net_goes_round_the_steps() -> None:
         x = torch.randn(2, steps, 3)
         torch.testing.assert_close(compiled(x), net(x))
     assert len(seen) <= 4, seen
+
+
+def test_so_does_a_cell_that_was_compiled_itself() -> None:
+    cell, x = GRU(3, hidden_size=4), torch.randn(2, 6, 3)
+    torch.testing.assert_close(scan(torch.compile(cell, backend="eager"), x), scan(cell, x))  # type: ignore[arg-type]
+
+
+@THEIRS
+def test_a_graph_that_is_to_be_whole_is_told_what_to_do() -> None:
+    whole = torch.compile(Layer(GRU(3, hidden_size=4)), backend="eager", fullgraph=True)
+    with pytest.raises(Exception, match="rnnx goes along steps by itself: compile without fullgraph=True"):
+        whole(torch.randn(2, 6, 3))
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int32])
+def test_lengths_of_few_bits_are_as_good(dtype: torch.dtype, recompute: bool) -> None:
+    cell, x = GRU(3, hidden_size=4), torch.randn(2, 300, 3)
+    lengths = torch.tensor([100, 2])
+    wanted = loop(cell, x, lengths, cell.initial_state(2, x))
+    torch.testing.assert_close(scan(cell, x, lengths.to(dtype), recompute=recompute), wanted)
 
 
 @THEIRS

@@ -304,3 +304,11 @@ def test_a_bridge_makes_any_state_any_other() -> None:
     weight, bias = bridge.parameters()
     whole = torch.tanh(state[0] @ weight[:, :2].T + state[1] @ weight[:, 2:].T + bias)
     same(bridge(state), (whole[:, :4], whole[:, 4:5], whole[:, 5:]))
+
+
+def test_a_bridge_of_16_bits_takes_a_state_that_has_more_in_part() -> None:
+    """As the clock of clockwork."""
+    bridge = Bridge((2, 1), (3,)).bfloat16()
+    (found,) = bridge((torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2, 1)))
+    (wanted,) = bridge((torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2, 1, dtype=torch.bfloat16)))
+    assert torch.equal(found, wanted)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import final
+from typing import Any, final
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -213,3 +214,17 @@ def test_a_tree_has_no_second_direction() -> None:
     net = Net.from_plain({"cell": {"name": "gru", "hidden_size": 4}, "bidirectional": True}).encoder(3)
     with pytest.raises(TypeError, match=r"one direction; set net\.bidirectional=false"):
         net(torch.randn(1, 2, 3), None, None, Trees.of(torch.tensor([[1, -1]])))
+
+
+@pytest.mark.parametrize(
+    "parents", [[[1, -1]], np.array([[1, -1]]), torch.tensor([[1.0, -1.0]]), torch.tensor([1, -1]), None]
+)
+def test_parents_are_a_tensor_of_whole_numbers(parents: Any) -> None:
+    with pytest.raises(TypeError, match="parents must be a tensor of whole numbers"):
+        Trees.of(parents)
+
+
+@pytest.mark.parametrize("silent", [torch.tensor([[1, 0]]), torch.tensor([[True]])])
+def test_what_is_silent_is_said_of_each_node(silent: Tensor) -> None:
+    with pytest.raises(TypeError, match=r"silent must be a tensor of booleans, \(1, 2\), got one of torch"):
+        Trees.of(torch.tensor([[1, -1]]), silent)

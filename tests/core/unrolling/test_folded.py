@@ -5,7 +5,7 @@ from typing import final
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnx.cells.gru import GRU
 from rnnx.cells.tree_lstm import TreeLSTM
@@ -14,6 +14,7 @@ from rnnx.core import engine
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
+from rnnx.core.unrolling import plans
 from rnnx.core.unrolling.plans import plans_of_levels
 from tests.core.unrolling.zoo import DRAWING, ZOO, Normed, P, Plain, Stateless, Written
 
@@ -239,3 +240,83 @@ def test_where_nodes_of_a_level_have_not_as_many_children_it_is_the_same(cell: t
     net, x = cell(), torch.randn(2, 10, P, requires_grad=True)
     assert not Trees.of(parents).regular
     torch.testing.assert_close(results(engine.fold, net, x, parents), results(recursive, net, x, parents))
+
+
+class Unlike(Cell):
+    """Of one child, and of two, something else: what it reads and learns depends on their number."""
+
+    input_size, output_size, state_sizes = P, 4, (4,)
+
+    def __init__(self, learns: str) -> None:
+        super().__init__()
+        self.input, self.one, self.two = nn.Linear(P, 4), nn.Linear(4, 4), nn.Linear(8, 4)
+        for name, part in self.named_children():
+            part.requires_grad_(name in learns)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        raise AssertionError("a tree is folded")
+
+
+@final
+class OneReads(Unlike):
+    def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+        (child,) = children
+        if child.shape[1] == 2:
+            h = torch.tanh(self.two(child.flatten(1)))
+        else:
+            h = torch.tanh(self.input(z) + (self.one(child[:, 0]) if child.shape[1] else 0))
+        return h, (h,)
+
+
+@final
+class TwoRead(Unlike):
+    def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+        (child,) = children
+        if child.shape[1] == 1:
+            h = torch.tanh(self.input(torch.zeros_like(z)))
+        else:
+            h = torch.tanh(self.input(z) + (self.two(child.flatten(1)) if child.shape[1] else 0))
+        return h, (h,)
+
+
+@pytest.mark.parametrize("dtype", [torch.double, torch.float])
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize("learns", ["input one two", "two", "input"])
+@pytest.mark.parametrize("kind", [OneReads, TwoRead])
+@pytest.mark.parametrize("row", [[2, 2, 3, 5, 5, -1], [1, 2, 3, 5, 5, -1]])
+def test_what_is_learnt_may_depend_on_the_number_of_children(
+    row: list[int], kind: type[Unlike], learns: str, reads: bool, dtype: torch.dtype
+) -> None:
+    net = kind(learns).to(dtype)
+    x, parents = torch.randn(1, 6, P, dtype=dtype, requires_grad=reads), torch.tensor([row])
+    close = {} if dtype == torch.double else {"rtol": 1e-4, "atol": 1e-5}
+    torch.testing.assert_close(
+        results(planned, net, x, parents), results(recursive, net, x, parents), **close
+    )
+
+
+def test_many_numbers_of_children_are_no_unrest() -> None:
+    """Each has a plan of its own, made of one and the same cell."""
+    parents, top = [-1], 0
+    for width in range(1, 30):
+        children = range(len(parents), len(parents) + width)
+        parents += [top] * width
+        top = children[0]
+    net = TreeLSTM(P, hidden_size=4)
+    x = torch.randn(1, len(parents), P, requires_grad=True)
+    found = planned(net, x, torch.tensor([parents]))
+    torch.testing.assert_close(found, recursive(net, x, torch.tensor([parents])))
+
+
+def test_where_kernels_go_along_sequences_nodes_have_plans_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU."""
+
+    @final
+    class Distant(Written):
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            h = torch.tanh(self.input(z) + self.recurrent(state[0]))
+            return h, (h,)
+
+    monkeypatch.setattr(plans, "_kernels", lambda *_: plans.Kernels.TRITON)
+    net, (x, parents) = Distant(), given("binary")
+    torch.testing.assert_close(results(planned, net, x, parents), results(recursive, net, x, parents))

@@ -225,7 +225,7 @@ def is_unrolled_by_its_class(cell: Cell) -> bool:
     layers = [vars(cell), *map(vars, type(cell).__mro__)]
 
     def first(name: str) -> int:
-        return next(place for place, layer in enumerate(layers) if name in layer)
+        return next((place for place, layer in enumerate(layers) if name in layer), len(layers))
 
     return first("unroll") <= min(map(first, ("step", "project", "fold")))
 

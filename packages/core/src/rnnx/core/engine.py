@@ -76,14 +76,14 @@ def scan(
         [[6.0, 5.0, 3.0], [9.0, 5.0, 0.0]]
     """
     if _is_compiled():
-        read: tuple[Tensor, State] = torch.compiler.disable(scan)(cell, x, lengths, state, reverse, recompute)
+        read: tuple[Tensor, State] = _uncompiled(scan)(cell, x, lengths, state, reverse, recompute)
         return read
     rows, steps = _rows_and_steps(cell, x)
     if state is None:
         state = cell.initial_state(rows, x)
     _refuse_state(cell, rows, state)
     if lengths is not None:
-        _refuse_lengths(rows, steps, lengths)
+        lengths = _checked_lengths(rows, steps, lengths)
         if bool((lengths == steps).all()):
             lengths = None
     if reverse:
@@ -101,6 +101,12 @@ def _is_compiled() -> bool:
     return torch.compiler.is_dynamo_compiling() and not torch.compiler.is_exporting()
 
 
+def _uncompiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    torch._dynamo.graph_break(msg="rnnx goes along steps by itself: compile without fullgraph=True")
+    uncompiled: Callable[..., Any] = torch.compiler.disable(function)
+    return uncompiled
+
+
 def _rows_and_steps(cell: Cell, x: Tensor) -> tuple[int, int]:
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a padded tensor, with its lengths beside it, got {_described(x)}")
@@ -110,14 +116,15 @@ def _rows_and_steps(cell: Cell, x: Tensor) -> tuple[int, int]:
 
 
 def _refuse_state(cell: Cell, rows: int, state: State) -> None:
-    if isinstance(state, Tensor):
+    if not isinstance(state, (tuple, list)) or not all(isinstance(tensor, Tensor) for tensor in state):
         raise TypeError(f"the state must be a tuple of tensors, as (h,), got {_described(state)}")
     found, wanted = [tuple(tensor.shape) for tensor in state], [(rows, size) for size in cell.state_sizes]
     if found != wanted:
         raise ValueError(f"the state must be tensors of shapes {wanted}, got {found}")
 
 
-def _refuse_lengths(rows: int, steps: int, lengths: Tensor) -> None:
+def _checked_lengths(rows: int, steps: int, lengths: Tensor) -> Tensor:
+    """They, in as many bits as any number of steps has."""
     if not isinstance(lengths, Tensor) or lengths.is_floating_point():
         raise TypeError(
             f"lengths must be a tensor of whole numbers, or None, got {_described(lengths)}; a state is the "
@@ -125,12 +132,18 @@ def _refuse_lengths(rows: int, steps: int, lengths: Tensor) -> None:
         )
     if lengths.shape != (rows,):
         raise ValueError(f"lengths must have shape {(rows,)}, got {tuple(lengths.shape)}")
+    lengths = lengths.long()
     if bool(((lengths < 0) | (lengths > steps)).any()):
         raise ValueError(f"lengths must be from 0 to {steps}, got {lengths.tolist()}")
+    return lengths
 
 
 def _described(value: Any) -> str:
-    return f"a tensor of {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+    """A value's kind, and of several that of each."""
+    if isinstance(value, Tensor):
+        return f"a tensor of {value.dtype}"
+    inside = f" of {', '.join(map(_described, value))}" if isinstance(value, (tuple, list)) else ""
+    return f"a {type(value).__name__}{inside}"
 
 
 def loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
@@ -265,7 +278,7 @@ def fold(cell: Cell, x: Tensor, parents: Tensor | Trees) -> tuple[Tensor, State]
         ([1.0, 2.0, 13.0], [[13.0]])
     """
     if _is_compiled():
-        composed: tuple[Tensor, State] = torch.compiler.disable(fold)(cell, x, parents)
+        composed: tuple[Tensor, State] = _uncompiled(fold)(cell, x, parents)
         return composed
     rows, steps = _rows_and_steps(cell, x)
     if rows == 0:

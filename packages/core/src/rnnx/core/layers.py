@@ -258,4 +258,5 @@ class Bridge(nn.Module):
 
     def forward(self, state: State) -> State:
         """Args: state: tensors ``(N, size)`` of the source. Returns: tensors ``(N, size)`` of the target."""
-        return torch.tanh(self.linear(torch.cat(state, -1))).split(self.target, -1)
+        joined = torch.cat(state, -1).to(self.linear.weight.dtype)  # of which some may have more bits
+        return torch.tanh(self.linear(joined)).split(self.target, -1)

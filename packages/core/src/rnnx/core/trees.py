@@ -93,8 +93,16 @@ class Trees:
                 hold there, and what a cell makes of zeros is computed once; None where all have one.
 
         Raises:
+            TypeError: the parents, or what is said of silence, are no such tensors.
             ValueError: a row has not exactly one root, or parents that are no nodes of it or form a ring.
         """
+        if not isinstance(parents, Tensor) or parents.is_floating_point() or parents.dim() != 2:
+            raise TypeError("parents must be a tensor of whole numbers, (N, T), or what Trees.of made of one")
+        if silent is not None and (silent.dtype, silent.shape) != (torch.bool, parents.shape):
+            raise TypeError(
+                f"silent must be a tensor of booleans, {tuple(parents.shape)}, got one of {silent.dtype}, "
+                f"{tuple(silent.shape)}"
+            )
         rows, steps = parents.shape
         table = parents.numpy(force=True)
         _refuse_strangers(table)

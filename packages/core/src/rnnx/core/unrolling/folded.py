@@ -39,7 +39,7 @@ def folded(plans: Sequence[Plan], cell: Cell, z: Tensor, trees: Trees, leaves: S
     every = list(named_tensors(cell).items())
     named = {place: every[place][0] for place in sorted({place for plan in plans for place in plan.read})}
     tensors = {place: every[place][1] for place in named}
-    if plans[0].learns:
+    if any(plan.learns for plan in plans):
         y, *roots = _apply(plans, cell, named, trees, z, *before, *tensors.values())
         return y, tuple(roots)
     with torch.autocast(z.device.type, enabled=False):
@@ -158,7 +158,7 @@ def _down(
     at_every = [
         torch.zeros_like(nodes).index_copy(0, tops, at) for nodes, at in zip(every, at_roots, strict=True)
     ]
-    to_z, to_tensors = torch.empty_like(z), dict[int, Tensor]()
+    to_z, to_tensors = torch.zeros_like(z), dict[int, Tensor]()
     for run, own in zip(reversed(runs), reversed(stored), strict=True):
         for place, found in zip(run.plan.read, run.down(at_y, at_every, z, every, own, to_z), strict=True):
             if found is not None:
@@ -205,7 +205,8 @@ class _Folded(torch.autograd.Function):
             to_z, at_every, to_tensors = _down(runs, ctx.trees.tops, at_y, at_roots, z, every, stored)
         to_leaves = [at[: len(leaf)] for at, leaf in zip(at_every, leaves, strict=True)]
         to_own = *to_leaves, *map(to_tensors.get, ctx.named)
-        return None, None, None, None, to_z if ctx.plans[0].to_z else None, *to_own
+        reaches_z = any(plan.to_z for plan in ctx.plans)
+        return None, None, None, None, to_z if reaches_z else None, *to_own
 
 
 _apply: Final[Callable[..., Any]] = _Folded.apply

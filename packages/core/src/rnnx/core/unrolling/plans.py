@@ -77,14 +77,14 @@ class _Last:
 
     Attributes:
         asked: How often it was asked for.
-        made: How often there was none yet.
+        made: How often there was none yet, and the cell was another than before.
         signature: What it was then.
         plan: Its plan.
     """
 
     asked: int = 0
     made: int = 0
-    signature: Hashable = None
+    signature: tuple[Hashable, ...] = ()
     plan: Plan | None = None
 
 
@@ -204,7 +204,7 @@ def _kept(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
                 raise UntraceableError(
                     "depends on an attribute that changes from call to call; make it a buffer"
                 )
-            last.made += 1
+            last.made += last.signature[:1] != signature[:1]  # made of something else
             _plans[signature] = _made(cell, z, state, start)
             if _signature(cell, z, state, start) != signature:
                 raise UntraceableError("changes its own attributes")
@@ -308,7 +308,7 @@ def _triton() -> bool:
 
 def _equal(cell: Cell, z: Tensor, state: State, kernels: Kernels | None, start: Start) -> Plan:
     sizes = (
-        SIZES_OF_KERNELS if kernels is Kernels.TRITON else SIZES_OF_NODES if start is Start.NODES else SIZES
+        SIZES_OF_NODES if start is Start.NODES else SIZES_OF_KERNELS if kernels is Kernels.TRITON else SIZES
     )
     try:
         plan = taken_apart(cell, z, state, kernels, start=start)
@@ -381,8 +381,8 @@ def _gradients(outputs: Sequence[Tensor], of: Sequence[Tensor]) -> Sequence[Tens
     return torch.autograd.grad(total, of, allow_unused=True, materialize_grads=True)
 
 
-def _signature(cell: Cell, z: Tensor, state: State, start: Start) -> Hashable:
-    """All that the operations of a plan can depend on."""
+def _signature(cell: Cell, z: Tensor, state: State, start: Start) -> tuple[Hashable, ...]:
+    """All that the operations of a plan can depend on, first of all the cell."""
     kind = z.device.type
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
     read = tuple((tensor.shape[1:], tensor.dtype) for tensor in (z, *state))
