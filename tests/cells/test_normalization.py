@@ -46,7 +46,7 @@ def test_a_product_is_normalised_without_its_bias() -> None:
     x, weight, bias = (torch.randn(*shape, dtype=torch.double) for shape in ((5, 3), (4, 3), (4,)))
     expected = by_hand((x @ weight.T).numpy(), np.ones(4)) + bias.numpy()
     np.testing.assert_allclose(norm.linear(x, weight, bias).detach(), expected, rtol=0, atol=1e-14)
-    assert norm.before(bias).tolist() == [0.0] * 4
+    assert norm.bias_inside(bias).tolist() == [0.0] * 4
 
 
 def test_without_normalisation_a_product_is_torchs_to_the_bit_and_has_no_parameters() -> None:
@@ -56,7 +56,7 @@ def test_without_normalisation_a_product_is_torchs_to_the_bit_and_has_no_paramet
     assert torch.equal(norm.linear(x, weight, bias), F.linear(x, weight, bias))
     assert norm(x) is x
     assert norm(x, bias) is x
-    assert norm.before(bias) is bias
+    assert norm.bias_inside(bias) is bias
     assert not isinstance(norm, nn.Module)
 
 

@@ -23,15 +23,21 @@ class Normalization(ABC):
     """What becomes of a sum ``W x`` before its bias is added."""
 
     @abstractmethod
-    def before(self, bias: Tensor) -> Tensor:
-        """What of a bias is in the sum already: all of it where nothing is normalised, else zeros."""
+    def bias_inside(self, bias: Tensor) -> Tensor:
+        """What is added in the product itself: the bias where nothing is normalised, else zeros.
+
+        Where something is, the bias comes after ``LN``, from :meth:`__call__`.
+
+        Args:
+            bias: ``(size)``.
+        """
 
     @abstractmethod
     def __call__(self, sums: Tensor, bias: Tensor | None = None) -> Tensor:
         """``LN(W x) + b``.
 
         Args:
-            sums: ``(..., size)``, with what :meth:`before` gives of the bias.
+            sums: ``W x``, ``(..., size)``, with :meth:`bias_inside`.
             bias: ``(size)``, if there is one.
 
         Returns:
@@ -50,7 +56,7 @@ class Normalization(ABC):
         Returns:
             ``(..., size)``.
         """
-        return self(linear(x, weight, self.before(bias)), bias)
+        return self(linear(x, weight, self.bias_inside(bias)), bias)
 
 
 def of_sums(layer_norm: bool, *sizes: int) -> Normalization:
@@ -66,14 +72,14 @@ def of_sums(layer_norm: bool, *sizes: int) -> Normalization:
         >>> of_sums(False, 2, 3)(torch.tensor([4., 2., 7., 7., 7.])).tolist()
         [4.0, 2.0, 7.0, 7.0, 7.0]
     """
-    return _Layer(sizes) if layer_norm else _Bare()
+    return _LayerNorm(sizes) if layer_norm else _Bare()
 
 
 def of_layers(layer_norm: bool, layers: int, size: int) -> Sequence[Normalization]:
     """Normalisations of the sums of several layers within a cell, each of ``size`` features."""
     if not layer_norm:
         return [_Bare()] * layers
-    return cast("Sequence[Normalization]", nn.ModuleList(_Layer((size,)) for _ in range(layers)))
+    return cast("Sequence[Normalization]", nn.ModuleList(_LayerNorm((size,)) for _ in range(layers)))
 
 
 def of_memory(layer_norm: bool, size: int) -> Callable[[Tensor], Tensor]:
@@ -85,7 +91,7 @@ def of_memory(layer_norm: bool, size: int) -> Callable[[Tensor], Tensor]:
 class _Bare(Normalization):
     """None; and no module, as to find and call one takes as long as a small cell's activation."""
 
-    def before(self, bias: Tensor) -> Tensor:
+    def bias_inside(self, bias: Tensor) -> Tensor:
         return bias
 
     def __call__(self, sums: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -93,13 +99,13 @@ class _Bare(Normalization):
 
 
 @final
-class _Layer(nn.Module, Normalization):
+class _LayerNorm(nn.Module, Normalization):
     def __init__(self, sizes: tuple[int, ...]) -> None:
         super().__init__()
         self.sizes = sizes
         self.gain = nn.Parameter(torch.ones(sum(sizes)))
 
-    def before(self, bias: Tensor) -> Tensor:
+    def bias_inside(self, bias: Tensor) -> Tensor:
         return torch.zeros_like(bias)
 
     def forward(self, sums: Tensor, bias: Tensor | None = None) -> Tensor:

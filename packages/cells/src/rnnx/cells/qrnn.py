@@ -89,7 +89,7 @@ class QRNN(Cell):
         self.norm_ih = normalization.of_sums(layer_norm, width)
 
     def project(self, x: Tensor) -> Tensor:
-        bias = self.norm_ih.before(self.bias_ih)
+        bias = self.norm_ih.bias_inside(self.bias_ih)
         bias = F.pad(bias, (0, len(self.weight_ih) - len(bias)))
         return linear(x, self.weight_ih, bias)
 

@@ -92,7 +92,7 @@ class SRU(Cell):
         shortcut = x if self.input_size == self.output_size else linear(x, self.weight_ir)
         if self.alpha != 1:
             shortcut = self.alpha * shortcut
-        bias = F.pad(self.norm_ih.before(self.bias_ih), (self.output_size, 0))
+        bias = F.pad(self.norm_ih.bias_inside(self.bias_ih), (self.output_size, 0))
         return torch.cat((linear(x, self.weight_ih, bias), shortcut), -1)
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:

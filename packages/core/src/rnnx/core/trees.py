@@ -203,11 +203,18 @@ def _heights(above: Numbers) -> Numbers:
 
 
 def _waiting(height: Numbers, until: Numbers, levels: int) -> tuple[Numbers, Numbers, Numbers]:
-    """Who waits for whom.
+    """Which nodes wait at each level, and where: as if the levels were gone through, all at once.
+
+    It is what this would find, whose time is that of Python::
+
+        waiting = []
+        for level in range(levels):
+            waiting = [node for node in waiting if until[node] > level]  # the others' parents are here
+            waiting += [node for node in range(M) if height[node] == level]
 
     Args:
         height: The level of each node, ``(M,)``, ascending.
-        until: The level that it waits for, ``(M,)``; ``levels`` for the end.
+        until: The level of its parent, for which it waits, ``(M,)``; ``levels`` of a root.
         levels: How many there are.
 
     Returns:
