@@ -266,40 +266,6 @@ def test_a_state_of_too_few_tensors_is_refused(cell: Odd, x: Tensor) -> None:
         scan(cell, x, None, (torch.zeros(N, 2).double(),))
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (lambda x: (x.tolist(),), "x must be a padded tensor, with its lengths beside it, got a list"),
-        (
-            lambda x: (nn.utils.rnn.pack_sequence([x[0]]),),
-            "x must be a padded tensor, with its lengths beside it, got a PackedSequence",
-        ),
-        (
-            lambda x: (x, [4, 3]),
-            "whole numbers, or None, got a list of a int, a int; a state is the argument after them",
-        ),
-        (
-            lambda x: (x, (x[:, 0],)),
-            "whole numbers, or None, got a tuple of a tensor of torch.float32; a state is the argument after",
-        ),
-        (lambda x: (x, torch.tensor([2.0, 2.5])), "whole numbers, or None, got a tensor of torch.float32"),
-        (lambda x: (x, None, x[:, 0]), "the state must be a tuple of tensors, as (h,), got a tensor of"),
-        (
-            lambda x: (x, None, (1.0,)),
-            "the state must be a tuple of tensors, as (h,), got a tuple of a float",
-        ),
-        (lambda x: (x, None, ((x[:, 0],),)), "got a tuple of a tuple of a tensor of torch.float32"),
-        (
-            lambda x: (x, None, (h for h in x)),
-            "the state must be a tuple of tensors, as (h,), got a generator",
-        ),
-    ],
-)
-def test_what_is_no_tensor_or_no_tuple_is_told(given: Callable[..., Any], message: str) -> None:
-    with pytest.raises(TypeError, match=re.escape(message)):
-        scan(GRU(3, hidden_size=4), *given(torch.randn(2, 4, 3)))
-
-
 @pytest.mark.parametrize("shape", [(2, 5, 4), (5, 3)])
 def test_trees_whose_inputs_have_a_wrong_shape_are_refused(cell: Odd, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"x must have shape \(N, T, input_size=3\)"):

@@ -20,7 +20,8 @@ from rnnx.core import state as states
 from rnnx.core.cell import Cell, is_unrolled_by_its_class
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
-from rnnx.core.unrolling.circumstances import transformed
+from rnnx.core.unrolling.arguments import checked_lengths, refuse_state, rows_and_steps
+from rnnx.core.unrolling.circumstances import compiling, transformed, uncompiled
 from rnnx.core.unrolling.folded import folded
 from rnnx.core.unrolling.levels import level_by_level
 from rnnx.core.unrolling.packing import Packing
@@ -75,75 +76,21 @@ def scan(
         >>> scan(Sum(), x, torch.tensor([3, 2]), reverse=True)[0][..., 0].tolist()
         [[6.0, 5.0, 3.0], [9.0, 5.0, 0.0]]
     """
-    if _is_compiled():
-        read: tuple[Tensor, State] = _uncompiled(scan)(cell, x, lengths, state, reverse, recompute)
+    if compiling():
+        read: tuple[Tensor, State] = uncompiled(scan)(cell, x, lengths, state, reverse, recompute)
         return read
-    rows, steps = _rows_and_steps(cell, x)
+    rows, steps = rows_and_steps(cell, x)
     if state is None:
         state = cell.initial_state(rows, x)
-    _refuse_state(cell, rows, state)
+    refuse_state(cell, rows, state)
     if lengths is not None:
-        lengths = _checked_lengths(rows, steps, lengths)
+        lengths = checked_lengths(rows, steps, lengths)
         if bool((lengths == steps).all()):
             lengths = None
     if reverse:
         x = flip(x, lengths)
     y, state = (_in_chunks if recompute else _read)(cell, x, lengths, state)
     return (flip(y, lengths) if reverse else y), state
-
-
-def _is_compiled() -> bool:
-    """Whether ``torch.compile`` is reading this.
-
-    A graph of all steps would take it minutes, for each length. So it goes round, as it does round torch's
-    own networks, and the cell is run by its plan.
-    """
-    return torch.compiler.is_dynamo_compiling() and not torch.compiler.is_exporting()
-
-
-def _uncompiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    torch._dynamo.graph_break(msg="rnnx goes along steps by itself: compile without fullgraph=True")
-    uncompiled: Callable[..., Any] = torch.compiler.disable(function)
-    return uncompiled
-
-
-def _rows_and_steps(cell: Cell, x: Tensor) -> tuple[int, int]:
-    if not isinstance(x, Tensor):
-        raise TypeError(f"x must be a padded tensor, with its lengths beside it, got {_described(x)}")
-    if x.dim() != 3 or x.shape[2] != cell.input_size:
-        raise ValueError(f"x must have shape (N, T, input_size={cell.input_size}), got {tuple(x.shape)}")
-    return x.shape[0], x.shape[1]
-
-
-def _refuse_state(cell: Cell, rows: int, state: State) -> None:
-    if not isinstance(state, (tuple, list)) or not all(isinstance(tensor, Tensor) for tensor in state):
-        raise TypeError(f"the state must be a tuple of tensors, as (h,), got {_described(state)}")
-    found, wanted = [tuple(tensor.shape) for tensor in state], [(rows, size) for size in cell.state_sizes]
-    if found != wanted:
-        raise ValueError(f"the state must be tensors of shapes {wanted}, got {found}")
-
-
-def _checked_lengths(rows: int, steps: int, lengths: Tensor) -> Tensor:
-    """They, in as many bits as any number of steps has."""
-    if not isinstance(lengths, Tensor) or lengths.is_floating_point():
-        raise TypeError(
-            f"lengths must be a tensor of whole numbers, or None, got {_described(lengths)}; a state is the "
-            "argument after them"
-        )
-    if lengths.shape != (rows,):
-        raise ValueError(f"lengths must have shape {(rows,)}, got {tuple(lengths.shape)}")
-    lengths = lengths.long()
-    if bool(((lengths < 0) | (lengths > steps)).any()):
-        raise ValueError(f"lengths must be from 0 to {steps}, got {lengths.tolist()}")
-    return lengths
-
-
-def _described(value: Any) -> str:
-    """A value's kind, and of several that of each."""
-    if isinstance(value, Tensor):
-        return f"a tensor of {value.dtype}"
-    inside = f" of {', '.join(map(_described, value))}" if isinstance(value, (tuple, list)) else ""
-    return f"a {type(value).__name__}{inside}"
 
 
 def loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
@@ -277,10 +224,10 @@ def fold(cell: Cell, x: Tensor, parents: Tensor | Trees) -> tuple[Tensor, State]
         >>> y.flatten().tolist(), root.tolist()
         ([1.0, 2.0, 13.0], [[13.0]])
     """
-    if _is_compiled():
-        composed: tuple[Tensor, State] = _uncompiled(fold)(cell, x, parents)
+    if compiling():
+        composed: tuple[Tensor, State] = uncompiled(fold)(cell, x, parents)
         return composed
-    rows, steps = _rows_and_steps(cell, x)
+    rows, steps = rows_and_steps(cell, x)
     if rows == 0:
         return x.new_zeros(0, steps, cell.output_size), cell.initial_state(0, x)
     trees = parents if isinstance(parents, Trees) else Trees.of(parents)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,22 @@ def transformed() -> bool:
 def watched() -> bool:
     """Whether something looks at each operation: what is :func:`transformed`, or a compiler."""
     return transformed() or torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+
+
+def compiling() -> bool:
+    """Whether ``torch.compile`` reads this, and may read in parts.
+
+    A graph of all steps would take it minutes, for each length. So it is led round them, see
+    :func:`uncompiled`, as it goes round torch's own networks; and cells are run by their plans.
+    """
+    return torch.compiler.is_dynamo_compiling() and not torch.compiler.is_exporting()
+
+
+def uncompiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function as ``torch.compile`` calls it without reading it."""
+    torch._dynamo.graph_break(msg="rnnx goes along steps by itself: compile without fullgraph=True")
+    made: Callable[..., Any] = torch.compiler.disable(function)
+    return made
 
 
 def counted() -> bool:
