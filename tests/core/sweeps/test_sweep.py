@@ -166,6 +166,23 @@ def test_a_grid_is_run_and_found_again(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("s/*/result.json")} == written
 
 
+def test_values_that_were_tried_are_not_trained_again(tmp_path: Path) -> None:
+    words = ("cell.hidden_size=4,8", "seed=1,2")
+    sweep = sweep_in(tmp_path, *words, trials=5, sampler="random", pruner="none")
+    found = list(run(sweep))
+    assert [one.state for one in found] == ["complete"] * 5
+    by_values = {
+        values: [one for one in found if one.values["cell.hidden_size"] == values] for values in "48"
+    }
+    assert all(by_values.values())
+    for alike in by_values.values():
+        assert len({one.scores for one in alike}) == len({one.folders for one in alike}) == 1
+        assert all(len(one.scores) == 2 for one in alike)
+    folders = {folder for one in found for folder in one.folders}
+    assert {folder.parent for folder in tmp_path.rglob("result.json")} == folders
+    assert len(folders) == 4
+
+
 def test_a_failed_trial_is_not_the_end(tmp_path: Path) -> None:
     sweep = sweep_in(tmp_path, "cell=clockwork,gru", "cell.hidden_size=4", sampler="grid")
     work(sweep)
@@ -284,7 +301,7 @@ def sweeping(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str],
 @pytest.mark.slow
 def test_a_killed_workers_trial_goes_on_in_its_folder(tmp_path: Path) -> None:
     """The worker is killed in its first trial; another one takes its place, and goes on with the run."""
-    words = ("cell.hidden_size=4,5", "trainer.max_epochs=6")
+    words = ("cell.hidden_size=4", "optimizer.lr=loguniform:1e-4..1e-3", "trainer.max_epochs=6")
     with sweeping(tmp_path, *words) as (process, worker):
         os.kill(worker, signal.SIGKILL)
         told, complaint = process.communicate()

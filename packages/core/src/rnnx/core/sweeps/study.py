@@ -237,6 +237,12 @@ class Study:
         return TPESampler(seed=seed) if self.sampler == "tpe" else RandomSampler(seed=seed)
 
 
+def twin(trial: Trial) -> FrozenTrial | None:
+    """A complete trial of the same values, whose runs would be made again; None if there is none."""
+    done = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return next((other for other in done if other.params == trial.params), None)
+
+
 def reason(error: Exception) -> str:
     """Why a trial failed, in one line, for its attribute ``failure``.
 

@@ -24,9 +24,10 @@ from rnnx.core.spec import Config, Spec, resolve
 from rnnx.core.sweeps.crew import at_work, take_turns
 from rnnx.core.sweeps.once import essence, many_processes, once
 from rnnx.core.sweeps.search_space import SearchSpace, Values
-from rnnx.core.sweeps.study import Claim, Pruner, Sampler, Study, failure, reason, repeated
+from rnnx.core.sweeps.study import Claim, Pruner, Sampler, Study, failure, reason, repeated, twin
 
 TRIALS: Final = 20  # if not said, and there is no grid
+SCORED: Final = frozenset({"scores", "spread"})  # what is noted of a complete trial
 
 State: TypeAlias = Literal["complete", "pruned", "failed"]
 STATES: Final[Mapping[TrialState, State]] = {
@@ -298,6 +299,11 @@ def _tried_out(sweep: Sweep, claim: Claim) -> tuple[float | None, TrialState]:
 def _score(sweep: Sweep, trial: Trial, origin: int) -> float:
     from rnnx.core.sweeps.pruning import Pruning
 
+    if (done := twin(trial)) is not None:
+        trial.set_user_attr("origin", done.user_attrs.get("origin", done.number))
+        for name in SCORED & done.user_attrs.keys():
+            trial.set_user_attr(name, done.user_attrs[name])
+        return float(done.values[0])
     scores: list[float] = []
     for config in sweep.runs(trial.params, origin):
         callbacks = [] if scores else [Pruning(trial, f"valid/{sweep.metric}")]
