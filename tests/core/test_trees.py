@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, final
 
 import numpy as np
@@ -74,7 +74,11 @@ def test_children_and_roots_are_found_by_their_place_in_the_order_too(rows: list
         assert below == named + [len(nodes)] * (len(below) - len(named))
         counts.setdefault(height(rows[n], t), set()).add(len(named))
     assert [nodes[top] for top in trees.tops] == [(n, row.index(-1)) for n, row in enumerate(rows)]
-    assert trees.regular == all(len(several) == 1 for several in counts.values())
+    kinds = [(height(rows[n], t), sum(parent == t for parent in rows[n])) for n, t in nodes]
+    assert kinds == sorted(kinds)
+    told = [kind for kind, _ in groupby(kinds)]
+    assert trees.groups == [kinds.count(kind) for kind in told]
+    assert trees.counts == [count for _, count in told]
 
 
 @given(forests(), st.data())

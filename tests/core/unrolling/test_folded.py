@@ -15,8 +15,8 @@ from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
 from rnnx.core.unrolling import plans
-from rnnx.core.unrolling.plans import plans_of_levels
-from tests.core.unrolling.zoo import DRAWING, ZOO, Normed, P, Plain, Stateless, Written
+from rnnx.core.unrolling.plans import plans_of_groups
+from tests.core.unrolling.zoo import DRAWING, ZOO, P, Plain, Stateless, Written
 
 # binary, of several heights; one of a single node; and one whose children come after it
 BINARY = [
@@ -28,7 +28,9 @@ BINARY = [
 # of 3, of 2, and of one child, of two, by their heights
 MIXED = [[3, 3, 3, 8, 7, 7, 7, 8, 9, 10, -1], [3, 3, 3, 8, 7, 7, 7, 8, 9, -1, -2]]
 CHAINS = [[1, 2, 3, 4, -1], [1, 2, -1, -2, -2], [-1, 0, 1, 2, -2]]
-TREES = {"binary": BINARY, "mixed": MIXED, "chains": CHAINS}
+# in one level nodes of one, two and three children; a row upside down, and one of a leaf
+UNEVEN = [[1, 4, 3, 4, 6, 6, -1], [3, 3, 3, 4, 5, 6, -1], [-1, 0, 0, 1, 3, 3, 2], [-1, *[-2] * 6]]
+TREES = {"binary": BINARY, "mixed": MIXED, "chains": CHAINS, "uneven": UNEVEN}
 
 OF_TREES: dict[str, Callable[[], Cell]] = {
     "child-sum": lambda: TreeLSTM(P, hidden_size=4),
@@ -48,7 +50,7 @@ pytestmark = pytest.mark.usefixtures("doubles")
 def planned(cell: Cell, x: Tensor, parents: Tensor) -> tuple[Tensor, State]:
     trees = Trees.of(parents)
     first = cell.initial_state(1, x)
-    assert plans_of_levels(cell, cell.project(x[:, 0]), trees, first) is not None, "compared with itself"
+    assert plans_of_groups(cell, cell.project(x[:, 0]), trees, first) is not None, "compared with itself"
     return engine.fold(cell, x, trees)
 
 
@@ -97,7 +99,7 @@ PAIRS = [
     (cell, trees)
     for cell in CELLS
     for trees in TREES
-    if not (cell in ("binary", "normed") and trees == "mixed")
+    if not (cell in ("binary", "normed") and trees in ("mixed", "uneven"))
 ]
 
 
@@ -140,7 +142,7 @@ def test_gradients_come_where_they_are_wanted_alone(learns: str) -> None:
 
 @pytest.mark.parametrize("cell", ["child-sum", "rnn", "gru", "Normed"])
 def test_gradients_have_gradients(cell: str) -> None:
-    net, (x, parents) = CELLS[cell](), given("mixed")
+    net, (x, parents) = CELLS[cell](), given("uneven")
 
     def twice(way: Callable[..., tuple[Tensor, State]]) -> Sequence[Tensor]:
         y, roots = way(net, x, parents)
@@ -162,7 +164,7 @@ def test_random_numbers_are_those_drawn_level_by_level(draws: str, monkeypatch: 
     planned(net, x, parents)
     torch.manual_seed(1)
     found = results(engine.fold, net, x, parents)
-    monkeypatch.setattr(engine, "plans_of_levels", lambda *_: None)
+    monkeypatch.setattr(engine, "plans_of_groups", lambda *_: None)
     torch.manual_seed(1)
     torch.testing.assert_close(found, results(engine.fold, net, x, parents))
     torch.manual_seed(2)
@@ -191,7 +193,7 @@ def test_under_autocast_it_is_as_level_by_level(monkeypatch: pytest.MonkeyPatch)
     x = x.detach().float()
     with torch.autocast("cpu", torch.bfloat16):
         found = planned(net, x, parents)
-        monkeypatch.setattr(engine, "plans_of_levels", lambda *_: None)
+        monkeypatch.setattr(engine, "plans_of_groups", lambda *_: None)
         wanted = engine.fold(net, x, parents)
     torch.testing.assert_close(found, wanted, rtol=0.02, atol=0.02, check_dtype=True)
 
@@ -234,12 +236,41 @@ def test_functions_of_torch_func_see_through_trees() -> None:
     torch.testing.assert_close(found, wanted)
 
 
-@pytest.mark.parametrize("cell", [Stateless, Plain, Normed])
-def test_where_nodes_of_a_level_have_not_as_many_children_it_is_the_same(cell: type[Written]) -> None:
-    parents = torch.tensor([[2, 2, 4, 4, 7, 7, 7, 8, 9, -1], [-1, 0, 0, 0, 1, 2, 2, 4, 7, 7]])
-    net, x = cell(), torch.randn(2, 10, P, requires_grad=True)
-    assert not Trees.of(parents).regular
+@pytest.mark.parametrize("trees", TREES)
+def test_a_cell_without_a_state_has_no_use_for_children(trees: str) -> None:
+    net, (x, parents) = Stateless(), given(trees)
     torch.testing.assert_close(results(engine.fold, net, x, parents), results(recursive, net, x, parents))
+
+
+def test_many_groups_of_a_level_are_read_at_once() -> None:
+    rows = [
+        [2, 2, 8, 4, 8, 7, 7, 8, 9, 10, -1],
+        [-1, 0, 0, 0, 1, 2, 2, 4, 5, 5, 8],
+        [3, 3, 3, 9, 7, 7, 7, 8, 9, 10, -1],
+    ]
+    net, parents = Plain(), torch.tensor(rows)
+    trees, x = Trees.of(parents), torch.randn(3, 11, P)
+    assert len(trees.groups) > plans.MOST_GROUPS * len(trees.sizes)
+    assert plans_of_groups(net, net.project(x[:, 0]), trees, net.initial_state(1, x)) is None
+    torch.testing.assert_close(engine.fold(net, x, trees), recursive(net, x, parents))
+
+
+def test_more_numbers_of_children_than_plans_pay_for_are_read_level_by_level() -> None:
+    parents = [-1, *(node for node in range(plans.MOST_COUNTS + 2) for _ in range(node + 1))]
+    net, trees = Plain(), Trees.of(torch.tensor([parents]))
+    assert len(set(trees.counts)) > plans.MOST_COUNTS
+    x = torch.randn(1, len(parents), P)
+    assert plans_of_groups(net, net.project(x[0]), trees, net.initial_state(1, x)) is None
+    torch.testing.assert_close(engine.fold(net, x, trees), recursive(net, x, torch.tensor([parents])))
+
+
+@pytest.mark.parametrize(
+    ("draws", "trees"), [(draws, trees) for draws in DRAWING for trees in ("uneven", "mixed")]
+)
+def test_what_draws_for_a_level_at_once_is_read_so(draws: str, trees: str) -> None:
+    net, (x, parents) = DRAWING[draws](), given(trees)
+    found = plans_of_groups(net, net.project(x[:, 0]), Trees.of(parents), net.initial_state(1, x))
+    assert (found is None) == (trees == "uneven")
 
 
 class Unlike(Cell):
@@ -297,15 +328,16 @@ def test_what_is_learnt_may_depend_on_the_number_of_children(
 
 def test_many_numbers_of_children_are_no_unrest() -> None:
     """Each has a plan of its own, made of one and the same cell."""
-    parents, top = [-1], 0
-    for width in range(1, 30):
-        children = range(len(parents), len(parents) + width)
-        parents += [top] * width
-        top = children[0]
     net = TreeLSTM(P, hidden_size=4)
-    x = torch.randn(1, len(parents), P, requires_grad=True)
-    found = planned(net, x, torch.tensor([parents]))
-    torch.testing.assert_close(found, recursive(net, x, torch.tensor([parents])))
+    for widths in (range(1, 16), range(16, 31)):
+        parents, top = [-1], 0
+        for width in widths:
+            children = range(len(parents), len(parents) + width)
+            parents += [top] * width
+            top = children[0]
+        x = torch.randn(1, len(parents), P, requires_grad=True)
+        found = planned(net, x, torch.tensor([parents]))
+        torch.testing.assert_close(found, recursive(net, x, torch.tensor([parents])))
 
 
 def test_where_kernels_go_along_sequences_nodes_have_plans_without(monkeypatch: pytest.MonkeyPatch) -> None:

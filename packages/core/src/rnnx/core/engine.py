@@ -25,7 +25,7 @@ from rnnx.core.unrolling.circumstances import compiling, transformed, uncompiled
 from rnnx.core.unrolling.folded import folded
 from rnnx.core.unrolling.levels import level_by_level
 from rnnx.core.unrolling.packing import Packing
-from rnnx.core.unrolling.plans import plan_from_inputs, plan_of, plans_of_levels
+from rnnx.core.unrolling.plans import plan_from_inputs, plan_of, plans_of_groups
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import named_tensors, with_tensors
 from rnnx.core.unrolling.unrolled import unrolled
@@ -238,7 +238,7 @@ def fold(cell: Cell, x: Tensor, parents: Tensor | Trees) -> tuple[Tensor, State]
     leaves, inner = projected.tensor_split([trees.sizes[0]])
     first = cell.initial_state(len(leaves), x)
     none = tuple(tensor.unsqueeze(1)[:, :0] for tensor in first)  # (L, 0, size)
-    plans = plans_of_levels(cell, projected, trees, first) if len(trees.sizes) >= STEPS else None
+    plans = plans_of_groups(cell, projected, trees, first) if len(trees.sizes) >= STEPS else None
     if plans is None:
         above: Callable[..., tuple[Tensor, State]] = level_by_level
         flat, state = cell.fold(leaves, none, next(trees.levels).present)

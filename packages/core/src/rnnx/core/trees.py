@@ -42,7 +42,8 @@ class Trees:
 
     Attributes:
         shape: ``(N, T)``, rows and places in a row.
-        nodes: ``(M,)``, where each node stands among the ``N T`` places, level by level, leaves first.
+        nodes: ``(M,)``, where each node stands among the ``N T`` places, level by level, leaves first; of one
+            level those with fewer children first.
         given: ``(L,)``, the places whose inputs are read.
         inputs: ``(M,)``, the number of each node's input among those; ``L`` of nodes without one.
         children: ``(M, K)``, of all levels those of :class:`Level`, filled up with 0.
@@ -54,7 +55,9 @@ class Trees:
         sizes: The number of nodes of each level; their sum is ``M``.
         widths: The most children that one of each level's nodes has.
         waits: How many go on waiting at each level; their sum is ``W``.
-        regular: Whether the nodes of each level have as many children as each other.
+        groups: How many nodes follow one another that are of one level and have as many children as each
+            other; their sum is ``M``.
+        counts: How many children those have.
 
     Example:
         The trees (0 1)2 and (0)1, each with its root last:
@@ -80,7 +83,8 @@ class Trees:
     sizes: list[int]
     widths: list[int]
     waits: list[int]
-    regular: bool
+    groups: list[int]
+    counts: list[int]
 
     @classmethod
     def of(cls, parents: Tensor, silent: Tensor | None = None) -> Trees:
@@ -111,17 +115,20 @@ class Trees:
             raise ValueError(f"each tree must have exactly one root (parent -1), got {roots.tolist()}")
         above = np.where(table < 0, table, table + steps * np.arange(rows)[:, None]).ravel()  # in the batch
         high = _heights(above)
-        nodes = np.where(above == -2, -1, high).argsort(kind="stable")[int((above == -2).sum()) :]  # (M,)
+        children, counts = _children(above)
+        absent = above == -2
+        nodes = np.lexsort((counts, np.where(absent, -1, high)))[int(absent.sum()) :]  # (M,)
         place = np.full(rows * steps + 1, len(nodes))  # of each node in the order; M above the roots
         place[nodes] = np.arange(len(nodes))
         height, parent = high[nodes], place[above[nodes]]
         sizes = np.bincount(height)  # (levels,)
         until = np.append(height, len(sizes))[parent]  # (M,), the level that each node waits for
         numbers, waiting, waits = _waiting(height, until, len(sizes))
-        children, counts = _children(above)
         present = np.arange(children.shape[1]) < counts[nodes, None]  # (M, K)
         below, tops = place[children[nodes]], place[np.flatnonzero(above == -1)]
         widths = np.maximum.reduceat(counts[nodes], sizes.cumsum() - sizes)
+        kinds = np.stack((height, counts[nodes]))  # (2, M)
+        firsts = np.flatnonzero(np.append(True, (np.diff(kinds) != 0).any(0)))
         heard = np.ones(len(nodes), bool) if silent is None else ~silent.numpy(force=True).ravel()[nodes]
         given = nodes[heard]
         inputs = np.where(heard, heard.cumsum() - 1, len(given))
@@ -143,7 +150,8 @@ class Trees:
             sizes=sizes.tolist(),
             widths=widths.tolist(),
             waits=waits.tolist(),
-            regular=bool((counts[nodes] == widths[height]).all()),
+            groups=np.diff(np.append(firsts, len(nodes))).tolist(),
+            counts=counts[nodes][firsts].tolist(),
         )
 
     @property

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, groupby
-from typing import Any, Final, NamedTuple, final
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from itertools import accumulate, chain, pairwise
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, final
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from rnnx.core.unrolling.levels import level_by_level
 from rnnx.core.unrolling.plan import Plan
 from rnnx.core.unrolling.substitution import named_tensors
 
+T = TypeVar("T")
+Way: TypeAlias = Generator[None, None, T]
+
 
 def folded(plans: Sequence[Plan], cell: Cell, z: Tensor, trees: Trees, leaves: State) -> tuple[Tensor, State]:
     """As :func:`~rnnx.core.unrolling.levels.level_by_level`, by plans.
@@ -25,10 +28,11 @@ def folded(plans: Sequence[Plan], cell: Cell, z: Tensor, trees: Trees, leaves: S
     Differentiated twice, it is the readable way that is differentiated.
 
     Args:
-        plans: Of each level but the leaves', for as many children as its nodes have; of states of one type.
+        plans: Of each group of the trees but the leaves, for as many children as its nodes have; of states of
+            one type, and alike for groups alike.
         cell: The cell.
         z: The projected inputs of the nodes that are no leaves, ``(M, P)``; one at least.
-        trees: Regular ones.
+        trees: The trees.
         leaves: The state of the leaves, ``(L, size)``.
 
     Returns:
@@ -43,61 +47,63 @@ def folded(plans: Sequence[Plan], cell: Cell, z: Tensor, trees: Trees, leaves: S
         y, *roots = _apply(plans, cell, named, trees, z, *before, *tensors.values())
         return y, tuple(roots)
     with torch.autocast(z.device.type, enabled=False):
-        y, nodes, _ = _up(_Run.of(plans, trees, tensors), z, before)
+        y, nodes, _ = _up(_Run.of(plans, trees, tensors), trees, z, before)
     return y, states.select(tuple(nodes), trees.tops)
 
 
 @final
 class _Run(NamedTuple):
-    """Levels that follow one another and have one plan.
+    """All nodes, but leaves, with as many children as each other; they have one plan.
 
     Attributes:
         plan: The plan.
-        sizes: How many nodes each has.
-        rows: Where these are among those that are no leaves.
-        nodes: Where they are among all.
+        groups: Where those of each level are among all nodes, from the lowest up.
+        rows: Where they all are among the nodes that are no leaves.
         below: Their children, ``(n, K)``, as numbers of all nodes.
         constants: What the plan makes of the cell's tensors.
     """
 
     plan: Plan
-    sizes: list[int]
-    rows: slice
-    nodes: slice
+    groups: list[slice]
+    rows: slice | Tensor
     below: Tensor
     constants: Sequence[Tensor]
 
     @classmethod
-    def of(cls, plans: Sequence[Plan], trees: Trees, tensors: Mapping[int, Tensor]) -> list[_Run]:
-        """All, from the lowest up, from the cell's tensors by their numbers."""
-        leaves, *sizes = trees.sizes
-        runs: list[_Run] = []
-        start = 0
-        for _, levels in groupby(
-            zip(plans, sizes, trees.widths[1:], strict=True), lambda level: id(level[0])
-        ):
-            (plan, *_), own, (width, *_) = zip(*levels, strict=True)
-            stop = start + sum(own)
-            rows, nodes = slice(start, stop), slice(leaves + start, leaves + stop)
+    def of(cls, plans: Sequence[Plan], trees: Trees, tensors: Mapping[int, Tensor]) -> dict[int, _Run]:
+        """All, by the number of children, from the cell's tensors by their numbers."""
+        leaves, counts = trees.groups[0], trees.counts[1:]
+        ends = list(accumulate(trees.groups))
+        groups = [slice(start, stop) for start, stop in pairwise(ends)]
+        runs: dict[int, _Run] = {}
+        for count, plan in dict(zip(counts, plans, strict=True)).items():
+            own = [group for group, other in zip(groups, counts, strict=True) if other == count]
+            rows = slice(None) if own == groups else _numbers(own, leaves, trees.below.device)
             constants = plan.constant(*(tensors[place] for place in plan.read))
-            runs.append(cls(plan, list(own), rows, nodes, trees.below[nodes, :width], constants))
-            start = stop
+            runs[count] = cls(plan, own, rows, trees.below[leaves:][rows, :count], constants)
         return runs
 
-    def up(self, z: Tensor, every: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    @property
+    def sizes(self) -> list[int]:
+        """How many nodes each group has."""
+        return [group.stop - group.start for group in self.groups]
+
+    def up(self, z: Tensor, every: Sequence[Tensor]) -> Way[tuple[Tensor, list[Tensor]]]:
         """``y``, and what is kept and held; the states are written among those of all nodes."""
         plan, constants, given = self.plan, self.constants, z[self.rows]
         reads = 1 + plan.forward_reads
         ahead = (given, *plan.ahead(given, *constants))
         kept = [form.empty(len(given), z.device) for form in plan.kept]
         walked = plan.forward.prepared(constants)
-        own = [nodes[self.nodes] for nodes in every]
-        pieces = [tensor.split(self.sizes) for tensor in (self.below, *own, *ahead[:reads], *kept)]
-        for size, below, *columns in zip(self.sizes, *pieces, strict=True):
-            places, read, room = states.split(tuple(columns), (len(own), reads, len(kept)))
+        pieces = [tensor.split(self.sizes) for tensor in (self.below, *ahead[:reads], *kept)]
+        for group, below, *columns in zip(self.groups, *pieces, strict=True):
+            read, room = states.split(tuple(columns), (reads, len(kept)))
             children = [nodes[below] for nodes in every]  # (n, K, size)
-            for place, made in zip(places, plan.forward([size], read, children, walked, room), strict=True):
-                place.copy_(made)
+            for nodes, made in zip(
+                every, plan.forward([len(below)], read, children, walked, room), strict=True
+            ):
+                nodes[group] = made
+            yield
         stored = [*kept, *ahead[reads:]]
         y, *more = plan.after(given, *self._befores(plan.after_befores, every), *stored, *constants)
         return y, [*stored, *more]
@@ -109,61 +115,103 @@ class _Run(NamedTuple):
         z: Tensor,
         every: Sequence[Tensor],
         stored: Sequence[Tensor],
-        to_z: Tensor,
-    ) -> Sequence[Tensor | None]:
-        """The gradients at the tensors that the plan reads; those at ``z`` and the children are written."""
+    ) -> Way[tuple[Tensor | None, Sequence[Tensor | None]]]:
+        """The gradients at ``z`` and the tensors that the plan reads; those at the children are written."""
         plan, constants, given = self.plan, self.constants, z[self.rows]
-        reads, to_rows = plan.backward_reads, to_z[self.rows]
+        reads, to_z = plan.backward_reads, torch.empty_like(given) if plan.to_z else None
         befores = self._befores(plan.turn_befores, every)
         values = plan.turn(at_y[self.rows].contiguous(), given, *befores, *stored, *constants)
         passed = [
-            to_rows if place == plan.to_z_passed else form.empty(len(given), z.device)
+            to_z if to_z is not None and place == plan.to_z_passed else form.empty(len(given), z.device)
             for place, form in enumerate(plan.passed)
         ]
         walked = plan.backward.prepared(constants)
-        own = [at[self.nodes] for at in at_every]
-        pieces = [tensor.split(self.sizes) for tensor in (self.below, *own, *values[:reads], *passed)]
-        for size, below, *columns in reversed(list(zip(self.sizes, *pieces, strict=True))):
-            at, read, room = states.split(tuple(columns), (len(own), reads, len(passed)))
-            for whole, found in zip(at_every, plan.backward([size], read, at, walked, room), strict=True):
+        pieces = [tensor.split(self.sizes) for tensor in (self.below, *values[:reads], *passed)]
+        for group, below, *columns in reversed(list(zip(self.groups, *pieces, strict=True))):
+            read, room = states.split(tuple(columns), (reads, len(passed)))
+            at = [nodes[group] for nodes in at_every]
+            for nodes, found in zip(
+                at_every, plan.backward([len(below)], read, at, walked, room), strict=True
+            ):
                 if found is not None:
-                    whole[below] = found  # no node has two parents
-        late = [to_rows] if plan.to_z and plan.to_z_passed is None else []
-        return plan.late(*passed, *values[reads:], *constants, *late)
+                    nodes[below] = found  # no node has two parents
+            yield
+        late = [to_z] if to_z is not None and plan.to_z_passed is None else []
+        return to_z, plan.late(*passed, *values[reads:], *constants, *late)
 
     def _befores(self, which: Sequence[tuple[int, int]], every: Sequence[Tensor]) -> list[Tensor]:
         """States of the children, ``(n, K, size)``."""
         return [every[place][self.below] for place, _ in which]
 
 
+def _numbers(groups: Sequence[slice], start: int, device: torch.device) -> Tensor:
+    """Those of the nodes of some groups, counted from ``start``."""
+    return torch.cat([torch.arange(group.start - start, group.stop - start) for group in groups]).to(device)
+
+
+def _in_turn(ways: Mapping[int, Way[T]], turns: Iterable[int]) -> dict[int, T]:
+    """What ways come to that go on when it is their turn."""
+    for turn in turns:
+        next(ways[turn])
+    return {name: _end(way) for name, way in ways.items()}
+
+
+def _end(way: Way[T]) -> T:
+    try:
+        next(way)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("a way has more groups than turns")
+
+
+def _joined(parts: Sequence[tuple[slice | Tensor, Tensor]], rows: int) -> Tensor:
+    """What was made of some rows each, for all rows; zeros of the others."""
+    own, first = parts[0]
+    if isinstance(own, slice):  # that is all
+        return first
+    whole = first.new_zeros(rows, *first.shape[1:])
+    for own, part in parts:
+        whole[own] = part
+    return whole
+
+
 def _up(
-    runs: Sequence[_Run], z: Tensor, leaves: Sequence[Tensor]
+    runs: Mapping[int, _Run], trees: Trees, z: Tensor, leaves: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor], list[list[Tensor]]]:
     """``y``, the states of all nodes, and what is kept and held of each run."""
     every = [torch.cat((leaf, leaf.new_empty(len(z), leaf.shape[1]))) for leaf in leaves]
-    outputs, stored = zip(*(run.up(z, every) for run in runs), strict=True)
-    return torch.cat(outputs), every, list(stored)
+    made = _in_turn({count: run.up(z, every) for count, run in runs.items()}, trees.counts[1:])
+    y = _joined([(runs[count].rows, own) for count, (own, _) in made.items()], len(z))
+    return y, every, [stored for _, stored in made.values()]
 
 
 def _down(
-    runs: Sequence[_Run],
-    tops: Tensor,
+    runs: Mapping[int, _Run],
+    trees: Trees,
     at_y: Tensor,
     at_roots: Sequence[Tensor],
     z: Tensor,
     every: Sequence[Tensor],
     stored: Sequence[Sequence[Tensor]],
-) -> tuple[Tensor, list[Tensor], dict[int, Tensor]]:
+) -> tuple[Tensor | None, list[Tensor], dict[int, Tensor]]:
     """The gradients at the projected inputs, the states of all nodes, and the tensors by their numbers."""
     at_every = [
-        torch.zeros_like(nodes).index_copy(0, tops, at) for nodes, at in zip(every, at_roots, strict=True)
+        torch.zeros_like(nodes).index_copy(0, trees.tops, at)
+        for nodes, at in zip(every, at_roots, strict=True)
     ]
-    to_z, to_tensors = torch.zeros_like(z), dict[int, Tensor]()
-    for run, own in zip(reversed(runs), reversed(stored), strict=True):
-        for place, found in zip(run.plan.read, run.down(at_y, at_every, z, every, own, to_z), strict=True):
+    ways = {
+        count: run.down(at_y, at_every, z, every, own)
+        for (count, run), own in zip(runs.items(), stored, strict=True)
+    }
+    made = _in_turn(ways, reversed(trees.counts[1:]))
+    to_tensors: dict[int, Tensor] = {}
+    for count, (_, gradients) in made.items():
+        for place, found in zip(runs[count].plan.read, gradients, strict=True):
             if found is not None:
                 to_tensors[place] = to_tensors[place] + found if place in to_tensors else found
-    return to_z, at_every, to_tensors
+    parts = [(runs[count].rows, to_z) for count, (to_z, _) in made.items() if to_z is not None]
+    return _joined(parts, len(z)) if parts else None, at_every, to_tensors
 
 
 @final
@@ -189,7 +237,7 @@ class _Folded(torch.autograd.Function):
         leaves, tensors = states.split(given, (len(given) - len(named), len(named)))
         with torch.autocast(z.device.type, enabled=False):
             runs = _Run.of(plans, trees, dict(zip(named, tensors, strict=True)))
-            y, every, stored = _up(runs, z, leaves)
+            y, every, stored = _up(runs, trees, z, leaves)
         ctx.counts = len(leaves), len(tensors), len(every), *map(len, stored)
         ctx.save_for_backward(z, *leaves, *tensors, *every, *chain.from_iterable(stored))
         return y, *states.select(tuple(every), trees.tops)
@@ -202,11 +250,9 @@ class _Folded(torch.autograd.Function):
             return None, None, None, None, *ctx.again.gradients(z, leaves, tensors, (at_y, *at_roots))
         with torch.autocast(z.device.type, enabled=False):
             runs = _Run.of(ctx.plans, ctx.trees, dict(zip(ctx.named, tensors, strict=True)))
-            to_z, at_every, to_tensors = _down(runs, ctx.trees.tops, at_y, at_roots, z, every, stored)
+            to_z, at_every, to_tensors = _down(runs, ctx.trees, at_y, at_roots, z, every, stored)
         to_leaves = [at[: len(leaf)] for at, leaf in zip(at_every, leaves, strict=True)]
-        to_own = *to_leaves, *map(to_tensors.get, ctx.named)
-        reaches_z = any(plan.to_z for plan in ctx.plans)
-        return None, None, None, None, to_z if reaches_z else None, *to_own
+        return None, None, None, None, to_z, *to_leaves, *map(to_tensors.get, ctx.named)
 
 
 _apply: Final[Callable[..., Any]] = _Folded.apply

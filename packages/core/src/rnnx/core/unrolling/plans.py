@@ -52,6 +52,8 @@ ENTRIES: Final = {Start.INPUTS: ("project", *STEP), Start.PROJECTED: STEP, Start
 READABLE: Final = {Start.PROJECTED: ("step by step", "step"), Start.NODES: ("level by level", "fold")}
 
 MOST_PLANS: Final = 256  # that are kept
+MOST_COUNTS: Final = 16  # of children, each of which has a plan that takes some tenths of a second to make
+MOST_GROUPS: Final = 2  # of a level, on average, that one by one take no longer than at once without plans
 # A cell for which so many plans are made, one each other time that it is asked for, changes too often.
 RESTLESS: Final = {Start.INPUTS: 4, Start.PROJECTED: 20, Start.NODES: 20}
 
@@ -163,10 +165,11 @@ def plan_of(cell: Cell, z: Tensor, state: State, start: Start = Start.PROJECTED)
         return None
 
 
-def plans_of_levels(cell: Cell, z: Tensor, trees: Trees, first: State) -> list[Plan] | None:
-    """The plans by which a cell composes trees, one for each level; None where it is to do without.
+def plans_of_groups(cell: Cell, z: Tensor, trees: Trees, first: State) -> list[Plan] | None:
+    """The plans by which a cell composes trees, one for each group of nodes; None where it is to do without.
 
-    There are some where all nodes of a level have as many children as each other.
+    There are none for many groups, which one by one take longer; nor where a level has several and the cell
+    draws random numbers, which it does for all of a level at once.
 
     Args:
         cell: The cell.
@@ -174,19 +177,21 @@ def plans_of_levels(cell: Cell, z: Tensor, trees: Trees, first: State) -> list[P
         trees: The trees.
         first: The cell's initial state, of any number of rows.
     """
-    if not (trees.regular and first):
+    counts = sorted(set(trees.counts))
+    several = len(trees.groups) / len(trees.sizes)
+    if not first or len(counts) > MOST_COUNTS or several > MOST_GROUPS:
         return None
     plans: dict[int, Plan] = {}
-    for width in sorted(set(trees.widths)):
+    for count in counts:
         children = tuple(
-            tensor.new_empty(1, 1, tensor.shape[1]).expand(len(z), width, -1) for tensor in first
+            tensor.new_empty(1, 1, tensor.shape[1]).expand(len(z), count, -1) for tensor in first
         )
         plan = plan_of(cell, z, children, Start.NODES)
-        if plan is None:
+        if plan is None or (plan.draws and several > 1):
             return None
-        plans[width] = plan
+        plans[count] = plan
     alike = len({tuple(plan.dtypes) for plan in plans.values()}) == 1
-    return [plans[width] for width in trees.widths] if alike else None
+    return [plans[count] for count in trees.counts] if alike else None
 
 
 def _may_have_one(cell: Cell, given: Tensor) -> bool:
