@@ -136,6 +136,14 @@ def test_one_operation_is_no_group() -> None:
     assert sorted_of(nodes, end) == [end]
 
 
+def test_but_a_product_is_as_its_matrix_lies_ready() -> None:
+    nodes = Nodes()
+    h, u = nodes.rows("h", W), nodes.constant("u", W, W)
+    product = nodes.call(ATEN.mm.default, h, u, width=W)
+    assert sorted_of(nodes, product, multiplies=True) == [Group([h], [u], [product], [u])]
+    assert sorted_of(nodes, product) == [product]
+
+
 def test_the_parts_of_a_normalisation_stay_together() -> None:
     nodes = Nodes()
     x, u = nodes.rows("x", W), nodes.constant("u", 1, W)

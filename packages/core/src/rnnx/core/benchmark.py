@@ -9,6 +9,7 @@ Of a cell by name, as ``rnnx bench lstm`` does it::
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +48,8 @@ def interleaved(
     """Times several things in turn, so that whatever slows the machine down slows all of them.
 
     Each is called once to warm up, then once a round; each round begins with another one. Compare two of them
-    by the median over the rounds of their ratio in a round. Work on an accelerator is waited for.
+    by the median over the rounds of their ratio in a round. Work on an accelerator is waited for. Python
+    collects what a call leaves before the next one is timed, so that none pays for another's.
 
     Args:
         calls: What to time, by name.
@@ -68,12 +70,17 @@ def interleaved(
         _seconds(call)
     times: dict[str, list[float]] = {name: [] for name in calls}
     order = list(calls)
-    for number in range(rounds):
-        if number >= FEWEST and perf_counter() > end:
-            break
-        for name in order:
-            times[name].append(_seconds(calls[name]))
-        order.append(order.pop(0))
+    gc.freeze()  # what was there before is not gone through each time
+    try:
+        for number in range(rounds):
+            if number >= FEWEST and perf_counter() > end:
+                break
+            for name in order:
+                gc.collect()
+                times[name].append(_seconds(calls[name]))
+            order.append(order.pop(0))
+    finally:
+        gc.unfreeze()
     return times
 
 

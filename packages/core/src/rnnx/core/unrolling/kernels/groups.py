@@ -14,7 +14,10 @@ from rnnx.core.unrolling.kernels.formulas import OF_SEVERAL, formula_of
 from rnnx.core.unrolling.kernels.layout import SPLITS, along_of, arguments, is_row, joined, viewed
 from rnnx.core.unrolling.operations import ATEN, draws
 
-LEAST: Final = 2  # operations that are worth a group, as calling it takes longer than calling one of torch's
+LEAST: Final = (
+    2  # operations that are worth a group, as calling it takes longer than calling one of torch's; but
+)
+# a product is worth one, as its matrix is laid out once for all steps
 NORMAL: Final = (ATEN.native_layer_norm.default, ATEN.native_layer_norm_backward.default)
 
 
@@ -97,12 +100,12 @@ class _Sorted:
             results = [node for node in at if node in self.results]
             if results:
                 made, reads = self._above(results, there)
-                if len(made) < LEAST:
+                met = {arguments(node)[-1] for node in made if node.target in PRODUCTS}
+                if len(made) < LEAST and not met:
                     yield from results
                 else:
                     rows = [node for node in reads if node.meta.get("by_rows")]
                     constants = [node for node in reads if node not in rows]
-                    met = {arguments(node)[-1] for node in made if node.target in PRODUCTS}
                     matrices = [node for node in constants if node in met]
                     yield Group(rows, constants, results, matrices)
                 there |= set(results)
