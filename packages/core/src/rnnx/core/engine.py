@@ -32,9 +32,8 @@ from rnnx.core.unrolling.unrolled import unrolled
 
 PIECE: Final = 1 << 20  # so many numbers of the inputs are projected together, where that saves memory,
 STEPS_OF_PIECE: Final = 32  # and so many steps at least
-STEPS: Final = (
-    4  # of sequences, or levels of trees, from which on a plan saves more time than it takes to find
-)
+# Steps of sequences, or levels of trees, from which on a plan saves more time than it takes to find.
+STEPS: Final = 4
 
 
 def scan(
