@@ -149,6 +149,15 @@ def test_what_torch_says_without_memory_is_known():
     """The sentence that is looked for is torch's."""
     with pytest.raises(RuntimeError, match="DefaultCPUAllocator: can't allocate memory"):
         torch.empty(1 << 60)
+    with pytest.raises(RuntimeError, match="Storage size calculation overflowed"):
+        torch.empty(1 << 62, 8)
+
+
+def test_more_than_any_machine_has_is_too_little_memory(rnnx):
+    refused = rnnx("run", "--dry-run", "cell.hidden_size=1e30")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("rnnx: out of memory: empty(): argument 'size' failed to unpack")
+    assert refused.stderr.count("\n") == 1
 
 
 def test_a_warning_for_the_user_is_a_sentence_and_anothers_is_as_python_shows_it():

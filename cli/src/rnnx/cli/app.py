@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import Annotated, Any, Final, final
 
 import typer
 from typer.core import TyperGroup
@@ -41,6 +41,13 @@ from rnnx.cli.commands.sweep import sweep
 from rnnx.core.errors import Interrupted, RnnxError, RnnxWarning
 from rnnx.core.registry import packages
 
+OF_MEMORY: Final = (  # which torch says where there is too little, or would be anywhere
+    "OutOfMemoryError: ",
+    "DefaultCPUAllocator: can't allocate memory",
+    "CUDA error: out of memory",
+    "Overflow when unpacking long",
+    "Storage size calculation overflowed",
+)
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "resume": resume,
@@ -188,9 +195,6 @@ def _failing(error: Exception) -> str:
 
 def _is_of_memory(error: Exception) -> bool:
     """Whether there was too little, for Python, or for torch on a GPU or a CPU; torch is not imported."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator: can't allocate memory" in str(error)
-        or "CUDA error: out of memory" in str(error)
+    return isinstance(error, MemoryError) or any(
+        sign in f"{type(error).__name__}: {error}" for sign in OF_MEMORY
     )
