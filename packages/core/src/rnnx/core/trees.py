@@ -64,10 +64,10 @@ class Trees:
 
         >>> trees = Trees.of(torch.tensor([[2, 2, -1], [1, -1, -2]]))
         >>> trees.nodes.tolist(), trees.sizes, trees.roots.tolist()
-        ([0, 1, 3, 2, 4], [3, 2], [0, 1])
+        ([0, 1, 3, 4, 2], [3, 2], [1, 0])
         >>> leaves, inner = trees.levels
         >>> leaves.children.shape, inner.children.tolist(), inner.present.tolist()
-        (torch.Size([3, 0]), [[0, 1], [2, 0]], [[True, True], [True, False]])
+        (torch.Size([3, 0]), [[2, 0], [0, 1]], [[True, False], [True, True]])
     """
 
     shape: tuple[int, int]
