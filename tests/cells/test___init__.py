@@ -1,13 +1,13 @@
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
-from typing import assert_type
+from pathlib import Path
 
 import pytest
 
 import rnnx.cells
-from rnnx.cells.gru import GRU
 from rnnx.core.registry import plugins
 
 
@@ -23,8 +23,21 @@ def test_every_cell_is_had_by_its_class() -> None:
     assert everything.keys() - {"__builtins__"} == {plugin.load().__name__ for plugin in own}
 
 
-def test_type_checkers_know_them() -> None:
-    assert_type(rnnx.cells.GRU(3), GRU)  # which mypy says, for lint
+def test_type_checkers_are_told_where_each_is() -> None:
+    """In the imports that they alone read."""
+    path = rnnx.cells.__file__
+    assert path is not None
+    for_types = next(
+        node for node in ast.parse(Path(path).read_text("utf-8")).body if isinstance(node, ast.If)
+    )
+    assert ast.unparse(for_types.test) == "TYPE_CHECKING"
+    told = {
+        f"{node.module}:{alias.asname or alias.name}"
+        for node in for_types.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert told == {plugin.target for plugin in plugins("cell") if plugin.distribution == "rnnx-cells"}
 
 
 def test_nothing_else_is_had() -> None:
