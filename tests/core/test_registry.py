@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.registry import Plugin, find, packages, plugins, trouble
+from rnnx.core.registry import Plugin, closest, find, packages, plugins, trouble
 
 Install = Callable[..., Path]  # see conftest.py
 CELLS = {"cells": {"elman": "cells_a:Elman", "gru": "cells_a:GRU", "lstm": "cells_a:LSTM"}}
@@ -172,3 +172,19 @@ def test_trouble_is_told_without_an_import(install: Install) -> None:
     assert trouble(find("cell", "fine")) is None
     assert "foo" not in sys.modules
     assert "fine" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("steps", "max_steps"),
+        ("batch", "batch_size"),
+        ("clip", "gradient_clip_val"),
+        ("learning_rate", "lr"),
+        ("betaz", "betas"),
+        ("unlike", None),
+    ],
+)
+def test_a_name_is_closest_to_what_has_its_word_or_its_initials(name: str, meant: str | None) -> None:
+    choices = ["lr", "betas", "max_steps", "val_check_interval", "batch_size", "gradient_clip_val"]
+    assert closest(name, choices) == meant
