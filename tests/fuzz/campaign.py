@@ -12,7 +12,7 @@ from random import Random
 from typing import final
 from unittest.mock import patch
 
-from rnnx.core.unrolling import plans
+from rnnx.core.unrolling import making
 from tests.fuzz.mutations import Files
 from tests.fuzz.readers import READERS
 from tests.fuzz.watch import Hang, Touched, outcome
@@ -52,7 +52,7 @@ def campaign(name: str, numbers: Iterable[int], most_bugs: int = 20) -> Campaign
     reader, found = READERS[name], Campaign()
     with (
         tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place,
-        patch.dict(plans.KERNELS, clear=True),  # a compiler of the engine's own text is a process too
+        patch.dict(making.KERNELS, clear=True),  # a compiler of the engine's own text is a process too
     ):
         folder = Path(place).resolve() / "input"
         (folder.parent / "canary").write_text("alive")

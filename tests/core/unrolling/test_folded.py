@@ -14,7 +14,7 @@ from rnnx.core import engine
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
-from rnnx.core.unrolling import plans
+from rnnx.core.unrolling import making, plans
 from rnnx.core.unrolling.plans import plans_of_groups
 from tests.core.unrolling.zoo import DRAWING, ZOO, P, Plain, Stateless, Written
 
@@ -349,6 +349,7 @@ def test_where_kernels_go_along_sequences_nodes_have_plans_without(monkeypatch: 
             h = torch.tanh(self.input(z) + self.recurrent(state[0]))
             return h, (h,)
 
-    monkeypatch.setattr(plans, "_kernels", lambda *_: plans.Kernels.TRITON)
+    for module in (making, plans):
+        monkeypatch.setattr(module, "kernels_for", lambda *_: plans.Kernels.TRITON)
     net, (x, parents) = Distant(), given("binary")
     torch.testing.assert_close(results(planned, net, x, parents), results(recursive, net, x, parents))

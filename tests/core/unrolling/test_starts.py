@@ -18,7 +18,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from rnnx.core.cell import Cell
 from rnnx.core.engine import loop, scan
 from rnnx.core.state import State
-from rnnx.core.unrolling import plans
+from rnnx.core.unrolling import making, plans
 from rnnx.core.unrolling.kernels.layout import UnwritableError
 from rnnx.core.unrolling.operations import ATEN
 from rnnx.core.unrolling.plan import Kernels, taken_apart
@@ -248,8 +248,8 @@ def test_a_number_that_changes_each_time_costs_a_few_plans(monkeypatch: pytest.M
         def project(self, x: Tensor) -> Tensor:
             return super().project(x) * self.heat
 
-    made, taken = [], plans.taken_apart
-    monkeypatch.setattr(plans, "taken_apart", lambda *a, **k: made.append(1) or taken(*a, **k))
+    made, taken = [], making.taken_apart
+    monkeypatch.setattr(making, "taken_apart", lambda *a, **k: made.append(1) or taken(*a, **k))
     cell, (x, state) = Annealed(), given_to()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from rnnx.core.cell import Cell
 from rnnx.core.engine import loop, scan
 from rnnx.core.state import State
-from rnnx.core.unrolling import plans
+from rnnx.core.unrolling import making
 from rnnx.core.unrolling.kernels.kernel import Kernel
 from rnnx.core.unrolling.plan import Kernels
 from rnnx.core.unrolling.plans import plan_of
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("kernels")
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "KERNELS", {"cpu": Kernels.TRITON})
+    monkeypatch.setattr(making, "KERNELS", {"cpu": Kernels.TRITON})
 
 
 class Leaky(Cell, ABC):

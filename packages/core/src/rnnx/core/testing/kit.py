@@ -19,7 +19,8 @@ from rnnx.core.task import Task
 from rnnx.core.testing import cells, tasks
 from rnnx.core.testing.cells.subject import subjects
 from rnnx.core.testing.check import Check
-from rnnx.core.unrolling.plans import NoKernelWarning, StepByStepWarning
+from rnnx.core.unrolling.making import NoKernelWarning
+from rnnx.core.unrolling.plans import StepByStepWarning
 
 CHECKS: Final[dict[str, tuple[Check, ...]]] = {
     "cell": cells.CHECKS,

@@ -1,4 +1,4 @@
-"""Which plan a cell is run by, and whether it may be."""
+"""Which plan a cell is run by, and whether it may be: those that were made are kept."""
 
 from __future__ import annotations
 
@@ -6,50 +6,31 @@ import os
 import sys
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from functools import cache, partial
-from importlib.util import find_spec
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from threading import RLock
-from typing import Any, Final, final
+from typing import Final, final
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
-from torch.nn.utils import parametrize
 
 from rnnx.core.cell import Cell
 from rnnx.core.errors import RnnxWarning
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
-from rnnx.core.unrolling.circumstances import exact, seed, watched
+from rnnx.core.unrolling.circumstances import exact, watched
 from rnnx.core.unrolling.fingerprint import fingerprint
-from rnnx.core.unrolling.kernels.compiler import CompilerError
-from rnnx.core.unrolling.kernels.native import pays
-from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
+from rnnx.core.unrolling.making import kernels_for, make_plan
+from rnnx.core.unrolling.plan import Kernels, Plan
 from rnnx.core.unrolling.steps import Start
-from rnnx.core.unrolling.substitution import called_with, copies_of, is_separable, named_tensors
-from rnnx.core.unrolling.trace import UntraceableError, requirements, settled
-from rnnx.core.unrolling.unrolled import unrolled
+from rnnx.core.unrolling.substitution import named_tensors
+from rnnx.core.unrolling.trace import UntraceableError, requirements
 from rnnx.core.unrolling.versions import STEP
 
-# How many rows run at each step of the sequences on which a plan is compared with the steps: of any, of nodes
-# of trees, which are one step, and of kernels, which take several blocks of rows.
-SIZES: Final = (4, 3, 3, 1)
-SIZES_OF_NODES: Final = (4,)
-SIZES_OF_KERNELS: Final = (20, 20, 17, 5, 5, 1)
-PERTURBATION: Final = 0.1  # of the tensors, to see whether a plan holds for others too
-TOLERANCE: Final = {torch.float64: 1e-9, torch.float32: 1e-3}  # of what is compared, relative to its largest
-TOLERANCE_OF_16_BITS: Final = 0.1  # also where these lie on the way to a gradient of 32
-
-KERNELS: Final = {"cuda": Kernels.TRITON, "cpu": Kernels.C}  # by the kind of device, where they can be had
-DEVICE_ERRORS: Final = (torch.OutOfMemoryError, torch.AcceleratorError)  # which say nothing of a step
 GATES: Final = 4  # about so many numbers does a cell make of each of its input
 ENTRIES: Final = {Start.INPUTS: ("project", *STEP), Start.PROJECTED: STEP, Start.NODES: ("fold", *STEP)}
-READABLE: Final = {Start.PROJECTED: ("step by step", "step"), Start.NODES: ("level by level", "fold")}
+READABLE: Final = {Start.PROJECTED: "step by step", Start.NODES: "level by level"}
 
 MOST_PLANS: Final = 256  # that are kept
 MOST_COUNTS: Final = 16  # of children, each of which has a plan that takes some tenths of a second to make
@@ -98,11 +79,6 @@ class StepByStepWarning(RnnxWarning):
     """A cell is read more slowly than it might be."""
 
 
-@final
-class NoKernelWarning(RnnxWarning):
-    """A cell is read without kernels, more slowly than it might be."""
-
-
 def plan_from_inputs(cell: Cell, x: Tensor, state: State) -> Plan | None:
     """The plan by which a cell reads inputs that it has not projected; None where they are to be first.
 
@@ -120,7 +96,7 @@ def plan_from_inputs(cell: Cell, x: Tensor, state: State) -> Plan | None:
     kind = Start.INPUTS, tuple(map(type, cell.modules()))
     if kind in _refused or not _may_have_one(cell, x) or torch.is_autocast_enabled(x.device.type):
         return None
-    if _kernels(x, state, GATES * x.shape[1]) is not Kernels.C or next(cell.buffers(), None) is not None:
+    if kernels_for(x, state, GATES * x.shape[1]) is not Kernels.C or next(cell.buffers(), None) is not None:
         return None
     try:
         with _lock:
@@ -156,9 +132,9 @@ def plan_of(cell: Cell, z: Tensor, state: State, start: Start = Start.PROJECTED)
             return _kept(cell, z, state, start)
     except UntraceableError as error:
         _refused.add(kind)
-        name, (way, method) = type(cell).__name__, READABLE[start]
+        name = type(cell).__name__
         warnings.warn(
-            f"cell {name} is run {way}, which is slower: its {method} {error}",
+            f"cell {name} is run {READABLE[start]}, which is slower: its {start.method} {error}",
             StepByStepWarning,
             stacklevel=5,
         )
@@ -210,7 +186,7 @@ def _kept(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
                     "depends on an attribute that changes from call to call; make it a buffer"
                 )
             last.made += last.signature[:1] != signature[:1]  # made of something else
-            _plans[signature] = _made(cell, z, state, start)
+            _plans[signature] = make_plan(cell, z, state, start)
             if _signature(cell, z, state, start) != signature:
                 raise UntraceableError("changes its own attributes")
             if len(_plans) > MOST_PLANS:
@@ -218,172 +194,6 @@ def _kept(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
         _plans.move_to_end(signature)
         last.signature, last.plan = signature, _plans[signature]
     return last.plan
-
-
-def _made(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
-    """A plan that was compared; None where it fails without one too, and is to say so itself."""
-    compared = _in_c if start is Start.INPUTS else partial(_compared, start=start)
-    devices = [] if z.device.type == "cpu" else [z.device]
-    alone = saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)  # out of a checkpoint's sight
-    quietly = torch.autograd.set_detect_anomaly(False)
-    graded = torch.set_grad_enabled(torch.is_grad_enabled())
-    with (
-        torch.inference_mode(False),
-        graded,
-        alone,
-        quietly,
-        torch.random.fork_rng(devices, device_type=z.device.type),
-        _without_cache(),
-    ):
-        own = _alone(cell)
-        plan = called_with(own, copies_of(own), lambda cell: compared(cell, z, state))
-    return plan and replace(plan, separable=is_separable(cell))
-
-
-@contextmanager
-def _without_cache() -> Iterator[None]:
-    """Lets parametrized layers make their tensors anew for a while, of whatever these are made then."""
-    caching = parametrize._cache_enabled
-    parametrize._cache_enabled = 0
-    try:
-        yield
-    finally:
-        parametrize._cache_enabled = caching
-
-
-def _alone(cell: Cell) -> Cell:
-    """The cell, or a copy where it would have other tensors for a while, which another thread may read."""
-    try:
-        return cell if is_separable(cell) else deepcopy(cell)
-    except Exception:  # whatever a stranger's attributes may not do
-        return cell
-
-
-def _compared(cell: Cell, z: Tensor, state: State, start: Start) -> Plan | None:
-    try:
-        settled(cell, z, state, start)
-    except UntraceableError:
-        raise
-    except Exception:
-        return None
-    kernels, failed = _kernels(z, state, z.shape[1]), None
-    try:
-        if kernels is not None:
-            return _equal(cell, z, state, kernels, start)
-    except DEVICE_ERRORS:
-        raise
-    except Exception as error:  # whatever a compiler may not do
-        failed = error
-    try:
-        plan = _equal(cell, z, state, None, start)
-    except (UntraceableError, *DEVICE_ERRORS):
-        raise
-    except Exception as error:  # whatever a stranger's step may do under a tracer
-        raise UntraceableError(_said(error)) from error
-    if kernels is not None and failed is not None:
-        name, (_, method) = type(cell).__name__, READABLE[start]
-        warnings.warn(
-            f"cell {name} is run without {kernels.value}, which is slower: its {method} {_said(failed)}",
-            NoKernelWarning,
-            stacklevel=9,
-        )
-    return plan
-
-
-def _in_c(cell: Cell, x: Tensor, state: State) -> Plan | None:
-    """A plan from the inputs; None where there is none."""
-    try:
-        return _equal(cell, x, state, Kernels.C, Start.INPUTS)
-    except Exception:  # whatever; that of the step alone may do, or says what it is
-        return None
-
-
-def _kernels(given: Tensor, state: State, width: int) -> Kernels | None:
-    """Those that can be had, and pay, of a cell whose projected inputs are so wide."""
-    kernels = KERNELS.get(given.device.type)
-    rows = len(state[0]) if state else len(given)
-    there = _triton() if kernels is Kernels.TRITON else pays(given.dtype, rows * width)
-    return kernels if there else None
-
-
-@cache
-def _triton() -> bool:
-    return find_spec("triton") is not None
-
-
-def _equal(cell: Cell, z: Tensor, state: State, kernels: Kernels | None, start: Start) -> Plan:
-    sizes = (
-        SIZES_OF_NODES if start is Start.NODES else SIZES_OF_KERNELS if kernels is Kernels.TRITON else SIZES
-    )
-    try:
-        plan = taken_apart(cell, z, state, kernels, start=start)
-        _compare(plan, cell, z, state, sizes)
-    except UntraceableError:  # numbers that are not finite, perhaps, as those of a memory that starts at -inf
-        plan = taken_apart(cell, z, state, kernels, fuse=False, start=start)
-        _compare(plan, cell, z, state, sizes)
-    return plan
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, UntraceableError):
-        return str(error)
-    if isinstance(error, CompilerError):
-        return f"cannot be compiled ({error})"
-    return f"fails when it is taken apart ({type(error).__name__}: {error})"
-
-
-def _compare(plan: Plan, cell: Cell, z: Tensor, state: State, sizes: Sequence[int]) -> None:
-    """Refuses a plan that gives other numbers or gradients than the steps, from whatever state.
-
-    What is zero at first, as a gate that opens later, hides what it is multiplied with: so not only with the
-    cell's own tensors.
-    """
-    seed(z.device, 0)
-    drawn = torch.randn(sum(sizes), z.shape[1]).to(z).requires_grad_(plan.learns and z.requires_grad)
-    anywhere = tuple(torch.randn(sizes[0], *tensor.shape[1:]).to(tensor) for tensor in state)
-    first = anywhere if plan.start is Start.NODES else cell.initial_state(sizes[0], drawn.detach())
-    moved = {name: _moved(tensor) for name, tensor in copies_of(cell).items()}
-    rounded = torch.is_autocast_enabled(z.device.type) or not exact()
-    close = {} if rounded else TOLERANCE
-    for tensors, before in (({}, first), ({}, anywhere), (moved, anywhere)):
-        results = [
-            called_with(cell, tensors, partial(_result, plan, way, z=drawn, sizes=sizes, state=before))
-            for way in (partial(unrolled, plan), plan.start.read)
-        ]
-        for found, wanted in zip(*results, strict=True):
-            scale = wanted.detach().abs().amax().float().nan_to_num(1.0).clamp(1.0, 1e30)
-            near = close.get(wanted.dtype, TOLERANCE_OF_16_BITS) * float(scale)
-            if not torch.allclose(found, wanted, rtol=0, atol=near, equal_nan=True):
-                raise UntraceableError("gives other numbers when it is taken apart")
-
-
-def _moved(tensor: Tensor) -> Tensor:
-    """A parameter or buffer a little elsewhere."""
-    if not tensor.is_floating_point():
-        return tensor
-    noise = PERTURBATION * torch.randn(tensor.shape).to(tensor)
-    return (tensor.detach() + noise).requires_grad_(tensor.requires_grad)
-
-
-def _result(
-    plan: Plan, way: Callable[..., Any], cell: Cell, z: Tensor, sizes: Sequence[int], state: State
-) -> Sequence[Tensor]:
-    """Outputs, the last state, and where they are wanted gradients."""
-    state = tuple(
-        t.detach().to(d).requires_grad_(plan.learns) for t, d in zip(state, plan.dtypes, strict=True)
-    )
-    seed(z.device, 1)
-    y, last = way(cell, z, sizes, state)
-    given = [tensor for tensor in (z, *state, *named_tensors(cell).values()) if tensor.numel()]
-    of = [tensor for tensor in given if tensor.requires_grad]
-    return [y, *last, *_gradients((y, *last), of if plan.learns else [])]
-
-
-def _gradients(outputs: Sequence[Tensor], of: Sequence[Tensor]) -> Sequence[Tensor]:
-    if not of:
-        return []
-    total = torch.stack([output.double().square().sum() for output in outputs if output.requires_grad]).sum()
-    return torch.autograd.grad(total, of, allow_unused=True, materialize_grads=True)
 
 
 def _signature(cell: Cell, z: Tensor, state: State, start: Start) -> tuple[Hashable, ...]:
@@ -394,7 +204,7 @@ def _signature(cell: Cell, z: Tensor, state: State, start: Start) -> tuple[Hasha
     named = named_tensors(cell).values()
     tensors = tuple((tensor.shape, tensor.dtype) for tensor in named)
     wanted = tuple(requirements(z, state, named))
-    ways = start, exact(), _kernels(z, state, z.shape[1]), torch.get_default_dtype()
+    ways = start, exact(), kernels_for(z, state, z.shape[1]), torch.get_default_dtype()
     return fingerprint(cell, ENTRIES[start]), read, tensors, wanted, z.device, autocast, ways
 
 

@@ -31,6 +31,11 @@ class Start(Enum):
     PROJECTED = auto()
     NODES = auto()
 
+    @property
+    def method(self) -> str:
+        """The name of the cell's method that is a step."""
+        return "fold" if self is Start.NODES else "step"
+
     def projected(self, cell: Cell, given: Tensor) -> Tensor:
         """The projected inputs, ``(M, P)``, of what steps start from."""
         return cell.project(given) if self is Start.INPUTS else given
