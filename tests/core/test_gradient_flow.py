@@ -25,8 +25,9 @@ from rnnx.core.data import Split
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.gradient_flow import Flow, gradient_flow, longest
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
-from rnnx.core.nets.regularizers import WeightDrop, Zoneout
 from rnnx.core.nets.skips import Plain
+from rnnx.core.nets.weight_drop import WeightDrop
+from rnnx.core.nets.zoneout import Zoneout
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 

@@ -13,9 +13,11 @@ from rnnx.core.errors import UsageError
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
 from rnnx.core.net import Net
 from rnnx.core.nets.dropout import Dropout
-from rnnx.core.nets.regularizers import VariationalDropout, WeightDrop, Zoneout
 from rnnx.core.nets.skips import SKIPS, Plain
 from rnnx.core.nets.transition import DeepTransition
+from rnnx.core.nets.variational_dropout import VariationalDropout
+from rnnx.core.nets.weight_drop import WeightDrop
+from rnnx.core.nets.zoneout import Zoneout
 from rnnx.core.options import options_of
 from rnnx.core.spec import resolve
 from rnnx.core.trees import Trees

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from rnnx.core.cell import Cell
 from rnnx.core.engine import loop, scan
 from rnnx.core.layers import Layer
-from rnnx.core.nets.regularizers import WeightDrop
+from rnnx.core.nets.weight_drop import WeightDrop
 from rnnx.core.state import State
 from rnnx.core.unrolling.plans import plan_of
 from rnnx.core.unrolling.steps import step_by_step

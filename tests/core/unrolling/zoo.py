@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from rnnx.core.cell import Cell
-from rnnx.core.nets.regularizers import Zoneout
+from rnnx.core.nets.zoneout import Zoneout
 from rnnx.core.state import State
 
 P, H = 3, 4

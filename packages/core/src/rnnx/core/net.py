@@ -10,10 +10,14 @@ from rnnx.core.cell import Cell
 from rnnx.core.contract import hold_to_contract
 from rnnx.core.errors import UsageError
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
-from rnnx.core.nets.matrices import Start, initialize, recurrent_matrices
-from rnnx.core.nets.regularizers import VariationalDropout, WeightDrop, Zoneout, has_candidate
+from rnnx.core.nets.initialization import Initialization, initialize
+from rnnx.core.nets.matrices import recurrent_matrices
+from rnnx.core.nets.recurrent_dropout import has_candidate
 from rnnx.core.nets.skips import SKIPS, Skip
 from rnnx.core.nets.transition import DeepTransition
+from rnnx.core.nets.variational_dropout import VariationalDropout
+from rnnx.core.nets.weight_drop import WeightDrop
+from rnnx.core.nets.zoneout import Zoneout
 from rnnx.core.spec import Spec
 
 
@@ -71,8 +75,8 @@ class Net:
         weight_drop: Rate = 0.0,
         zoneout: Rate | tuple[Rate, ...] = 0.0,
         recurrent_dropout: Rate = 0.0,
-        input_init: Start = "cell",
-        recurrent_init: Start = "cell",
+        input_init: Initialization = "cell",
+        recurrent_init: Initialization = "cell",
         init_range: AboveZero = 0.1,
         recompute: bool = False,
         match: NonNegative = 0.0,

@@ -14,7 +14,8 @@ from rnnx.core.errors import RunError, UsageError
 from rnnx.core.files import replacing
 from rnnx.core.graph import Graph
 from rnnx.core.layers import Layer, Noise, Recurrent
-from rnnx.core.nets.regularizers import VariationalDropout, WeightDrop
+from rnnx.core.nets.variational_dropout import VariationalDropout
+from rnnx.core.nets.weight_drop import WeightDrop
 from rnnx.core.running.quiet import quiet
 from rnnx.core.state import State
 from rnnx.core.task import Task

@@ -1,18 +1,13 @@
-"""A cell's matrices: which of them carry the past, and how they start."""
+"""A cell's matrices: which of them carry the past, and which are read at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, TypeAlias
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-
-Start: TypeAlias = Literal["cell", "orthogonal", "xavier", "he", "uniform"]
 
 ROWS = 8  # of the states from which it is found what carries the past
 
@@ -42,6 +37,15 @@ def recurrent_matrices(cell: Cell) -> list[str]:
         ['U.weight']
     """
     return _reached(cell, reading=False)
+
+
+def read_matrices(cell: Cell) -> list[str]:
+    """The names of the matrices that a step reads, of the input or of the past.
+
+    Args:
+        cell: Any cell; it and the random numbers to come stay as they are.
+    """
+    return _reached(cell, reading=True)
 
 
 def _reached(cell: Cell, reading: bool) -> list[str]:
@@ -83,35 +87,3 @@ def _states(cell: Cell, like: Tensor) -> list[State]:
     drawn = tuple(torch.randn_like(tensor) for tensor in first)
     single = [(*first[:i], tensor, *first[i + 1 :]) for i, tensor in enumerate(drawn)]
     return [*single, drawn]
-
-
-@torch.no_grad()
-def initialize(cell: Cell, inputs: Start, recurrent: Start, bound: float) -> None:
-    """Draws a cell's matrices anew, each gate by itself; vectors, and what no step reads, stay as they are.
-
-    A matrix whose height is a multiple of that of the widest memory is taken apart into gates of that height.
-
-    Args:
-        cell: The cell.
-        inputs: Of the matrices that read the input: ``cell`` leaves them; ``orthogonal`` (Saxe et al. 2014);
-            ``xavier``, uniform (Glorot & Bengio 2010); ``he``, normal (He et al. 2015); ``uniform``.
-        recurrent: The same for the matrices that carry the past, see :func:`recurrent_matrices`.
-        bound: ``uniform`` is from ``-bound`` to ``bound``.
-    """
-    if inputs == recurrent == "cell":
-        return
-    draw: dict[str, Callable[[Tensor], object]] = {
-        "cell": lambda gate: None,
-        "orthogonal": nn.init.orthogonal_,
-        "xavier": nn.init.xavier_uniform_,
-        "he": nn.init.kaiming_normal_,
-        "uniform": lambda gate: nn.init.uniform_(gate, -bound, bound),
-    }
-    past = recurrent_matrices(cell)
-    width = max(size for place, size in enumerate(cell.state_sizes) if place not in cell.bookkeeping)
-    for name in _reached(cell, reading=True):
-        matrix = cell.get_parameter(name)
-        if matrix.dim() == 2:
-            height = width if len(matrix) % width == 0 else len(matrix)
-            for gate in matrix.split(height):
-                draw[recurrent if name in past else inputs](gate)

@@ -17,7 +17,10 @@ from rnnx.core.errors import UsageError
 from rnnx.core.layers import Layer, Recurrent
 from rnnx.core.net import Net
 from rnnx.core.nets.matrices import recurrent_matrices
-from rnnx.core.nets.regularizers import VariationalDropout, WeightDrop, Zoneout, has_candidate
+from rnnx.core.nets.recurrent_dropout import has_candidate
+from rnnx.core.nets.variational_dropout import VariationalDropout
+from rnnx.core.nets.weight_drop import WeightDrop
+from rnnx.core.nets.zoneout import Zoneout
 from rnnx.core.spec import Spec
 from rnnx.core.state import State
 from rnnx.core.testing.cells.check import of_each_setting
