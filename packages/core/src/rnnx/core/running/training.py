@@ -22,10 +22,12 @@ from rnnx.core.batch import Batch
 from rnnx.core.data import Data, Split
 from rnnx.core.errors import Interrupted, RunWarning, UsageError
 from rnnx.core.gradient_flow import Flow
-from rnnx.core.running.checkpoints import BEST, Best, Checkpoint, Last, read_checkpoint
+from rnnx.core.running.best_checkpoint import Best
+from rnnx.core.running.checkpoints import BEST, Checkpoint, read_checkpoint
 from rnnx.core.running.ending import Ending
 from rnnx.core.running.history import METRICS
 from rnnx.core.running.interruption import Interruption, requeue
+from rnnx.core.running.last_checkpoint import Last
 from rnnx.core.running.place import Place
 from rnnx.core.running.progress import ProgressBar, is_watched
 from rnnx.core.running.result import Result, values_of
