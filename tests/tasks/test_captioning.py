@@ -28,7 +28,7 @@ from rnnx.core.running.optimizers import Adam
 from rnnx.core.testing.kit import problem
 from rnnx.core.testing.tasks import CHECKS
 from rnnx.tasks.captioning import Captioning
-from rnnx.tasks.parts.nets.attention import Score
+from rnnx.tasks.parts.nets.attention import Mechanism
 from rnnx.tasks.parts.pictures.film_strip import film_strip
 from rnnx.tasks.parts.scores.text_scores import Captions
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
@@ -50,7 +50,7 @@ FEATURES: Meta = {
 }
 PLACES = [3, 1, 4, 2]  # of the features of each image
 GRU = {"cell": {"name": "gru", "hidden_size": 6}}
-SCORES: tuple[Score, ...] = get_args(Score)
+MECHANISMS: tuple[Mechanism, ...] = get_args(Mechanism)
 MOSES = re.compile(r"(\d+) \|\|\| (.*) \|\|\| (-?\d+\.\d{4})")
 
 doubles = pytest.mark.usefixtures("doubles")
@@ -133,11 +133,15 @@ def targets() -> list[list[int]]:
 @doubles
 @each_kind
 @pytest.mark.parametrize("feeding", [False, True], ids=["", "feeding"])
-@pytest.mark.parametrize("score", SCORES)
-def test_the_loss_is_the_cross_entropy_of_the_real_words(meta: Meta, score: Score, feeding: bool) -> None:
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_the_loss_is_the_cross_entropy_of_the_real_words(
+    meta: Meta, mechanism: Mechanism, feeding: bool
+) -> None:
     """Dot wants places as wide as the decoder."""
-    net = {"cell": {"name": "gru", "hidden_size": 8 if meta is PICTURES else 5}} if score == "dot" else GRU
-    model = built(meta, net, attention=score, input_feeding=feeding)
+    net = (
+        {"cell": {"name": "gru", "hidden_size": 8 if meta is PICTURES else 5}} if mechanism == "dot" else GRU
+    )
+    model = built(meta, net, attention=mechanism, input_feeding=feeding)
     expected = 0.0
     for found, target in zip(images(meta, 4), targets(), strict=True):
         said, _ = Loop(model, found).read(target[:-1])
@@ -227,9 +231,9 @@ def test_dropout_is_on_places_and_words_and_only_in_training() -> None:
 
 @doubles
 @each_kind
-@pytest.mark.parametrize("score", ["additive", "none"])
-def test_a_beam_of_one_is_a_greedy_loop(meta: Meta, score: Score, tmp_path: Path) -> None:
-    model = built(meta, attention=score, sharp=4.0)
+@pytest.mark.parametrize("mechanism", ["additive", "none"])
+def test_a_beam_of_one_is_a_greedy_loop(meta: Meta, mechanism: Mechanism, tmp_path: Path) -> None:
+    model = built(meta, attention=mechanism, sharp=4.0)
     expected = []
     for found in images(meta, 4):
         target: list[int] = []

@@ -28,7 +28,7 @@ from rnnx.tasks.data.nmt.pairs import PaddedPairs
 from rnnx.tasks.nmt import Translation
 from rnnx.tasks.parts.bucketing import bucketed
 from rnnx.tasks.parts.files.vector_file import described
-from rnnx.tasks.parts.nets.attention import Score
+from rnnx.tasks.parts.nets.attention import Mechanism
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 SOURCES = [
@@ -61,7 +61,7 @@ META: dict[str, Any] = {
 }
 GRU = {"name": "gru", "hidden_size": 6}
 NET: dict[str, Any] = {"cell": GRU, "bidirectional": True}
-SCORES: tuple[Score, ...] = get_args(Score)
+MECHANISMS: tuple[Mechanism, ...] = get_args(Mechanism)
 MOSES = re.compile(r"(\d+) \|\|\| (.*) \|\|\| (-?\d+\.\d{4})")
 LINES = [*SOURCES, "gato", "la roja", "zorro", "el gato", *SOURCES[::-1]]
 
@@ -72,7 +72,7 @@ quiet = pytest.mark.filterwarnings(
     "ignore:GPU available but not used",
     "ignore:.*logging interval",
 )
-each_score = pytest.mark.parametrize("score", [score for score in SCORES if score != "dot"])
+each_mechanism = pytest.mark.parametrize("mechanism", [name for name in MECHANISMS if name != "dot"])
 each_feeding = pytest.mark.parametrize("feeding", [False, True], ids=["", "feeding"])
 
 
@@ -152,11 +152,11 @@ def nats(model: Translation, places: Sequence[int]) -> list[Tensor]:
 
 @doubles
 @each_feeding
-@pytest.mark.parametrize("score", SCORES)
-def test_the_loss_is_the_cross_entropy_of_the_real_tokens(score: Score, feeding: bool) -> None:
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_the_loss_is_the_cross_entropy_of_the_real_tokens(mechanism: Mechanism, feeding: bool) -> None:
     """Dot wants a memory as wide as the decoder: an encoder of one direction."""
-    net = {"cell": GRU, "layers": 2} if score == "dot" else NET | {"layers": 2}
-    model = built(net, attention=score, input_feeding=feeding, sharp=1.5)
+    net = {"cell": GRU, "layers": 2} if mechanism == "dot" else NET | {"layers": 2}
+    model = built(net, attention=mechanism, input_feeding=feeding, sharp=1.5)
     places = [3, 0, 7, 6]
     losses = nats(model, places)
     expected = 0.0
@@ -203,9 +203,9 @@ def test_labels_are_smoothed_in_training_and_only_there() -> None:
 
 @doubles
 @each_feeding
-@each_score
-def test_padding_of_either_side_changes_nothing(score: Score, feeding: bool) -> None:
-    model = built(attention=score, input_feeding=feeding)
+@each_mechanism
+def test_padding_of_either_side_changes_nothing(mechanism: Mechanism, feeding: bool) -> None:
+    model = built(attention=mechanism, input_feeding=feeding)
     batch = batch_of([3, 0, 7])
     expected = model.loss(model(batch), batch)
     wider = Batch(
@@ -253,10 +253,10 @@ def test_embeddings_may_have_a_rate_of_their_own(side: str) -> None:
 
 @doubles
 @each_feeding
-@pytest.mark.parametrize("score", SCORES)
-def test_a_beam_of_one_is_a_greedy_loop(score: Score, feeding: bool) -> None:
-    net = {"cell": GRU} if score == "dot" else NET
-    model = built(net, attention=score, input_feeding=feeding)
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_beam_of_one_is_a_greedy_loop(mechanism: Mechanism, feeding: bool) -> None:
+    net = {"cell": GRU} if mechanism == "dot" else NET
+    model = built(net, attention=mechanism, input_feeding=feeding)
     expected = [TARGET.decode(Loop(model, line).greedy(12)) for line in LINES]
     assert list(model.predict(LINES, beam_size=1)) == expected
     assert len(set(expected)) > 2
@@ -272,11 +272,13 @@ def test_so_it_is_with_every_cell(cell: dict[str, Any]) -> None:
 @doubles
 @each_feeding
 @pytest.mark.parametrize("beam_size", [1, 4])
-@each_score
+@each_mechanism
 def test_a_batch_gives_what_its_sentences_give_one_by_one(
-    score: Score, beam_size: int, feeding: bool
+    mechanism: Mechanism, beam_size: int, feeding: bool
 ) -> None:
-    model = built(attention=score, input_feeding=feeding, coverage_penalty=0.0 if score == "none" else 0.2)
+    model = built(
+        attention=mechanism, input_feeding=feeding, coverage_penalty=0.0 if mechanism == "none" else 0.2
+    )
     answers = [
         list(model.predict(LINES, beam_size=beam_size, scores=True, batch_size=size)) for size in (1, 3, 64)
     ]

@@ -24,7 +24,7 @@ from rnnx.tasks.parts.generation.decoding import (
     write,
 )
 from rnnx.tasks.parts.generation.search import Hypothesis
-from rnnx.tasks.parts.nets.attention import Score
+from rnnx.tasks.parts.nets.attention import Mechanism
 from rnnx.tasks.parts.nets.decoder import Decoder
 from rnnx.tasks.parts.nets.embeddings import embeddings
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
@@ -37,18 +37,18 @@ SEARCH = Search(4, 0.0, 0.0, 0, 6, 0)
 pytestmark = pytest.mark.usefixtures("doubles")
 
 
-def built(score: Score = "additive", input_feeding: bool = True) -> Decoder:
+def built(mechanism: Mechanism = "additive", input_feeding: bool = True) -> Decoder:
     """A decoder that says something: weights larger than at the start of a training."""
     torch.manual_seed(7)
     net = Net.from_plain({"cell": {"name": "gru", "hidden_size": 6}})
-    vectors = embeddings(WORDS, None, "normal", 7, None, frozen=False)
+    vectors = embeddings(WORDS, None, "normal", size=7, scale=None, frozen=False)
     decoder = Decoder(
         vectors,
         7,
         net,
         source_sizes=(WIDTH,),
         value_size=WIDTH,
-        score=score,
+        mechanism=mechanism,
         input_feeding=input_feeding,
         tied=True,
         embedding_dropout=0.0,

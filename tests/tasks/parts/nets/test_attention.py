@@ -17,14 +17,19 @@ from rnnx.tasks.parts.nets.attention import (
     Concat,
     Dot,
     General,
+    Mechanism,
     Memory,
-    Score,
     attention,
 )
 
 N, U, S, D, E = 3, 2, 5, 4, 6
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [0, 1, 0, 0, 0]], dtype=torch.bool)
-KINDS: dict[Score, type[Attention]] = {"additive": Additive, "dot": Dot, "general": General, "concat": Concat}
+KINDS: dict[Mechanism, type[Attention]] = {
+    "additive": Additive,
+    "dot": Dot,
+    "general": General,
+    "concat": Concat,
+}
 Array = np.ndarray[Any, Any]
 
 pytestmark = pytest.mark.usefixtures("doubles")
@@ -55,16 +60,16 @@ def concat(w: dict[str, Array], q: Array, k: Array) -> float:
     return float(w["energy.weight"][0] @ np.tanh(w["both.weight"] @ np.concatenate([q, k])))
 
 
-FORMULAS: dict[Score, Callable[[dict[str, Array], Array, Array], float]] = {
+FORMULAS: dict[Mechanism, Callable[[dict[str, Array], Array, Array], float]] = {
     "additive": additive,
     "dot": dot,
     "general": general,
     "concat": concat,
 }
-each_score = pytest.mark.parametrize("name", FORMULAS)
+each_mechanism = pytest.mark.parametrize("name", FORMULAS)
 
 
-def built(name: Score) -> tuple[Attention, Tensor, Tensor]:
+def built(name: Mechanism) -> tuple[Attention, Tensor, Tensor]:
     """An attention, queries and values."""
     width = D if name == "dot" else E
     module = attention(name, D, width)
@@ -74,8 +79,8 @@ def built(name: Score) -> tuple[Attention, Tensor, Tensor]:
     return module, torch.randn(N, U, D), torch.randn(N, S, width)
 
 
-@each_score
-def test_it_is_the_papers_formula_for_each_pair(name: Score) -> None:
+@each_mechanism
+def test_it_is_the_papers_formula_for_each_pair(name: Mechanism) -> None:
     module, query, values = built(name)
     w, q, v = weights_of(module), query.numpy(), values.numpy()
     context, weights = module(query, module.memory(values, MASK))
@@ -91,8 +96,8 @@ def test_it_is_the_papers_formula_for_each_pair(name: Score) -> None:
             np.testing.assert_allclose(context[n, u].detach().numpy(), seen, atol=1e-12)
 
 
-@each_score
-def test_weights_sum_to_one_and_are_zero_on_padding(name: Score) -> None:
+@each_mechanism
+def test_weights_sum_to_one_and_are_zero_on_padding(name: Mechanism) -> None:
     module, query, values = built(name)
     _, weights = module(query, module.memory(values, MASK))
     assert (weights[~MASK.unsqueeze(1).expand_as(weights)] == 0).all()
@@ -101,8 +106,8 @@ def test_weights_sum_to_one_and_are_zero_on_padding(name: Score) -> None:
     assert (weights[2, :, 1] == 1).all()  # the only place there is
 
 
-@each_score
-def test_padding_may_hold_anything_and_gets_no_gradient(name: Score) -> None:
+@each_mechanism
+def test_padding_may_hold_anything_and_gets_no_gradient(name: Mechanism) -> None:
     module, query, values = built(name)
     other = values.masked_fill(~MASK.unsqueeze(2), 1e4).requires_grad_()
     expected = module(query, module.memory(values, MASK))
@@ -115,8 +120,8 @@ def test_padding_may_hold_anything_and_gets_no_gradient(name: Score) -> None:
     assert (other.grad[MASK] != 0).any()
 
 
-@each_score
-def test_a_row_is_what_it_is_alone(name: Score) -> None:
+@each_mechanism
+def test_a_row_is_what_it_is_alone(name: Mechanism) -> None:
     module, query, values = built(name)
     memory = module.memory(values, MASK)
     rows = torch.tensor([2, 0, 0])
@@ -125,8 +130,8 @@ def test_a_row_is_what_it_is_alone(name: Score) -> None:
     torch.testing.assert_close(alone, (together[0][rows], together[1][rows]), rtol=0, atol=1e-14)
 
 
-@each_score
-def test_weights_are_shaped_as_the_formula_says(name: Score) -> None:
+@each_mechanism
+def test_weights_are_shaped_as_the_formula_says(name: Mechanism) -> None:
     module, _, _ = built(name)
     assert {name: tuple(weight.shape) for name, weight in module.named_parameters()} == {
         "additive": {
@@ -180,5 +185,5 @@ def test_dot_refuses_unequal_widths() -> None:
 
 
 def test_each_name_is_one_and_none_is_none() -> None:
-    assert {*KINDS, "none"} == set(get_args(Score))
+    assert {*KINDS, "none"} == set(get_args(Mechanism))
     assert attention("none", 4, 6) is None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rnnx.core.net import Net
 from rnnx.core.nets import products
 from rnnx.core.state import State, select
-from rnnx.tasks.parts.nets.attention import Memory, Score
+from rnnx.tasks.parts.nets.attention import Mechanism, Memory
 from rnnx.tasks.parts.nets.decoder import Decoder
 
 V, E, N, U, S = 9, 4, 3, 5, 4
@@ -21,16 +21,16 @@ MASK = torch.arange(S) < SOURCES.unsqueeze(1)
 REAL = torch.arange(U) < LENGTHS.unsqueeze(1)
 FROM = (3, 2)  # widths of the source's state
 GRU = {"name": "gru", "hidden_size": 6}
-SCORES: tuple[Score, ...] = get_args(Score)
+MECHANISMS: tuple[Mechanism, ...] = get_args(Mechanism)
 
 pytestmark = pytest.mark.usefixtures("doubles")
-each_score = pytest.mark.parametrize("score", SCORES)
+each_mechanism = pytest.mark.parametrize("mechanism", MECHANISMS)
 each_feeding = pytest.mark.parametrize("feeding", [False, True], ids=["", "feeding"])
 
 
 def built(
     cell: dict[str, Any],
-    score: Score,
+    mechanism: Mechanism,
     feeding: bool,
     layers: int = 1,
     tied: bool = True,
@@ -46,7 +46,7 @@ def built(
         net,
         source_sizes=FROM,
         value_size=width,
-        score=score,
+        mechanism=mechanism,
         input_feeding=feeding,
         tied=tied,
         embedding_dropout=dropout,
@@ -77,10 +77,10 @@ def alone(
 
 
 @each_feeding
-@each_score
-def test_texts_side_by_side_see_the_memory_of_their_row(score: Score, feeding: bool) -> None:
+@each_mechanism
+def test_texts_side_by_side_see_the_memory_of_their_row(mechanism: Mechanism, feeding: bool) -> None:
     """As if it were there once for each; also without a gradient, where the products are made otherwise."""
-    decoder = built(GRU, score, feeding, layers=2)
+    decoder = built(GRU, mechanism, feeding, layers=2)
     nn.init.normal_(decoder.output.bias)
     _, memory, state = given(decoder)
     rows = torch.arange(N).repeat_interleave(3)
@@ -107,11 +107,11 @@ def test_in_mixed_precision_a_step_is_nearly_that_in_full_precision() -> None:
 
 @pytest.mark.parametrize("layers", [1, 2])
 @each_feeding
-@each_score
+@each_mechanism
 def test_known_tokens_at_once_are_each_row_step_by_step(
-    cell: dict[str, Any], score: Score, feeding: bool, layers: int
+    cell: dict[str, Any], mechanism: Mechanism, feeding: bool, layers: int
 ) -> None:
-    decoder = built(cell, score, feeding, layers)
+    decoder = built(cell, mechanism, feeding, layers)
     tokens, memory, state = given(decoder)
     vectors, weights = decoder(tokens, LENGTHS, memory, state)
     assert vectors.shape == (N, U, E)
@@ -121,7 +121,7 @@ def test_known_tokens_at_once_are_each_row_step_by_step(
         length, size = int(LENGTHS[n]), int(SOURCES[n])
         torch.testing.assert_close(predicted[n, :length], expected)
         torch.testing.assert_close(expected.exp().sum(1), torch.ones(length))
-        assert (attention is None) == (weights is None) == (score == "none")
+        assert (attention is None) == (weights is None) == (mechanism == "none")
         if weights is not None:
             torch.testing.assert_close(weights[n, :length, :size], attention)
             assert (weights[n, :, size:] == 0).all()
@@ -160,9 +160,9 @@ def test_the_equations(feeding: bool) -> None:
 
 
 @each_feeding
-@each_score
-def test_padding_and_neighbours_change_nothing(score: Score, feeding: bool) -> None:
-    decoder = built(GRU, score, feeding, layers=2)
+@each_mechanism
+def test_padding_and_neighbours_change_nothing(mechanism: Mechanism, feeding: bool) -> None:
+    decoder = built(GRU, mechanism, feeding, layers=2)
     tokens, memory, state = given(decoder)
     expected, _ = decoder(tokens, LENGTHS, memory, state)
 
@@ -182,10 +182,10 @@ def test_padding_and_neighbours_change_nothing(score: Score, feeding: bool) -> N
     assert not torch.allclose(beside[1], expected[1])
 
 
-@each_score
-def test_a_vector_knows_the_tokens_before_it_and_no_later_one(score: Score) -> None:
+@each_mechanism
+def test_a_vector_knows_the_tokens_before_it_and_no_later_one(mechanism: Mechanism) -> None:
     for feeding in (False, True):
-        decoder = built(GRU, score, feeding, layers=2)
+        decoder = built(GRU, mechanism, feeding, layers=2)
         tokens, memory, state = given(decoder)
         lengths = torch.full((N,), U)
         expected, _ = decoder(tokens, lengths, memory, state)
@@ -204,9 +204,9 @@ def test_tied_weights_are_one_object() -> None:
     assert sizes[0] - sizes[1] == V * E
 
 
-@each_score
-def test_input_feeding_feeds(score: Score) -> None:
-    decoder = built(GRU, score, True)
+@each_mechanism
+def test_input_feeding_feeds(mechanism: Mechanism) -> None:
+    decoder = built(GRU, mechanism, True)
     tokens, memory, state = given(decoder)
     assert [tuple(tensor.shape) for tensor in state] == [(N, 6), (N, E)]
     assert (state[-1] == 0).all()
@@ -243,9 +243,9 @@ def test_attention_none_sees_the_source_through_the_state_only(feeding: bool) ->
 
 
 @each_feeding
-@pytest.mark.parametrize("score", ["additive", "dot", "general", "concat"])
-def test_attention_sees_the_source_through_the_memory_too(score: Score, feeding: bool) -> None:
-    decoder = built(GRU, score, feeding)
+@pytest.mark.parametrize("mechanism", ["additive", "dot", "general", "concat"])
+def test_attention_sees_the_source_through_the_memory_too(mechanism: Mechanism, feeding: bool) -> None:
+    decoder = built(GRU, mechanism, feeding)
     tokens, memory, state = given(decoder)
     other = decoder.memory(torch.randn_like(memory.values), MASK)
     expected, _ = decoder(tokens, LENGTHS, memory, state)
@@ -297,7 +297,7 @@ def test_large_vocabularies_are_predicted_as_small_ones(
         Net.from_plain({"cell": {**GRU, "hidden_size": width}}),
         source_sizes=FROM,
         value_size=width,
-        score="none",
+        mechanism="none",
         input_feeding=False,
         tied=True,
         embedding_dropout=0.0,
@@ -327,7 +327,7 @@ def wide(feeding: bool, **rates: float) -> Decoder:
         net,
         source_sizes=FROM,
         value_size=WIDE,
-        score="none",
+        mechanism="none",
         input_feeding=feeding,
         tied=False,
         embedding_dropout=0.0,

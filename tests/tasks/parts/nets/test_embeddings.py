@@ -13,17 +13,19 @@ from torch import nn
 from rnnx.core.data import Meta
 from rnnx.core.errors import UsageError
 from rnnx.tasks.parts.files.vector_file import described
-from rnnx.tasks.parts.nets.embeddings import Kind, OneHot, embeddings, settled, tieable
+from rnnx.tasks.parts.nets.embeddings import Initialization, OneHot, embeddings, settled, tieable
 from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
 
 WORDS = Vocabulary.train([" ".join(f"w{n}" for n in range(598))], "word", specials=(PAD, UNK))
 SIZE = 50
-DRAWN = [kind for kind in get_args(Kind) if kind not in ("one-hot", "zero")]
+DRAWN = [kind for kind in get_args(Initialization) if kind not in ("one-hot", "zero")]
 
 
-def made(kind: Kind, vectors: Meta | None = None, scale: float = 0.3, frozen: bool = False) -> nn.Embedding:
+def made(
+    kind: Initialization, vectors: Meta | None = None, scale: float = 0.3, frozen: bool = False
+) -> nn.Embedding:
     torch.manual_seed(0)
-    embedding = embeddings(WORDS, vectors, kind, SIZE, scale, frozen)
+    embedding = embeddings(WORDS, vectors, kind, size=SIZE, scale=scale, frozen=frozen)
     assert isinstance(embedding, nn.Embedding)
     return embedding
 
@@ -46,7 +48,7 @@ def vectors(folder: Path) -> Meta:
         ("he", math.inf, math.sqrt(2 / 50)),
     ],
 )
-def test_a_start_is_of_its_distribution(kind: Kind, bound: float, deviation: float) -> None:
+def test_a_start_is_of_its_distribution(kind: Initialization, bound: float, deviation: float) -> None:
     weight = made(kind).weight[1:]
     assert weight.abs().max() <= bound
     assert weight.std().item() == pytest.approx(deviation, rel=0.02)
@@ -58,10 +60,10 @@ def test_a_start_is_of_its_distribution(kind: Kind, bound: float, deviation: flo
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
-def test_without_a_scale_an_output_layer_that_is_tied_starts_near_uniform(kind: Kind) -> None:
+def test_without_a_scale_an_output_layer_that_is_tied_starts_near_uniform(kind: Initialization) -> None:
     """Its scores of a vector of ``E`` numbers of variance 1 have a variance of 1, or of a third."""
     torch.manual_seed(0)
-    embedding = embeddings(WORDS, None, kind, 64, None, frozen=False)
+    embedding = embeddings(WORDS, None, kind, size=64, scale=None, frozen=False)
     deviation = 1 / 8 if kind == "normal" else 1 / 8 / math.sqrt(3)
     assert embedding(torch.arange(1, 600)).std().item() == pytest.approx(deviation, rel=0.02)
 
@@ -81,7 +83,7 @@ def test_a_start_at_zero_is_trained() -> None:
 
 
 @pytest.mark.parametrize("kind", DRAWN)
-def test_padding_is_zero_and_stays_zero(kind: Kind) -> None:
+def test_padding_is_zero_and_stays_zero(kind: Initialization) -> None:
     embedding = made(kind)
     assert not embedding.weight[0].any()
     embedding(torch.tensor([0, 1])).sum().backward()
@@ -92,13 +94,13 @@ def test_padding_is_zero_and_stays_zero(kind: Kind) -> None:
 
 def test_a_vocabulary_without_padding_has_no_zero_row() -> None:
     words = Vocabulary.train(["a b"], "word", specials=(UNK,))
-    embedding = embeddings(words, None, "normal", SIZE, 0.1, frozen=False)
+    embedding = embeddings(words, None, "normal", size=SIZE, scale=0.1, frozen=False)
     assert isinstance(embedding, nn.Embedding)
     assert embedding.weight.any(1).all()
 
 
 def test_one_hot_vectors_are_unit_vectors() -> None:
-    one_hot = embeddings(WORDS, None, "one-hot", SIZE, 0.1, frozen=False)
+    one_hot = embeddings(WORDS, None, "one-hot", size=SIZE, scale=0.1, frozen=False)
     tokens = torch.tensor([[3, 0], [599, 3]])
     assert isinstance(one_hot, OneHot)
     assert one_hot.embedding_dim == 600
@@ -113,7 +115,7 @@ def test_one_hot_vectors_have_the_type_of_the_model(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("kind", [*DRAWN, "zero"])
-def test_words_of_the_file_start_with_its_vectors(tmp_path: Path, kind: Kind) -> None:
+def test_words_of_the_file_start_with_its_vectors(tmp_path: Path, kind: Initialization) -> None:
     embedding = made(kind, vectors(tmp_path))
     one, five = (WORDS.tokens.index(word) for word in ("w1", "w5"))
     assert embedding.weight.shape == (600, 3)
@@ -149,6 +151,6 @@ def test_a_meta_without_vectors_stays_as_it_is() -> None:
 
 def test_options_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^task\.embedding: one-hot .* of a file"):
-        embeddings(WORDS, vectors(tmp_path), "one-hot", SIZE, 0.1, frozen=False)
+        embeddings(WORDS, vectors(tmp_path), "one-hot", size=SIZE, scale=0.1, frozen=False)
     with pytest.raises(UsageError, match=r"^task\.embedding_frozen: "):
         made("zero", frozen=True)

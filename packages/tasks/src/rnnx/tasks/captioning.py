@@ -35,10 +35,10 @@ from rnnx.tasks.parts.generation.decoding import (
 )
 from rnnx.tasks.parts.generation.search import Hypothesis
 from rnnx.tasks.parts.lines import each, together
-from rnnx.tasks.parts.nets.attention import Memory, Score
+from rnnx.tasks.parts.nets.attention import Mechanism, Memory
 from rnnx.tasks.parts.nets.backbone import Backbone
 from rnnx.tasks.parts.nets.decoder import Decoder
-from rnnx.tasks.parts.nets.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
 from rnnx.tasks.parts.nets.image_encoder import ImageEncoder
 from rnnx.tasks.parts.pictures.film_strip import SCHEME, film_strip, read_film_strip
 from rnnx.tasks.parts.scores.text_scores import Captions, Perplexity
@@ -109,11 +109,11 @@ class Captioning(Task):
         net: Mapping[str, Any],
         meta: Meta,
         *,
-        embedding: Kind = "normal",
+        embedding: Initialization = "normal",
         embedding_size: Positive = 128,
         embedding_scale: AboveZero | None = None,
         embedding_frozen: bool = False,
-        attention: Score = "general",
+        attention: Mechanism = "general",
         input_feeding: bool = False,
         doubly_stochastic: NonNegative | None = None,
         channels: Positive = 32,
@@ -156,15 +156,15 @@ class Captioning(Task):
                 self.vocabulary,
                 meta["vectors"],
                 embedding,
-                embedding_size,
-                embedding_scale,
-                embedding_frozen,
+                size=embedding_size,
+                scale=embedding_scale,
+                frozen=embedding_frozen,
             ),
             embedding_size,
             self.net,
             source_sizes=(width,),
             value_size=width,
-            score=attention,
+            mechanism=attention,
             input_feeding=input_feeding,
             tied=tied,
             embedding_dropout=dropout,

@@ -31,7 +31,7 @@ from rnnx.tasks.parts.generation.sampling import filter_logits, sample
 from rnnx.tasks.parts.generation.search import beam_search
 from rnnx.tasks.parts.lines import each
 from rnnx.tasks.parts.nets.cross_entropy import cross_entropy
-from rnnx.tasks.parts.nets.embeddings import Kind, embeddings, settled, tieable
+from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled, tieable
 from rnnx.tasks.parts.scores.text_scores import BitsPerCharacter, Perplexity
 from rnnx.tasks.parts.texts.vocabulary import EOS, Vocabulary
 
@@ -70,7 +70,7 @@ class LanguageModel(Task):
         net: Mapping[str, Any],
         meta: Meta,
         *,
-        embedding: Kind = "uniform",
+        embedding: Initialization = "uniform",
         embedding_size: Positive = 128,
         embedding_scale: AboveZero = 0.1,
         embedding_frozen: bool = False,
@@ -87,7 +87,12 @@ class LanguageModel(Task):
         self.hparams["meta"] = settled(meta, "vectors")
         self.vocabulary = Vocabulary.from_plain(meta["vocabulary"])
         self.embedding = embeddings(
-            self.vocabulary, meta["vectors"], embedding, embedding_size, embedding_scale, embedding_frozen
+            self.vocabulary,
+            meta["vectors"],
+            embedding,
+            size=embedding_size,
+            scale=embedding_scale,
+            frozen=embedding_frozen,
         )
         self.recurrent = self.net.decoder(self.embedding.embedding_dim)
         width = self.embedding.embedding_dim if tied else self.recurrent.output_size

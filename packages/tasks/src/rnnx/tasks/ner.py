@@ -25,7 +25,7 @@ from rnnx.core.nets.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.nets.characters import CharacterEncoder
 from rnnx.tasks.parts.nets.crf import CRF, Softmax, Tagging
-from rnnx.tasks.parts.nets.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
 from rnnx.tasks.parts.scores.confusion import Taken, pictures
 from rnnx.tasks.parts.scores.entity_scores import EntityScores
 from rnnx.tasks.parts.texts.lexicon import Lexicon, padded
@@ -68,7 +68,7 @@ class Entities(Task):
         net: Mapping[str, Any],
         meta: Meta,
         *,
-        embedding: Kind = "normal",
+        embedding: Initialization = "normal",
         embedding_size: Positive = 100,
         embedding_scale: AboveZero = 0.1,
         embedding_frozen: bool = False,
@@ -87,9 +87,9 @@ class Entities(Task):
             self.lexicon.words,
             meta["vectors"],
             embedding,
-            embedding_size,
-            embedding_scale,
-            embedding_frozen,
+            size=embedding_size,
+            scale=embedding_scale,
+            frozen=embedding_frozen,
         )
         self.characters = (
             CharacterEncoder(net["cell"], self.lexicon.characters, character_embedding_size, character_size)

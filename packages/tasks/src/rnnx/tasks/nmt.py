@@ -36,9 +36,9 @@ from rnnx.tasks.parts.generation.decoding import (
     write,
 )
 from rnnx.tasks.parts.generation.search import Hypothesis
-from rnnx.tasks.parts.nets.attention import Memory, Score
+from rnnx.tasks.parts.nets.attention import Mechanism, Memory
 from rnnx.tasks.parts.nets.decoder import Decoder
-from rnnx.tasks.parts.nets.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
 from rnnx.tasks.parts.scores.text_scores import BleuTokens, Perplexity, Translations
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
@@ -90,11 +90,11 @@ class Translation(Task):
         net: Mapping[str, Any],
         meta: Meta,
         *,
-        embedding: Kind = "normal",
+        embedding: Initialization = "normal",
         embedding_size: Positive = 256,
         embedding_scale: AboveZero | None = None,
         embedding_frozen: bool = False,
-        attention: Score = "additive",
+        attention: Mechanism = "additive",
         input_feeding: bool = False,
         tied: bool = True,
         dropout: Rate = 0.2,
@@ -115,10 +115,8 @@ class Translation(Task):
                 f"task.coverage_penalty: {coverage_penalty} needs attention, and task.attention is none; "
                 "set it to 0"
             )
-        self.source, self.target = (
-            Vocabulary.from_plain(meta["source"]),
-            Vocabulary.from_plain(meta["target"]),
-        )
+        self.source = Vocabulary.from_plain(meta["source"])
+        self.target = Vocabulary.from_plain(meta["target"])
         self.label_smoothing, self.tokenize = label_smoothing, tokenize
         self.search = Search(
             beam_size,
@@ -130,10 +128,18 @@ class Translation(Task):
             max_ratio=max_ratio,
         )
         self.hparams["meta"] = settled(meta, "source_vectors", "target_vectors")
-        start = embedding, embedding_size, embedding_scale, embedding_frozen
-        shared = meta["shared_vocabulary"]
-        target = embeddings(self.target, meta["source_vectors" if shared else "target_vectors"], *start)
-        self.embedding = target if shared else embeddings(self.source, meta["source_vectors"], *start)
+        made = partial(
+            embeddings,
+            initialization=embedding,
+            size=embedding_size,
+            scale=embedding_scale,
+            frozen=embedding_frozen,
+        )
+        if meta["shared_vocabulary"]:
+            target = self.embedding = made(self.source, meta["source_vectors"])
+        else:
+            target = made(self.target, meta["target_vectors"])
+            self.embedding = made(self.source, meta["source_vectors"])
         self.encoder = self.net.encoder(self.embedding.embedding_dim)
         embedding_dropout = dropout if embedding_dropout is None else embedding_dropout
         self.decoder = Decoder(
@@ -142,7 +148,7 @@ class Translation(Task):
             self.net,
             source_sizes=self.encoder.state_sizes,
             value_size=self.encoder.output_size,
-            score=attention,
+            mechanism=attention,
             input_feeding=input_feeding,
             tied=tied,
             embedding_dropout=embedding_dropout,

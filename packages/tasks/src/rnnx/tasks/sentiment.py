@@ -27,7 +27,7 @@ from rnnx.core.nets.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.lines import each, together
 from rnnx.tasks.parts.nets.cross_entropy import IGNORED
-from rnnx.tasks.parts.nets.embeddings import Kind, embeddings, settled
+from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
 from rnnx.tasks.parts.nets.pooling import Pooling, pool
 from rnnx.tasks.parts.pictures.phrases import Phrases
 from rnnx.tasks.parts.scores.confusion import ClassScores, pictures
@@ -84,7 +84,7 @@ class Sentiment(Task):
         net: Mapping[str, Any],
         meta: Meta,
         *,
-        embedding: Kind = "normal",
+        embedding: Initialization = "normal",
         embedding_size: Positive = 100,
         embedding_scale: AboveZero = 0.1,
         embedding_frozen: bool = False,
@@ -110,9 +110,9 @@ class Sentiment(Task):
             self.reader.vocabulary,
             meta["vectors"],
             embedding,
-            embedding_size,
-            embedding_scale,
-            embedding_frozen,
+            size=embedding_size,
+            scale=embedding_scale,
+            frozen=embedding_frozen,
         )
         self.encoder = self.net.encoder(self.embedding.embedding_dim)
         self.pool = pool(pooling, self.encoder.output_size, self.net.bidirectional)

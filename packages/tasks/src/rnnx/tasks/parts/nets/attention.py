@@ -1,4 +1,4 @@
-"""Attention over a memory: the scores of Bahdanau et al. 2015 and Luong, Pham & Manning 2015."""
+"""Attention over a memory: the mechanisms of Bahdanau et al. 2015 and Luong, Pham & Manning 2015."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rnnx.core.errors import UsageError
 from rnnx.core.nets.linear import Linear, linear
 from rnnx.tasks.parts.nets.energies import energies
 
-Score: TypeAlias = Literal["additive", "dot", "general", "concat", "none"]
+Mechanism: TypeAlias = Literal["additive", "dot", "general", "concat", "none"]
 
 
 @final
 class Memory(NamedTuple):
-    """What a decoder looks at: an encoder's outputs, or the places of an image.
+    """What a decoder attends to: an encoder's outputs, or the places of an image.
 
     Attributes:
         values: ``(N, S, E)``.
@@ -55,7 +55,7 @@ class Attention(nn.Module, ABC):
         return Memory(values, self.keys(values), mask)
 
     def forward(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Looks at a memory.
+        """Attends to a memory.
 
         Args:
             query: ``(N, U, D)``.
@@ -72,7 +72,9 @@ class Attention(nn.Module, ABC):
 
 @final
 class Additive(Attention):
-    """``v . tanh(W q + U k)`` (Bahdanau et al. 2015, A.1.2); its keys are ``2 U k``.
+    """``v . tanh(W q + U k + b)`` (Bahdanau et al. 2015, A.1.2), whose keys are ``2 (U k + b)``.
+
+    The paper leaves the bias ``b`` out of its equations. Keys are doubled for :func:`energies`.
 
     Args:
         query_size: ``D``.
@@ -89,7 +91,7 @@ class Additive(Attention):
     def __init__(self, query_size: int, value_size: int) -> None:
         super().__init__()
         self.query = Linear(query_size, query_size, bias=False)  # W
-        self.key = Linear(value_size, query_size)  # U
+        self.key = Linear(value_size, query_size)  # U, b
         self.energy = Linear(query_size, 1, bias=False)  # v
 
     def keys(self, values: Tensor) -> Tensor:
@@ -150,7 +152,7 @@ class General(Attention):
 class Concat(Attention):
     """``v . tanh(W [q; k])`` (Luong et al. 2015, eq. 8, concat): one matrix, no bias.
 
-    Its keys are twice what ``W`` makes of ``k``.
+    Its keys are twice what ``W`` makes of ``k``, for :func:`energies`.
 
     Args:
         query_size: ``D``.
@@ -171,15 +173,15 @@ class Concat(Attention):
         return energies(projected, keys, self.energy.weight[0])
 
 
-def attention(score: Score, query_size: int, value_size: int) -> Attention | None:
-    """The attention of a name; none for ``none``.
+def attention(mechanism: Mechanism, query_size: int, value_size: int) -> Attention | None:
+    """The attention of a name; None for ``none``.
 
     Args:
-        score: The name.
+        mechanism: The name.
         query_size: ``D``.
         value_size: ``E``.
     """
-    if score == "none":
+    if mechanism == "none":
         return None
     kinds: dict[str, type[Additive | Dot | General | Concat]] = {
         "additive": Additive,
@@ -187,4 +189,4 @@ def attention(score: Score, query_size: int, value_size: int) -> Attention | Non
         "general": General,
         "concat": Concat,
     }
-    return kinds[score](query_size, value_size)
+    return kinds[mechanism](query_size, value_size)

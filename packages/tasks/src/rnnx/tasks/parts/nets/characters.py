@@ -44,7 +44,9 @@ class CharacterEncoder(nn.Module):
         if "hidden_size" in spec.options:
             spec = replace(spec, options=spec.options | {"hidden_size": hidden_size})
         bound = (3 / embedding_size) ** 0.5
-        self.embedding = embeddings(characters, None, "uniform", embedding_size, bound, frozen=False)
+        self.embedding = embeddings(
+            characters, None, "uniform", size=embedding_size, scale=bound, frozen=False
+        )
         self.pad = characters.pad
         try:
             self.net = Net(spec, bidirectional=True).encoder(embedding_size)

@@ -17,7 +17,7 @@ from rnnx.core.nets.linear import Linear
 from rnnx.core.nets.padding import real_steps
 from rnnx.core.nets.products import addmm, is_onednn_faster
 from rnnx.core.state import State
-from rnnx.tasks.parts.nets.attention import Attention, Memory, Score, attention
+from rnnx.tasks.parts.nets.attention import Attention, Mechanism, Memory, attention
 from rnnx.tasks.parts.nets.cross_entropy import ALIGNMENT
 from rnnx.tasks.parts.nets.embeddings import OneHot, tieable
 
@@ -39,7 +39,7 @@ class Decoder(nn.Module):
         net: How cells are stacked.
         source_sizes: Widths of the state that the decoder starts from.
         value_size: Width of the memory's values.
-        score: Which attention; none to see the source through the first state only.
+        mechanism: Which attention; none to see the source through the first state only.
         input_feeding: Whether the attentional vector is an input of the next step.
         tied: Whether the output layer's weights are the embedding's (Press & Wolf 2017).
         embedding_dropout: Rate on embeddings.
@@ -54,7 +54,7 @@ class Decoder(nn.Module):
         *,
         source_sizes: tuple[int, ...],
         value_size: int,
-        score: Score,
+        mechanism: Mechanism,
         input_feeding: bool,
         tied: bool,
         embedding_dropout: float,
@@ -65,7 +65,7 @@ class Decoder(nn.Module):
         self.embedding, self.input_feeding = embedding, input_feeding
         self.net = net.decoder(embedding.embedding_dim + (self.size if input_feeding else 0))
         self.bridge = Bridge(source_sizes, self.net.state_sizes)
-        self.attention: Attention | None = attention(score, self.net.output_size, value_size)
+        self.attention: Attention | None = attention(mechanism, self.net.output_size, value_size)
         seen = 0 if self.attention is None else value_size
         self.combine = Linear(seen + self.net.output_size, self.size)
         self.output = Linear(self.size, embedding.num_embeddings)

@@ -13,7 +13,7 @@ from rnnx.core.errors import UsageError
 from rnnx.tasks.parts.files.vector_file import read_vectors
 from rnnx.tasks.parts.texts.vocabulary import PAD, Vocabulary
 
-Kind: TypeAlias = Literal["one-hot", "zero", "uniform", "normal", "xavier", "he"]
+Initialization: TypeAlias = Literal["one-hot", "zero", "uniform", "normal", "xavier", "he"]
 
 
 @final
@@ -41,33 +41,39 @@ class OneHot(nn.Module):
 
 
 def embeddings(
-    vocabulary: Vocabulary, vectors: Meta | None, kind: Kind, size: int, scale: float | None, frozen: bool
+    vocabulary: Vocabulary,
+    vectors: Meta | None,
+    initialization: Initialization,
+    *,
+    size: int,
+    scale: float | None,
+    frozen: bool,
 ) -> nn.Embedding | OneHot:
     """The embeddings of a vocabulary, as the options of a task say; that of padding starts at zero.
 
     A task repeats these options in its signature, by these names and with its own defaults::
 
-        embedding: Kind = "normal",
+        embedding: Initialization = "normal",
         embedding_size: Positive = 100,
         embedding_scale: AboveZero = 0.1,
         embedding_frozen: bool = False,
 
     Its data has the option ``vectors: str | None = None`` (or one for each side of a translation), and in
     its meta ``vectors`` is what :func:`~rnnx.tasks.parts.files.vector_file.described` tells of that file.
-    The words that the file knows start with its vectors, and the others as ``kind`` says. It is read when a
-    model is made anew; a model of a checkpoint has them among its weights, and its meta no longer names the
-    file, as its task has called :func:`settled`.
+    The words that the file knows start with its vectors, and the others as ``initialization`` says. It is
+    read when a model is made anew; a model of a checkpoint has them among its weights, and its meta no longer
+    names the file, as its task has called :func:`settled`.
 
     Args:
         vocabulary: The tokens.
         vectors: ``meta["vectors"]``.
-        kind: How vectors start: ``one-hot``, as wide as the vocabulary and never trained; ``zero``;
+        initialization: How vectors start: ``one-hot``, as wide as the vocabulary and never trained; ``zero``;
             ``uniform``, between ``-scale`` and ``scale``; ``normal``, with the standard deviation ``scale``;
             ``xavier``, uniform between minus and plus ``sqrt(6 / (V + E))`` (Glorot & Bengio 2010); ``he``,
             normal with the standard deviation ``sqrt(2 / E)`` (He et al. 2015).
         size: Their width ``E``, where there is no file to say it.
-        scale: See ``kind``; None for ``E ** -0.5``, so small that a tied output layer starts near the uniform
-            distribution.
+        scale: See ``initialization``; None for ``E ** -0.5``, so small that a tied output layer starts near
+            the uniform distribution.
         frozen: Whether they stay as they start.
 
     Returns:
@@ -82,21 +88,21 @@ def embeddings(
         >>> embedding(torch.tensor([[2, 3, 0]])).shape, embedding.weight[0].abs().max().item()
         (torch.Size([1, 3, 5]), 0.0)
     """
-    if kind == "one-hot":
+    if initialization == "one-hot":
         if vectors is not None:
             raise UsageError(
                 "task.embedding: one-hot embeddings have no place for the vectors of a file; choose another "
                 "start, or leave the file out"
             )
         return OneHot(len(vocabulary))
-    if kind == "zero" and frozen and vectors is None:
+    if initialization == "zero" and frozen and vectors is None:
         raise UsageError(
             "task.embedding_frozen: a start at zero that stays there tells nothing; set it to false"
         )
     padding = vocabulary.pad if PAD in vocabulary.specials else None
     width = size if vectors is None else int(vectors["size"])
     embedding = nn.Embedding(len(vocabulary), width, padding)
-    _start(embedding.weight, kind, width**-0.5 if scale is None else scale)
+    _initialize(embedding.weight, initialization, width**-0.5 if scale is None else scale)
     with torch.no_grad():
         if vectors is not None and vectors["path"] is not None:
             places, values = read_vectors(vectors["path"], tuple(vocabulary.tokens))
@@ -143,8 +149,8 @@ def settled(meta: Meta, *names: str) -> Meta:
 
 
 @torch.no_grad()
-def _start(weight: Tensor, kind: Kind, scale: float) -> None:
-    match kind:
+def _initialize(weight: Tensor, initialization: Initialization, scale: float) -> None:
+    match initialization:
         case "zero":
             nn.init.zeros_(weight)
         case "uniform":
