@@ -33,7 +33,7 @@ def test_the_graph_of_a_classifier_is_its_forward_pass(words: tuple[str, ...]) -
     task, batch = model(*words)
     graph, whole = task.graph(), task(batch)
     found = graph.compute(batch.inputs, batch.lengths)
-    torch.testing.assert_close(found, whole.wholes if words[0] == "task=sentiment" else whole)
+    torch.testing.assert_close(found, whole.texts if words[0] == "task=sentiment" else whole)
     assert graph.compute(graph.example(3, 2), torch.tensor([2, 1, 2])).shape[0] == 3
 
 

@@ -307,11 +307,11 @@ def test_a_line_is_read_as_the_data_makes_it(name: str, line: str) -> None:
         "rows": [[(8 * y + x) % 17 / 16 for x in range(8)] for y in range(8)],
     }
     model = built(source(name))
-    inputs = model.kind.parse(line)
+    inputs = model.problem.parse(line)
     assert torch.equal(inputs, torch.tensor(expected[name]))
     batch = Batch(inputs.unsqueeze(0), torch.tensor([len(inputs)]), torch.zeros(1, 1), torch.arange(1))
-    answer = model.kind.answer(model(batch))[0]
-    assert list(model.predict([line])) == [model.kind.text(answer)]
+    answer = model.problem.answer(model(batch))[0]
+    assert list(model.predict([line])) == [model.problem.text(answer)]
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_a_tree_is_composed_node_by_node(cell: dict[str, Any]) -> None:
         expected = composed(model, parse(line))
         for found, wanted in zip(scores.nodes[row], expected, strict=False):
             assert torch.allclose(found, wanted, atol=1e-10)
-        assert torch.allclose(scores.wholes[row], expected[-1], atol=1e-10)
+        assert torch.allclose(scores.texts[row], expected[-1], atol=1e-10)
 
 
 def steps(model: Sentiment, text: str) -> Tensor:
@@ -146,7 +146,7 @@ def test_a_text_is_read_in_order(cell: dict[str, Any]) -> None:
     for row, line in enumerate(TREES):
         last = steps(model, parse(line).text)[-1]
         expected = model.output.weight @ last + model.output.bias
-        assert torch.allclose(scores.wholes[row], expected, atol=1e-10)
+        assert torch.allclose(scores.texts[row], expected, atol=1e-10)
 
 
 @doubles
@@ -156,7 +156,7 @@ def test_a_text_is_pooled(pooling: str, pooled: Any) -> None:
     model, batch = built(False, pooling=pooling), batch_of(False)
     for row, line in enumerate(TREES):
         expected = model.output(pooled(steps(model, parse(line).text)))
-        assert torch.allclose(model(batch).wholes[row], expected, atol=1e-10)
+        assert torch.allclose(model(batch).texts[row], expected, atol=1e-10)
 
 
 @doubles
@@ -168,7 +168,7 @@ def test_both_directions_are_read_to_their_ends() -> None:
     y, _ = model.encoder(model.embedding(one.inputs))
     assert model.output.weight.shape == (3, 24)
     expected = model.output(torch.cat((y[0, -1], y[0, 0])))
-    assert torch.allclose(model(batch_of(False)).wholes[0], expected, atol=1e-10)
+    assert torch.allclose(model(batch_of(False)).texts[0], expected, atol=1e-10)
 
 
 @doubles
@@ -177,9 +177,9 @@ def test_both_directions_are_read_to_their_ends() -> None:
 @pytest.mark.parametrize("net", [{}, {"bidirectional": True}, {"layers": 2, "skip": "dense"}], ids=str)
 def test_neighbours_change_nothing_of_a_text(pooling: Pooling, net: dict[str, Any]) -> None:
     model = built(False, NET | net, pooling=pooling)
-    together = model(batch_of(False)).wholes
+    together = model(batch_of(False)).texts
     for row, line in enumerate(TREES):
-        assert torch.allclose(together[row], model(batch_of(False, [line])).wholes[0], atol=1e-10)
+        assert torch.allclose(together[row], model(batch_of(False, [line])).texts[0], atol=1e-10)
 
 
 @doubles
@@ -193,7 +193,7 @@ def test_neighbours_change_nothing_of_a_tree(net: dict[str, Any]) -> None:
         assert together.nodes is not None
         assert alone.nodes is not None
         assert torch.allclose(together.nodes[row, : alone.nodes.shape[1]], alone.nodes[0], atol=1e-10)
-        assert torch.allclose(together.wholes[row], alone.wholes[0], atol=1e-10)
+        assert torch.allclose(together.texts[row], alone.texts[0], atol=1e-10)
 
 
 def test_inner_nodes_read_nothing_also_of_one_hot_words() -> None:
@@ -201,7 +201,7 @@ def test_inner_nodes_read_nothing_also_of_one_hot_words() -> None:
     model = built(True, embedding="one-hot")
     assert model.encoder.input_size == len(WORDS)
     batch = batch_of(True, TREES[:1])
-    scores = model(batch).wholes
+    scores = model(batch).texts
     layer = next(module for module in model.modules() if isinstance(module, Layer))
     (gradient,) = torch.autograd.grad(scores.sum(), [layer.cell.weight_ih])
     read = gradient.any(0).nonzero().flatten().tolist()
@@ -313,7 +313,7 @@ def test_samples_are_texts_expected_answers_and_answers() -> None:
 def test_answers_are_classes_and_their_probabilities(trees: bool, batch_size: int) -> None:
     model = built(trees)
     lines = TREES if trees else [parse(line).text for line in TREES]
-    probabilities = model(batch_of(trees)).wholes.softmax(-1)
+    probabilities = model(batch_of(trees)).texts.softmax(-1)
     expected = [f"{CLASSES[int(row.argmax())]}\t{row.max():.4f}" for row in probabilities]
     assert list(model.predict(lines, batch_size=batch_size)) == expected
     assert len(set(expected)) > 2

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnx.tasks.parts.nets.pooling import Attention, Pool, Pooling, pool
+from rnnx.tasks.parts.nets.pooling import AttentionPool, Pool, Pooling, pool
 
 LENGTHS = (3, 1, 5, 2)
 each_kind = pytest.mark.parametrize("kind", get_args(Pooling))
@@ -25,7 +25,7 @@ def outputs(lengths: tuple[int, ...] = LENGTHS, more: int = 0) -> tuple[Tensor, 
 
 
 def attended(made: Pool, row: Tensor) -> Tensor:
-    assert isinstance(made, Attention)
+    assert isinstance(made, AttentionPool)
     (v,) = made.energy.weight
     scores = [v @ torch.tanh(made.key.weight @ y + made.key.bias) for y in row]
     weights = torch.stack(scores).exp()
@@ -78,7 +78,7 @@ def test_both_ends_are_read_where_the_net_reads_both_ways() -> None:
 
 
 def test_attention_prefers_what_it_looks_for() -> None:
-    made = Attention(1)
+    made = AttentionPool(1)
     with torch.no_grad():
         made.key.weight.fill_(1)
         made.key.bias.zero_()

@@ -10,7 +10,12 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from rnnx.tasks.parts.scores.confusion import ClassScores, Taken, drawn, pictures
+from rnnx.tasks.parts.scores.confusion import (
+    ClassScores,
+    ConfusionMatrix,
+    confusion_figure,
+    confusion_figures,
+)
 
 TWO = """
 import os, sys, torch
@@ -52,18 +57,18 @@ def test_it_is_that_of_all_processes(tmp_path: Path) -> None:
 
 def test_there_is_a_picture_when_the_metric_was_computed() -> None:
     """And it is of the last time that it was."""
-    metric = Taken(2)
+    metric = ConfusionMatrix(2)
     metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
-    assert pictures(None, ["bad", "good"]) == pictures(metric, ["bad", "good"]) == {}
+    assert confusion_figures(None, ["bad", "good"]) == confusion_figures(metric, ["bad", "good"]) == {}
     assert metric.compute() == {}
     metric.reset()
-    (axes, _) = pictures(metric, ["bad", "good"])["confusion"].axes
+    (axes, _) = confusion_figures(metric, ["bad", "good"])["confusion"].axes
     assert [text.get_text() for text in axes.texts] == ["1", "0", "1", "1"]
 
 
 def test_the_picture_has_a_row_for_each_true_class() -> None:
     counts = torch.tensor([[8, 2, 0], [1, 3, 0], [0, 0, 0]])
-    axes = drawn(counts, ["bad", "so $ so", "good"]).axes[0]
+    axes = confusion_figure(counts, ["bad", "so $ so", "good"]).axes[0]
     cells = {(text.get_position()[1], text.get_position()[0]): text.get_text() for text in axes.texts}
     assert cells == {(row, column): str(int(counts[row, column])) for row in range(3) for column in range(3)}
     assert [label.get_text() for label in axes.get_yticklabels()] == ["bad", "so $ so", "good"]

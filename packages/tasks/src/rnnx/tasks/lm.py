@@ -148,7 +148,7 @@ class LanguageModel(Task):
         ]
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
-        """None."""
+        """No pictures."""
         return {}
 
     def predict(

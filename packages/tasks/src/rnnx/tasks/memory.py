@@ -30,7 +30,7 @@ NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 SHOWN: Final = 60  # characters of a line that is refused
 
 
-class Kind(ABC):
+class Problem(ABC):
     """What is read, what is answered, and how well: one for each kind of data.
 
     The answers ``(N, K)`` are read off the net's last ``K`` outputs.
@@ -80,19 +80,19 @@ class Kind(ABC):
         """One example's answers, ``(K,)``, in words."""
 
     def figures(self, inputs: Tensor, title: str) -> dict[str, Figure]:
-        """Pictures of one example's inputs ``(T, ...)``; none by default."""
+        """Pictures of one example's inputs ``(T, ...)`` under a title, by name; by default there are none."""
         return {}
 
 
 @final
-class Numbers(Kind):
+class Numbers(Problem):
     """Numbers from numbers, by the squared error: the adding problem, where chance is 1/6 = 0.167.
 
     A line has the steps separated by blanks, the features of each joined by colons.
 
     Example:
-        >>> kind = Numbers({"features": 2, "answers": 1})
-        >>> kind.parse("0.25:1 0.5:0").tolist()
+        >>> problem = Numbers({"features": 2, "answers": 1})
+        >>> problem.parse("0.25:1 0.5:0").tolist()
         [[0.25, 1.0], [0.5, 0.0]]
     """
 
@@ -123,7 +123,7 @@ class Numbers(Kind):
         return " ".join(f"{number:.4f}" for number in answers.tolist())
 
 
-class Choice(Kind, ABC):
+class Choice(Problem, ABC):
     """One of several at each answer, by the cross-entropy in nats.
 
     Args:
@@ -196,8 +196,8 @@ class Symbols(Choice):
     a sequence (blanks and the delimiter) is added.
 
     Example:
-        >>> kind = Symbols({"symbols": ["a", "b"], "tokens": 4, "answers": 3, "after": [2, 3, 2, 2, 2]})
-        >>> kind.parse("b a b").tolist()
+        >>> problem = Symbols({"symbols": ["a", "b"], "tokens": 4, "answers": 3, "after": [2, 3, 2, 2, 2]})
+        >>> problem.parse("b a b").tolist()
         [1, 0, 1, 2, 3, 2, 2, 2]
     """
 
@@ -221,7 +221,7 @@ class Symbols(Choice):
         return self.text(inputs[: self.answers])
 
 
-KINDS: Final[dict[str, Callable[[Meta], Kind]]] = {
+PROBLEMS: Final[dict[str, Callable[[Meta], Problem]]] = {
     "numbers": Numbers,
     "classes": Classes,
     "symbols": Symbols,
@@ -247,9 +247,9 @@ class Memory(Task):
                 "net.bidirectional: task 'memory' measures how far back a net remembers, so it must not read "
                 "from the end; set net.bidirectional=false"
             )
-        self.kind: Kind = KINDS[meta["kind"]](meta)
-        self.recurrent = self.net.decoder(self.kind.input_size)
-        self.output = Linear(self.recurrent.output_size, self.kind.output_size)
+        self.problem: Problem = PROBLEMS[meta["kind"]](meta)
+        self.recurrent = self.net.decoder(self.problem.input_size)
+        self.output = Linear(self.recurrent.output_size, self.problem.output_size)
 
     def forward(self, batch: Batch) -> Tensor:
         """What the answers are made from, ``(N, K, output_size)``."""
@@ -258,31 +258,31 @@ class Memory(Task):
     def loss(self, output: Tensor, batch: Batch) -> Loss:
         """The squared error or the cross-entropy of each answer."""
         count = torch.tensor(batch.targets.numel(), device=output.device)
-        return Loss(self.kind.loss(output, batch.targets), count)
+        return Loss(self.problem.loss(output, batch.targets), count)
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """The mean squared error, or the share of right answers in percent."""
-        return {self.kind.metric: MeanMetric(nan_strategy="disable")}  # a lost run says so
+        return {self.problem.metric: MeanMetric(nan_strategy="disable")}  # a lost run says so
 
     def observe(
         self, metrics: Mapping[str, Metric], batch: Batch, output: Tensor, loss: Loss, split: Split
     ) -> None:
         """Adds the scores of a batch."""
-        metrics[self.kind.metric].update(self.kind.score(self.kind.answer(output), batch.targets))
+        metrics[self.problem.metric].update(self.problem.score(self.problem.answer(output), batch.targets))
 
     def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """The input as :meth:`predict` reads it, the expected answer and the model's."""
         return [
             {
-                "input": Text(self.kind.question(inputs[:length])),
-                "expected": Text(self.kind.text(targets)),
-                "answer": Text(self.kind.text(answers)),
+                "input": Text(self.problem.question(inputs[:length])),
+                "expected": Text(self.problem.text(targets)),
+                "answer": Text(self.problem.text(answers)),
             }
             for inputs, length, targets, answers in zip(
                 batch.inputs,
                 batch.lengths.tolist(),
                 batch.targets,
-                self.kind.answer(self(batch)),
+                self.problem.answer(self(batch)),
                 strict=True,
             )
         ]
@@ -291,7 +291,7 @@ class Memory(Task):
         """The first picture, where the data is pictures."""
         first = self.samples(batch)[0]
         inputs = batch.inputs[0, : int(batch.lengths[0])]
-        return self.kind.figures(inputs, f"{first['expected'].text}, answered {first['answer'].text}")
+        return self.problem.figures(inputs, f"{first['expected'].text}, answered {first['answer'].text}")
 
     def predict(self, lines: Iterable[str]) -> Iterator[str]:
         """Answers each line.
@@ -307,15 +307,15 @@ class Memory(Task):
         Raises:
             InputError: a line is not of that form.
         """
-        for inputs in each(lines, self.kind.parse):
+        for inputs in each(lines, self.problem.parse):
             with torch.no_grad():
                 output = self._read(inputs.unsqueeze(0).to(self.device), torch.tensor([len(inputs)]))
-            yield self.kind.text(self.kind.answer(output)[0])
+            yield self.problem.text(self.problem.answer(output)[0])
 
     def _read(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        features = self.kind.features(inputs).to(self.output.weight.dtype)
+        features = self.problem.features(inputs).to(self.output.weight.dtype)
         y, _ = self.recurrent(features, lengths)  # (N, T, H)
-        back = torch.arange(-self.kind.answers, 0, device=y.device)
+        back = torch.arange(-self.problem.answers, 0, device=y.device)
         places = lengths.to(y.device).unsqueeze(1) + back  # (N, K), the last real steps
         rows = torch.arange(len(y), device=y.device).unsqueeze(1)
         output = self.output(y[rows, places])

@@ -26,7 +26,7 @@ from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.nets.characters import CharacterEncoder
 from rnnx.tasks.parts.nets.crf import CRF, Softmax, Tagging
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
-from rnnx.tasks.parts.scores.confusion import Taken, pictures
+from rnnx.tasks.parts.scores.confusion import ConfusionMatrix, confusion_figures
 from rnnx.tasks.parts.scores.entity_scores import EntityScores
 from rnnx.tasks.parts.texts.lexicon import Lexicon, padded
 from rnnx.tasks.parts.texts.tagged_text import bracketed, coloured, columns, read, written
@@ -103,7 +103,7 @@ class Entities(Task):
         self.dropout = Dropout(dropout)
         self.singleton_dropout = singleton_dropout
         self.types = ["none", *dict.fromkeys(tag.type for tag in self.tags if tag.type)]
-        self._confusions: dict[Split, Taken] = {}
+        self._confusions: dict[Split, ConfusionMatrix] = {}
 
     def forward(self, batch: Batch) -> Tensor:
         """The scores of the tags of each word, ``(N, T, K)``."""
@@ -116,7 +116,7 @@ class Entities(Task):
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """Precision, recall and F1 of entities, over all and of each type."""
-        self._confusions[split] = Taken(len(self.types))
+        self._confusions[split] = ConfusionMatrix(len(self.types))
         return {"entities": EntityScores(self.tags), "types": self._confusions[split]}
 
     def observe(
@@ -149,7 +149,7 @@ class Entities(Task):
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
         """Which type each word of the last test was taken for, if there was one."""
-        return pictures(self._confusions.get("test"), self.types)
+        return confusion_figures(self._confusions.get("test"), self.types)
 
     def predict(
         self,

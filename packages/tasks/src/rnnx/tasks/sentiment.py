@@ -30,7 +30,7 @@ from rnnx.tasks.parts.nets.cross_entropy import IGNORED
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
 from rnnx.tasks.parts.nets.pooling import Pooling, pool
 from rnnx.tasks.parts.pictures.phrases import Phrases
-from rnnx.tasks.parts.scores.confusion import ClassScores, pictures
+from rnnx.tasks.parts.scores.confusion import ClassScores, confusion_figures
 from rnnx.tasks.parts.texts.reader import Example, Reader
 
 if TYPE_CHECKING:
@@ -40,15 +40,15 @@ WATCHED: Final = 200  # words of a text that are watched one by one, at most
 
 
 @final
-class Scores(NamedTuple):
-    """The scores of the classes, before the softmax.
+class Logits(NamedTuple):
+    """The logits of the classes.
 
     Attributes:
-        wholes: Of each text, or of each tree's root, ``(N, C)``.
-        nodes: Of each node of trees, ``(N, T, C)``; None of texts.
+        texts: Of each text; of a tree they are its root's. ``(N, C)``.
+        nodes: Of each node of the trees, ``(N, T, C)``; None if the texts have no trees.
     """
 
-    wholes: Tensor
+    texts: Tensor
     nodes: Tensor | None
 
 
@@ -121,26 +121,29 @@ class Sentiment(Task):
         self.all_nodes = all_nodes
         self._confusions: dict[Split, ClassScores] = {}
 
-    def forward(self, batch: Batch) -> Scores:
+    def forward(self, batch: Batch) -> Logits:
         """Reads texts, or composes along trees."""
         x = self.embedding_dropout(self.embedding(batch.inputs))  # (N, T, E)
         if batch.parents is None:
             y, _ = self.encoder(x, batch.lengths)  # (N, T, H)
             pooled = self.pool(y, real_steps(y, batch.lengths))
-            return Scores(self.output(self.dropout(pooled)), None)
+            return Logits(self.output(self.dropout(pooled)), None)
         x = x * (batch.inputs != self.reader.vocabulary.pad).unsqueeze(-1)
         y, _ = self.encoder(x, trees=batch.trees)
         nodes = self.output(self.dropout(y))  # (N, T, C)
-        return Scores(nodes[batch.parents == -1], nodes)
+        return Logits(nodes[batch.parents == -1], nodes)
 
-    def loss(self, output: Scores, batch: Batch) -> Loss:
+    def loss(self, output: Logits, batch: Batch) -> Loss:
         """Cross-entropy in nats a text; of trees a labelled node, or a tree."""
-        scores, targets = output.wholes, _whole(batch)
         if output.nodes is not None and self.all_nodes:
             labelled = batch.targets != IGNORED
-            scores, targets = output.nodes[labelled], batch.targets[labelled]
-        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        total = F.cross_entropy(scores, targets, reduction="sum")
+            logits = output.nodes[labelled]
+            targets = batch.targets[labelled]
+        else:
+            logits = output.texts
+            targets = _targets(batch)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        total = F.cross_entropy(logits, targets, reduction="sum")
         return Loss(total, torch.tensor(len(targets), device=total.device))
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
@@ -152,10 +155,10 @@ class Sentiment(Task):
         return metrics
 
     def observe(
-        self, metrics: Mapping[str, Metric], batch: Batch, output: Scores, loss: Loss, split: Split
+        self, metrics: Mapping[str, Metric], batch: Batch, output: Logits, loss: Loss, split: Split
     ) -> None:
         """Adds the answers of a batch."""
-        metrics["confusion"].update(_whole(batch), output.wholes.argmax(-1))
+        metrics["confusion"].update(_targets(batch), output.texts.argmax(-1))
         if output.nodes is not None:
             labelled = batch.targets != IGNORED
             right = output.nodes.argmax(-1)[labelled] == batch.targets[labelled]
@@ -163,16 +166,12 @@ class Sentiment(Task):
 
     def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """The text or the tree, its class and the answer; of trees also the answer at each phrase."""
-        output: Scores = self(batch)
-        expected, answers = _whole(batch).tolist(), output.wholes.argmax(-1).tolist()
-        return [
-            self._sample(batch, output, row, self.reader.classes[label], self.reader.classes[answer])
-            for row, (label, answer) in enumerate(zip(expected, answers, strict=True))
-        ]
+        output: Logits = self(batch)
+        return [self._sample(batch, output, row) for row in range(len(batch))]
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
         """The confusion matrix of the last test, if there was one."""
-        return pictures(self._confusions.get("test"), self.reader.classes)
+        return confusion_figures(self._confusions.get("test"), self.reader.classes)
 
     def predict(self, lines: Iterable[str], *, batch_size: Positive = 64) -> Iterator[str]:
         """Tells the class of each line.
@@ -190,7 +189,7 @@ class Sentiment(Task):
         for examples in together(each(lines, self.reader.read), batch_size):
             batch = self.reader.batch(examples, range(len(examples))).to(self.device)
             with torch.no_grad():
-                probabilities, answers = self(batch).wholes.float().softmax(-1).max(-1)
+                probabilities, answers = self(batch).texts.float().softmax(-1).max(-1)
             for probability, answer in zip(probabilities.tolist(), answers.tolist(), strict=True):
                 yield f"{self.reader.classes[answer]}\t{probability:.4f}"
 
@@ -215,9 +214,9 @@ class Sentiment(Task):
         (example,) = each([line], self.reader.read)
         with torch.no_grad():
             batch = self.reader.batch([example], [0]).to(self.device)
-            output: Scores = self(batch)
+            output: Logits = self(batch)
         classes, colours = self.reader.classes, scale(self.reader.classes)
-        shares = list(zip(classes, output.wholes.float().softmax(-1)[0].tolist(), strict=True))
+        shares = list(zip(classes, output.texts.float().softmax(-1)[0].tolist(), strict=True))
         answer, _ = max(shares, key=lambda share: share[1])
         shown: dict[str, Exhibit] = {
             "class": Spans(answer, [(answer, answer)], colours),
@@ -235,7 +234,7 @@ class Sentiment(Task):
         """The words of a text, coloured by the class of what has been read up to each."""
         starts = [example._replace(tokens=example.tokens[: end + 1]) for end in range(len(example.tokens))]
         batch = self.reader.batch(starts, range(len(starts))).to(self.device)
-        shares = self(batch).wholes.float().softmax(-1)  # (T, C)
+        shares = self(batch).texts.float().softmax(-1)  # (T, C)
         values = shares @ torch.linspace(-1, 1, shares.shape[1]).to(shares)  # (T,)
         words = [self.reader.vocabulary.tokens[token] for token in example.tokens.tolist()]
         columns = [[(f"{word} ", value)] for word, value in zip(words, values.tolist(), strict=True)]
@@ -249,30 +248,34 @@ class Sentiment(Task):
         self(self.reader.batch([example], [0]).to(self.device))
         return [self.reader.vocabulary.tokens[token] for token in example.tokens.tolist()]
 
-    def _sample(
-        self, batch: Batch, output: Scores, row: int, expected: str, answer: str
-    ) -> dict[str, Exhibit]:
-        colours, line = scale(self.reader.classes), self.reader.line(batch, row)
-        shown = {"expected": Spans(expected, [(expected, expected)], colours)}
+    def _sample(self, batch: Batch, output: Logits, row: int) -> dict[str, Exhibit]:
+        colours = scale(self.reader.classes)
+        line = self.reader.line(batch, row)
+        expected = self.reader.classes[int(_targets(batch)[row])]
+        answer = self.reader.classes[int(output.texts[row].argmax())]
+        expected_class = Spans(expected, [(expected, expected)], colours)
         if output.nodes is None:
-            return {"text": Text(line), **shown, "answer": Spans(answer, [(answer, answer)], colours)}
-        true, found = (
-            self.reader.named(batch, row, labels.tolist())
-            for labels in (batch.targets[row], output.nodes[row].argmax(-1))
-        )
-        return {"text": Phrases(line, true, colours), **shown, "answer": Phrases(answer, found, colours)}
+            answered_class = Spans(answer, [(answer, answer)], colours)
+            return {"text": Text(line), "expected": expected_class, "answer": answered_class}
+        true = self.reader.named(batch, row, batch.targets[row].tolist())
+        answered = self.reader.named(batch, row, output.nodes[row].argmax(-1).tolist())
+        return {
+            "text": Phrases(line, true, colours),
+            "expected": expected_class,
+            "answer": Phrases(answer, answered, colours),
+        }
 
     def graph(self) -> Graph:
         """The scores of the classes ``(N, C)``, from the numbers of words ``(N, T)``."""
         if self.reader.trees:
             raise UsageError("ONNX has no operator that composes along trees; export a folder instead")
         return Graph(
-            lambda inputs, lengths: self(Batch(inputs, lengths, lengths, lengths)).wholes,
+            lambda inputs, lengths: self(Batch(inputs, lengths, lengths, lengths)).texts,
             "scores",
             lambda *size: torch.randint(len(self.reader.vocabulary), size),
         )
 
 
-def _whole(batch: Batch) -> Tensor:
-    """The class of each text, or of each tree's root, ``(N,)``."""
+def _targets(batch: Batch) -> Tensor:
+    """The class of each text, which is that of a tree's root, ``(N,)``."""
     return batch.targets if batch.parents is None else batch.targets[batch.parents == -1]

@@ -30,7 +30,7 @@ from rnnx.tasks.parts.files.frames import to_tensor
 from rnnx.tasks.parts.lines import each
 from rnnx.tasks.parts.nets.frame_encoder import FrameEncoder
 from rnnx.tasks.parts.pictures.film_strip import SCHEME, film_strip, passing, read_film_strip
-from rnnx.tasks.parts.scores.confusion import Taken, pictures
+from rnnx.tasks.parts.scores.confusion import ConfusionMatrix, confusion_figures
 from rnnx.tasks.parts.scores.segment_scores import Edit, FrameAccuracy, SegmentF1
 from rnnx.tasks.parts.segments import written
 
@@ -89,7 +89,7 @@ class FrameLabels(Task):
         self.recurrent = self.net.encoder(frame_size if pictures else self.shape[0])
         self.output = Linear(self.recurrent.output_size, len(self.classes))
         self.dropout = Dropout(dropout)
-        self._confusions: dict[Split, Taken] = {}
+        self._confusions: dict[Split, ConfusionMatrix] = {}
 
     def forward(self, batch: Batch) -> Tensor:
         """The scores of the classes at each frame, ``(N, T, C)``."""
@@ -116,7 +116,7 @@ class FrameLabels(Task):
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """Frame accuracy, edit score, and F1 at overlaps of 10, 25 and 50%."""
-        self._confusions[split] = Taken(len(self.classes))
+        self._confusions[split] = ConfusionMatrix(len(self.classes))
         return {
             "frames": self._confusions[split],
             "frame_accuracy": FrameAccuracy(),
@@ -161,7 +161,7 @@ class FrameLabels(Task):
         """Truth and prediction of the first video over time; what frames of the last test were taken for."""
         labels, true = next(_pairs(self(batch), batch))
         ribbon = self._ribbon({"truth": true, "prediction": labels})
-        return {"ribbon": ribbon, **pictures(self._confusions.get("test"), self.classes)}
+        return {"ribbon": ribbon, **confusion_figures(self._confusions.get("test"), self.classes)}
 
     def predict(
         self, lines: Iterable[str], *, format: Literal["segments", "frames"] = "segments"

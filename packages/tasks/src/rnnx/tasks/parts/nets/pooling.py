@@ -38,7 +38,7 @@ class Pool(nn.Module, ABC):
 
 
 @final
-class Last(Pool):
+class LastPool(Pool):
     """The output at the last step; of a net that reads both ways also that at the first, side by side.
 
     There the direction from the end has read all.
@@ -49,7 +49,7 @@ class Last(Pool):
 
     Example:
         >>> y, mask = torch.tensor([[[1.0], [2.0], [0.0]]]), torch.tensor([[True, True, False]])
-        >>> Last(1)(y, mask).tolist(), Last(1, bidirectional=True)(y, mask).tolist()
+        >>> LastPool(1)(y, mask).tolist(), LastPool(1, bidirectional=True)(y, mask).tolist()
         ([[2.0]], [[2.0, 1.0]])
     """
 
@@ -63,7 +63,7 @@ class Last(Pool):
 
 
 @final
-class Mean(Pool):
+class MeanPool(Pool):
     """The mean over the steps.
 
     Args:
@@ -71,7 +71,7 @@ class Mean(Pool):
 
     Example:
         >>> y, mask = torch.tensor([[[1.0], [2.0], [0.0]]]), torch.tensor([[True, True, False]])
-        >>> Mean(1)(y, mask).tolist()
+        >>> MeanPool(1)(y, mask).tolist()
         [[1.5]]
     """
 
@@ -84,7 +84,7 @@ class Mean(Pool):
 
 
 @final
-class Max(Pool):
+class MaxPool(Pool):
     """The largest value over the steps, of each feature.
 
     Args:
@@ -92,7 +92,7 @@ class Max(Pool):
 
     Example:
         >>> y, mask = torch.tensor([[[-1.0], [-2.0], [0.0]]]), torch.tensor([[True, True, False]])
-        >>> Max(1)(y, mask).tolist()
+        >>> MaxPool(1)(y, mask).tolist()
         [[-1.0]]
     """
 
@@ -106,7 +106,7 @@ class Max(Pool):
 
 
 @final
-class Attention(Pool):
+class AttentionPool(Pool):
     """The mean weighted by ``softmax(v . tanh(W y + b))`` over the steps (Yang et al. 2016, eq. 5 to 7).
 
     Args:
@@ -115,7 +115,7 @@ class Attention(Pool):
     Example:
         With no more than one step there is nothing to weigh:
 
-        >>> Attention(1)(torch.tensor([[[3.0], [0.0]]]), torch.tensor([[True, False]])).tolist()
+        >>> AttentionPool(1)(torch.tensor([[[3.0], [0.0]]]), torch.tensor([[True, False]])).tolist()
         [[3.0]]
     """
 
@@ -141,10 +141,10 @@ def pool(kind: Pooling, size: int, bidirectional: bool) -> Pool:
     """
     match kind:
         case "last":
-            return Last(size, bidirectional)
+            return LastPool(size, bidirectional)
         case "mean":
-            return Mean(size)
+            return MeanPool(size)
         case "max":
-            return Max(size)
+            return MaxPool(size)
         case "attention":
-            return Attention(size)
+            return AttentionPool(size)

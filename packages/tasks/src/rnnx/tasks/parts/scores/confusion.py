@@ -52,18 +52,18 @@ class Confusion(Metric, ABC):
 
 
 @final
-class Taken(Confusion):
-    """Which class was taken for which, without a score.
+class ConfusionMatrix(Confusion):
+    """The confusion matrix alone, without a score.
 
     Example:
-        >>> metric = Taken(2)
+        >>> metric = ConfusionMatrix(2)
         >>> metric.update(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
         >>> metric.compute(), metric.whole.tolist()
         ({}, [[1, 0], [1, 1]])
     """
 
     def scores(self) -> dict[str, Tensor]:
-        """None."""
+        """No scores."""
         return {}
 
 
@@ -88,7 +88,7 @@ class ClassScores(Confusion):
         return {"accuracy": 100 * right.sum() / counts.sum(), "f1": 100 * f1.mean()}
 
 
-def pictures(confusion: Confusion | None, classes: Sequence[str]) -> dict[str, Figure]:
+def confusion_figures(confusion: Confusion | None, classes: Sequence[str]) -> dict[str, Figure]:
     """The picture of a confusion matrix, by its name; none before the metric was computed.
 
     Args:
@@ -97,10 +97,10 @@ def pictures(confusion: Confusion | None, classes: Sequence[str]) -> dict[str, F
     """
     if confusion is None or confusion.whole is None:
         return {}
-    return {"confusion": drawn(confusion.whole, classes)}
+    return {"confusion": confusion_figure(confusion.whole, classes)}
 
 
-def drawn(counts: Tensor, classes: Sequence[str]) -> Figure:
+def confusion_figure(counts: Tensor, classes: Sequence[str]) -> Figure:
     """The matrix as a picture: how many of each true class were taken for which; colours are shares of rows.
 
     Args:
@@ -111,7 +111,7 @@ def drawn(counts: Tensor, classes: Sequence[str]) -> Figure:
         A figure of its own, bound to no window.
 
     Example:
-        >>> figure = drawn(torch.tensor([[3, 1], [0, 4]]), ["bad", "good"])
+        >>> figure = confusion_figure(torch.tensor([[3, 1], [0, 4]]), ["bad", "good"])
         >>> [text.get_text() for text in figure.axes[0].texts]
         ['3', '1', '0', '4']
     """

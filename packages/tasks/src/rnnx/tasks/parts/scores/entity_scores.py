@@ -14,7 +14,7 @@ from rnnx.tasks.parts.texts.tags import OUTSIDE, Tag, continues
 
 
 @final
-class Spans(NamedTuple):
+class EntitySpans(NamedTuple):
     """The entities of ``N`` sentences, told at their first words.
 
     Attributes:
@@ -89,7 +89,7 @@ class EntityScores(Metric):
             values |= {f"{name}_{type}": value for name, value in _scores(of_type).items()}
         return values
 
-    def spans(self, tags: Tensor, real: Tensor) -> Spans:
+    def spans(self, tags: Tensor, real: Tensor) -> EntitySpans:
         """The entities of tags ``(N, T)``, where ``real`` says which of them are no padding."""
         tags = tags.where(real, 0)
         before = torch.nn.functional.pad(tags[:, :-1], (1, 0))
@@ -98,7 +98,7 @@ class EntityScores(Metric):
         length = tags.shape[1]
         places = torch.arange(length, device=tags.device).expand_as(tags)
         breaks = places.where(~goes_on, length).flip(1).cummin(1).values.flip(1)  # the next from here on
-        return Spans(type, torch.nn.functional.pad(breaks[:, 1:], (0, 1), value=length))
+        return EntitySpans(type, torch.nn.functional.pad(breaks[:, 1:], (0, 1), value=length))
 
     def _count(self, types: Tensor) -> Tensor:
         """How many there are of each type, ``(types,)``."""
