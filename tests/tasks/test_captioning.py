@@ -221,9 +221,9 @@ def test_dropout_is_on_places_and_words_and_only_in_training() -> None:
     model = built(dropout=1.0)
     seen: list[Tensor] = []
     model.dropout.register_forward_hook(lambda module, given, places: seen.append(places))
-    assert not model.train()(batch_of()).reading.vectors.any()
+    assert not model.train()(batch_of()).vectors.any()
     assert [places.abs().max().item() for places in seen] == [0.0]
-    assert model.eval()(batch_of()).reading.vectors.any()
+    assert model.eval()(batch_of()).vectors.any()
 
 
 # ----------------------------------------------------------------------------------------- the search

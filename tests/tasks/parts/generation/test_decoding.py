@@ -15,13 +15,13 @@ from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.net import Net
 from rnnx.tasks.parts.generation.decoding import (
-    Reading,
+    Predictions,
     Search,
-    answers,
-    drawing,
+    answer_lines,
+    attention_file,
+    generate,
     loss_of,
-    read,
-    write,
+    teacher_forced,
 )
 from rnnx.tasks.parts.generation.search import Hypothesis
 from rnnx.tasks.parts.nets.attention import Mechanism
@@ -90,29 +90,29 @@ def alone(decoder: Decoder, n: int, target: list[int]) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def test_each_token_is_read_after_those_before_it() -> None:
     decoder, batch = built(), batch_of(TEXTS)
-    reading = read(decoder, WORDS, batch, *given(decoder))
-    assert reading.attention is not None
+    predictions = teacher_forced(decoder, WORDS, batch, *given(decoder))
+    assert predictions.attention is not None
     expected = []
     for n, text in enumerate(TEXTS):
         target = WORDS.encode([text])[0]
         said, seen = alone(decoder, n, target)
         expected.append(said)
-        torch.testing.assert_close(reading.attention[n, : len(target) + 1], seen)
-    torch.testing.assert_close(decoder.logits(reading.vectors).log_softmax(-1), torch.cat(expected))
-    assert reading.targets.tolist() == [
+        torch.testing.assert_close(predictions.attention[n, : len(target) + 1], seen)
+    torch.testing.assert_close(decoder.logits(predictions.vectors).log_softmax(-1), torch.cat(expected))
+    assert predictions.targets.tolist() == [
         token for text in TEXTS for token in (*WORDS.encode([text])[0], WORDS.eos)
     ]
-    assert read(built("none"), WORDS, batch, *given(decoder)).attention is None
+    assert teacher_forced(built("none"), WORDS, batch, *given(decoder)).attention is None
 
 
 def test_the_loss_is_summed_and_smoothed() -> None:
     """Szegedy et al. 2016, section 7: (1 - eps) of the label and eps / V of every token."""
     logs = torch.tensor([[0.5, 0.25, 0.25], [0.2, 0.7, 0.1]]).log()
-    decoder, reading = built(), Reading(logs, torch.tensor([0, 2]), None)
+    decoder, predictions = built(), Predictions(logs, torch.tensor([0, 2]), None, torch.tensor([[True]]))
     decoder.output = torch.nn.Linear(3, 3)
     torch.nn.init.eye_(decoder.output.weight)
     torch.nn.init.constant_(decoder.output.bias, 3.0)
-    plain, smooth = loss_of(decoder, reading, 0.0), loss_of(decoder, reading, 0.3)
+    plain, smooth = loss_of(decoder, predictions, 0.0), loss_of(decoder, predictions, 0.3)
     assert plain.total.item() == pytest.approx(math.log(2) + math.log(10))
     expected = 0.7 * math.log(20) - 0.1 * logs.sum().item()
     assert smooth.total.item() == pytest.approx(expected)
@@ -123,7 +123,7 @@ def test_the_loss_is_summed_and_smoothed() -> None:
 def test_a_beam_of_one_is_a_greedy_loop_over_each_row(input_feeding: bool) -> None:
     """Whose attention is that of its own places, also when another row's search has ended."""
     decoder = built(input_feeding=input_feeding)
-    found = write(decoder, WORDS, *given(decoder), SEARCH._replace(beam_size=1))
+    found = generate(decoder, WORDS, *given(decoder), SEARCH._replace(beam_size=1))
     for n, (best,) in enumerate(found):
         target: list[int] = []
         while len(target) < 6:
@@ -143,7 +143,7 @@ def test_a_beam_of_one_is_a_greedy_loop_over_each_row(input_feeding: bool) -> No
 
 def test_every_field_of_the_search_is_heard() -> None:
     decoder = built()
-    usual = write(decoder, WORDS, *given(decoder), SEARCH)
+    usual = generate(decoder, WORDS, *given(decoder), SEARCH)
     for change in (
         {"beam_size": 1},
         {"length_penalty": 2.0},
@@ -152,18 +152,18 @@ def test_every_field_of_the_search_is_heard() -> None:
         {"max_length": 2},
         {"no_repeat_ngram": 1, "min_length": 6},
     ):
-        asked = SEARCH.changed(1, change)
-        found = write(decoder, WORDS, *given(decoder), asked)
+        asked = SEARCH.changed(1, **change)
+        found = generate(decoder, WORDS, *given(decoder), asked)
         scores = [[(best.tokens, best.score) for best in row] for rows in (usual, found) for row in rows]
         assert scores[:3] != scores[3:], change
-    assert [len(row) for row in write(decoder, WORDS, *given(decoder), SEARCH.changed(4, {}))] == [4, 4, 4]
+    assert [len(row) for row in generate(decoder, WORDS, *given(decoder), SEARCH.changed(4))] == [4, 4, 4]
 
 
 def test_coverage_is_of_the_places_there_are() -> None:
     """Wu et al. 2016, equation 14; a row of one place is covered after one step, and pays nothing."""
     decoder = built()
     search = SEARCH._replace(coverage_penalty=0.5, min_length=2, beam_size=1)
-    for n, (best,) in enumerate(write(decoder, WORDS, *given(decoder), search)):
+    for n, (best,) in enumerate(generate(decoder, WORDS, *given(decoder), search)):
         seen = alone(decoder, n, best.tokens)[1].sum(0)[: int(PLACES[n])]
         penalty = sum(math.log(min(total, 1.0)) for total in seen.tolist())
         assert best.score == pytest.approx(best.log_probability + 0.5 * penalty, rel=1e-5)
@@ -175,15 +175,15 @@ def test_a_model_whose_numbers_are_lost_says_so() -> None:
     with torch.no_grad():
         decoder.output.bias.fill_(math.nan)
     with pytest.raises(RunError, match=r"^the search found no text: .* optimizer\.lr"):
-        write(decoder, WORDS, *given(decoder), SEARCH)
+        generate(decoder, WORDS, *given(decoder), SEARCH)
 
 
 def test_what_is_asked_for_changes_the_search_and_nothing_else_does() -> None:
     search = Search(5, 1.0, 0.2, 1, 100, 3)
-    assert search.changed(1, {"beam_size": None, "max_length": None}) == search
-    assert search.changed(1, {"min_length": 0, "length_penalty": 0.0}) == Search(5, 0.0, 0.2, 0, 100, 3)
-    assert search.changed(3, {"beam_size": 2}) == Search(3, 1.0, 0.2, 1, 100, 3, n_best=3)
-    assert search.changed(3, {}) == search._replace(n_best=3)
+    assert search.changed(1, beam_size=None, max_length=None) == search
+    assert search.changed(1, min_length=0, length_penalty=0.0) == Search(5, 0.0, 0.2, 0, 100, 3)
+    assert search.changed(3, beam_size=2) == Search(3, 1.0, 0.2, 1, 100, 3, n_best=3)
+    assert search.changed(3) == search._replace(n_best=3)
 
 
 def test_the_most_tokens_of_a_text_follow_from_its_places() -> None:
@@ -198,7 +198,7 @@ def test_no_text_has_more_tokens_than_its_places_allow() -> None:
     decoder = built()
     with torch.no_grad():
         decoder.output.bias[WORDS.eos] = -1000.0
-    found = write(decoder, WORDS, *given(decoder), SEARCH._replace(max_length=100, max_ratio=2.0))
+    found = generate(decoder, WORDS, *given(decoder), SEARCH._replace(max_length=100, max_ratio=2.0))
     assert [len(best.tokens) for (best,) in found] == [16, 12, 18]
 
 
@@ -207,17 +207,20 @@ def test_answers_are_texts_or_in_moses_form() -> None:
         Hypothesis(WORDS.encode(["a disc"])[0], -0.5, -1.0, None),
         Hypothesis([], -1.23456, -2.0, None),
     ]
-    assert list(answers(7, found, WORDS, scores=False)) == ["a disc", ""]
-    assert list(answers(7, found, WORDS, scores=True)) == ["7 ||| a disc ||| -0.5000", "7 |||  ||| -1.2346"]
+    assert list(answer_lines(7, found, WORDS, scores=False)) == ["a disc", ""]
+    assert list(answer_lines(7, found, WORDS, scores=True)) == [
+        "7 ||| a disc ||| -0.5000",
+        "7 |||  ||| -1.2346",
+    ]
 
 
 def test_what_cannot_be_drawn_is_refused_beforehand(tmp_path: Path) -> None:
-    assert drawing(f"{tmp_path}/a.png", built()) == tmp_path / "a.png"
+    assert attention_file(f"{tmp_path}/a.png", built()) == tmp_path / "a.png"
     with pytest.raises(UsageError, match=r"^attention: the model was trained with task\.attention=none"):
-        drawing(f"{tmp_path}/a.png", built("none"))
+        attention_file(f"{tmp_path}/a.png", built("none"))
     for name in (f"{tmp_path}/b/a.png", f"{tmp_path}", ""):
         problem = f"^attention: expected a file in a folder that exists, got {re.escape(repr(name))}$"
         with pytest.raises(UsageError, match=problem):
-            drawing(name, built())
+            attention_file(name, built())
     with pytest.raises(UsageError, match=r"/a\.txt: expected a picture's name, its ending one of .*, png, "):
-        drawing(f"{tmp_path}/a.txt", built())
+        attention_file(f"{tmp_path}/a.txt", built())

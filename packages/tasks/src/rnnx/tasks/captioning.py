@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
@@ -25,13 +26,14 @@ from rnnx.tasks.parts.files.feature_file import read_grid
 from rnnx.tasks.parts.files.frames import to_tensor
 from rnnx.tasks.parts.files.photograph import read_photograph
 from rnnx.tasks.parts.generation.decoding import (
-    Reading,
+    Predictions,
     Search,
-    answers,
-    drawing,
+    answer_lines,
+    attention_file,
+    exhibits,
+    generate,
     loss_of,
-    read,
-    write,
+    teacher_forced,
 )
 from rnnx.tasks.parts.generation.search import Hypothesis
 from rnnx.tasks.parts.lines import each, together
@@ -49,26 +51,13 @@ if TYPE_CHECKING:
 
 
 @final
-class Look(NamedTuple):
-    """What the decoder makes of the right captions, and of how many places.
-
-    Attributes:
-        reading: Of each real token.
-        mask: ``(N, S)``, true where there is a place to look at.
-    """
-
-    reading: Reading
-    mask: Tensor
-
-
-@final
 class Captioning(Task):
-    """An image encoder, and a decoder of any cell that looks at the places of the image.
+    """An image encoder, and a decoder of any cell that attends to the places of the image.
 
     Places come from a small convolutional net that is trained from scratch, from a pretrained backbone, or
     are features computed beforehand. The decoder's first state is a layer on their mean (section 3.1.2 of
-    Xu et al.). Other than there, the decoder looks after each step of its net, not before, as in translation
-    (Luong et al. 2015), and what it sees has no gate (their beta, section 4.2.1).
+    Xu et al.). Other than there, the decoder attends after each step of its net, not before, as in
+    translation (Luong et al. 2015), and the context has no gate (their beta, section 4.2.1).
 
     Args:
         embedding: How the vectors of words start: one-hot (as wide as the vocabulary, and never trained),
@@ -79,11 +68,12 @@ class Captioning(Task):
         embedding_scale: A uniform start is between minus and plus this; of a normal one it is the standard
             deviation; embedding_size ** -0.5 if not said.
         embedding_frozen: Whether embeddings stay as they start.
-        attention: How the decoder looks at the places; additive as in Xu et al., which takes more than twice
-            the time of general; none for their mean only.
-        input_feeding: Whether what was seen at one step is an input of the next (Luong et al. 2015).
-        doubly_stochastic: Weight of what asks the decoder to look at all places alike over the whole caption,
-            in training (lambda of their equation 14); 1 if not said, where there is attention.
+        attention: How the decoder attends to the places; additive as in Xu et al., which takes more than
+            twice the time of general; none for their mean only.
+        input_feeding: Whether the attentional vector of one step, which its word is predicted from, is an
+            input of the next (Luong et al. 2015, section 3.3).
+        doubly_stochastic: Weight of the term that asks the decoder to attend to all places alike over the
+            whole caption, in training (lambda of their equation 14); 1 if not said, where there is attention.
         channels: Channels of the first convolution of the net that is trained from scratch.
         place_size: Width of a place that it makes.
         backbone: A pretrained model that makes the places of pictures instead: the name of one on the hub of
@@ -139,7 +129,14 @@ class Captioning(Task):
         self.vocabulary = Vocabulary.from_plain(meta["vocabulary"])
         self.label_smoothing = label_smoothing
         self.doubly_stochastic = 1.0 if doubly_stochastic is None else doubly_stochastic
-        self.search = Search(beam_size, length_penalty, 0.0, min_length, max_length, no_repeat_ngram)
+        self.search = Search(
+            beam_size=beam_size,
+            length_penalty=length_penalty,
+            coverage_penalty=0.0,
+            min_length=min_length,
+            max_length=max_length,
+            no_repeat_ngram=no_repeat_ngram,
+        )
         self.eye: ImageEncoder | Backbone | None = None
         if len(self.shape) > 1:
             self.eye = (
@@ -172,25 +169,24 @@ class Captioning(Task):
         )
         self.dropout = Dropout(dropout)
 
-    def forward(self, batch: Batch) -> Look:
-        """Looks at the images and reads the right words before each word of a caption."""
+    def forward(self, batch: Batch) -> Predictions:
+        """Reads the images and the right words before each word of a caption."""
         memory, start = self._see(batch.inputs, batch.lengths)
-        return Look(read(self.decoder, self.vocabulary, batch, memory, start), memory.mask)
+        return teacher_forced(self.decoder, self.vocabulary, batch, memory, start)
 
-    def loss(self, output: Look, batch: Batch) -> Loss:
+    def loss(self, output: Predictions, batch: Batch) -> Loss:
         """Cross-entropy in nats a word, end of caption included; smoothed while training.
 
         In training, equation 14 of Xu et al. is added: for each caption, and not divided by its words or the
         places, ``doubly_stochastic`` times the sum over the places of ``(1 - a)^2``, where ``a`` is the
         attention that a place got in all.
         """
-        loss = loss_of(self.decoder, output.reading, self.label_smoothing if self.training else 0.0)
-        attention = output.reading.attention
-        if not self.training or not self.doubly_stochastic or attention is None:
+        loss = loss_of(self.decoder, output, self.label_smoothing if self.training else 0.0)
+        if not self.training or not self.doubly_stochastic or output.attention is None:
             return loss
         assert batch.target_lengths is not None
-        real = real_steps(attention, batch.target_lengths)  # (N, U)
-        seen = attention.to(loss.total.dtype).where(real.unsqueeze(-1), 0).sum(1)  # (N, S)
+        real = real_steps(output.attention, batch.target_lengths)  # (N, U)
+        seen = output.attention.to(loss.total.dtype).where(real.unsqueeze(-1), 0).sum(1)  # (N, S)
         return Loss(loss.total + self.doubly_stochastic * (1 - seen)[output.mask].square().sum(), loss.count)
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
@@ -201,23 +197,23 @@ class Captioning(Task):
         return {"perplexity": Perplexity(), "text": Captions()}
 
     def observe(
-        self, metrics: Mapping[str, Metric], batch: Batch, output: Look, loss: Loss, split: Split
+        self, metrics: Mapping[str, Metric], batch: Batch, output: Predictions, loss: Loss, split: Split
     ) -> None:
         """Adds the losses and the captions of a batch."""
         metrics["perplexity"].update(loss.total, loss.count)
         search = self.search if split == "test" else self.search._replace(beam_size=1)
-        texts = [self._text(found) for found in self._write(batch.inputs, batch.lengths, search)]
+        texts = [self._text(found) for found in self._captions(batch.inputs, batch.lengths, search)]
         metrics["text"].update(batch.index, texts, batch.references)
 
     def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """The line that :meth:`predict` reads a test image from, what people say of it, and the caption.
 
-        Where there is attention to pictures, also where it looked for each word.
+        If the model reads pictures and has attention, also the attention.
 
         A picture that lies nowhere is a ``data:`` URL, which a browser shows.
         """
         assert batch.references is not None
-        found = self._write(batch.inputs, batch.lengths, self.search)
+        found = self._captions(batch.inputs, batch.lengths, self.search)
         places = [self.meta["places"][position] for position in batch.index.tolist()]
         return [
             self._sample(place, image, " | ".join(references), best)
@@ -227,9 +223,9 @@ class Captioning(Task):
         ]
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
-        """Where the decoder looked in the first picture; features are none, and are not drawn."""
-        ((best, *_),) = self._write(batch.inputs[:1], batch.lengths[:1], self.search)
-        return {"attention": self._figure(batch.inputs[0], best)} if self._gazes(best) else {}
+        """The attention over the first picture; features are no picture, so theirs is not drawn."""
+        ((best, *_),) = self._captions(batch.inputs[:1], batch.lengths[:1], self.search)
+        return {"attention": self._figure(batch.inputs[0], best)} if self._is_drawable(best) else {}
 
     def predict(
         self,
@@ -258,7 +254,8 @@ class Captioning(Task):
             max_length: Words at most; as trained if not said.
             no_repeat_ngram: Length of the n-grams that may not occur twice; as trained if not said.
             scores: Whether each line is written in Moses' form, with its score, also where there is one.
-            attention: A PNG file to draw the first picture in, with what was looked at for each word.
+            attention: A PNG file to draw the first picture in, once for each word, bright where the model
+                attended to.
             batch_size: Images read and captioned together.
 
         Returns:
@@ -267,32 +264,32 @@ class Captioning(Task):
         Raises:
             InputError: there is no such image, or features are not as wide as those trained with.
         """
-        asked = {
-            "beam_size": beam_size,
-            "length_penalty": length_penalty,
-            "min_length": min_length,
-            "max_length": max_length,
-            "no_repeat_ngram": no_repeat_ngram,
-        }
-        search = self.search.changed(n_best, asked)
+        search = self.search.changed(
+            n_best,
+            beam_size=beam_size,
+            length_penalty=length_penalty,
+            min_length=min_length,
+            max_length=max_length,
+            no_repeat_ngram=no_repeat_ngram,
+        )
         if attention is not None and self.eye is None:
-            raise UsageError("attention: the model reads features, so there is no picture to draw")
-        picture = None if attention is None else drawing(attention, self.decoder)
+            raise UsageError(
+                "attention: the model reads features, so there is no picture to draw; leave it out"
+            )
+        picture = None if attention is None else attention_file(attention, self.decoder)
         number = 0
         for images in together(each(lines, self._read), batch_size):
             inputs = pad_sequence(images, batch_first=True).to(self.device)
             lengths = torch.tensor([len(image) for image in images], device=self.device)
-            found = self._write(inputs, lengths, search)
-            if picture is not None and number == 0 and self._gazes(found[0][0]):
-                from rnnx.core.plots import save
-
-                save(self._figure(inputs[0], found[0][0]), picture)
+            found = self._captions(inputs, lengths, search)
+            if picture is not None and number == 0:
+                self._draw(inputs[0], found[0], picture)
             for hypotheses in found:
-                yield from answers(number, hypotheses, self.vocabulary, scores or n_best > 1)
+                yield from answer_lines(number, hypotheses, self.vocabulary, scores or n_best > 1)
                 number += 1
 
     def views(self) -> list[View]:
-        """The caption of an image, and what was looked at for each of its words."""
+        """The caption of an image, and its attention."""
         return [View.of("caption", self.caption, "place" if self.eye is None else "picture")]
 
     def caption(
@@ -304,7 +301,7 @@ class Captioning(Task):
         length_penalty: NonNegative | None = None,
         no_repeat_ngram: Count | None = None,
     ) -> Iterator[dict[str, Exhibit]]:
-        """Captions an image; it is dark where nobody looked for a word.
+        """Captions an image, and shows it once for each word, dark where the model did not attend to.
 
         Args:
             line: As :meth:`predict` reads it.
@@ -314,29 +311,24 @@ class Captioning(Task):
             no_repeat_ngram: Length of the n-grams that may not occur twice; as trained if not said.
 
         Returns:
-            The caption; what was looked at for each word, where there is attention to a picture; and the
-            other captions, best first.
+            The caption; its attention, if the model has any and reads pictures; and the other captions, best
+            first.
         """
-        asked = {
-            "beam_size": beam_size,
-            "length_penalty": length_penalty,
-            "no_repeat_ngram": no_repeat_ngram,
-        }
+        search = self.search.changed(
+            n_best, beam_size=beam_size, length_penalty=length_penalty, no_repeat_ngram=no_repeat_ngram
+        )
         (image,) = each([line], self._read)
         image = image.to(self.device)
         lengths = torch.tensor([len(image)], device=self.device)
-        ((best, *others),) = self._write(image.unsqueeze(0), lengths, self.search.changed(n_best, asked))
-        shown: dict[str, Exhibit] = {"caption": Text(self.vocabulary.decode(best.tokens))}
-        if self._gazes(best):
-            alt = f"Where in the image was looked for each word of '{shown['caption'].text}'"
-            shown["attention"] = Drawing("", alt, partial(self._figure, image, best))
-        if others:
-            captions = (self.vocabulary.decode(other.tokens) for other in others)
-            shown["other captions"] = Text("\n".join(captions))
-        yield shown
+        (hypotheses,) = self._captions(image.unsqueeze(0), lengths, search)
+        attention = None
+        if self._is_drawable(hypotheses[0]):
+            alt = f"Where in the image was looked for each word of '{self._text(hypotheses)}'"
+            attention = Drawing("", alt, partial(self._figure, image, hypotheses[0]))
+        yield exhibits("caption", hypotheses, self.vocabulary, attention)
 
     def _see(self, inputs: Tensor, lengths: Tensor) -> tuple[Memory, State]:
-        """What the decoder looks at and starts from."""
+        """What the decoder attends to, and the state that it starts from."""
         inputs = inputs.to(self.decoder.output.weight.dtype)
         if self.eye is None:
             mask = real_steps(inputs, lengths)  # (N, S)
@@ -348,8 +340,9 @@ class Captioning(Task):
         return self.decoder.memory(self.dropout(values), mask), self.decoder.start((mean,))
 
     @torch.no_grad()
-    def _write(self, inputs: Tensor, lengths: Tensor, search: Search) -> list[list[Hypothesis]]:
-        return write(self.decoder, self.vocabulary, *self._see(inputs, lengths), search)
+    def _captions(self, inputs: Tensor, lengths: Tensor, search: Search) -> list[list[Hypothesis]]:
+        memory, start = self._see(inputs, lengths)
+        return generate(self.decoder, self.vocabulary, memory, start, search)
 
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
         return self.vocabulary.decode(hypotheses[0].tokens)
@@ -374,9 +367,9 @@ class Captioning(Task):
         url = film_strip(image[:1].cpu().numpy())
         return Picture(place or url, "The image", url)
 
-    def _gazes(self, best: Hypothesis) -> bool:
-        """Whether there is something to draw of where it was looked."""
-        return self.eye is not None and best.attention is not None and bool(best.tokens)
+    def _is_drawable(self, best: Hypothesis) -> bool:
+        """Whether there is attention to draw, over a picture."""
+        return self.eye is not None and best.is_aligned
 
     def _figure(self, inputs: Tensor, best: Hypothesis) -> Figure:
         from rnnx.tasks.parts.pictures.gaze import gazes
@@ -385,6 +378,12 @@ class Captioning(Task):
         assert best.attention is not None
         words = [self.vocabulary.tokens[token] for token in best.tokens]
         return gazes(inputs[0], best.attention.unflatten(1, self.eye.grid), words)
+
+    def _draw(self, inputs: Tensor, hypotheses: Sequence[Hypothesis], path: Path) -> None:
+        from rnnx.core.plots import save
+
+        if self._is_drawable(hypotheses[0]):
+            save(self._figure(inputs, hypotheses[0]), path)
 
     def _read(self, line: str) -> Tensor:
         """The image that a line names, ``(1, C, H, W)`` or ``(S, D)``."""

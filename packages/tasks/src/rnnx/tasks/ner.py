@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, final
 
 import torch
@@ -23,6 +22,7 @@ from rnnx.core.nets.dropout import Dropout
 from rnnx.core.nets.linear import Linear
 from rnnx.core.nets.padding import real_steps
 from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.lines import together
 from rnnx.tasks.parts.nets.characters import CharacterEncoder
 from rnnx.tasks.parts.nets.crf import CRF, Softmax, Tagging
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
@@ -170,8 +170,7 @@ class Entities(Task):
             An answer for each line, in order; that to an empty line is empty.
         """
         write = {"line": written, "conll": columns, "brackets": bracketed}[format]
-        stream = iter(lines)
-        while chunk := list(islice(stream, batch_size)):
+        for chunk in together(lines, batch_size):
             sentences = [_words(line) for line in chunk]
             found = iter(self._answer([words for words in sentences if words]))
             for words in sentences:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
@@ -27,15 +26,17 @@ from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.bucketing import in_order
 from rnnx.tasks.parts.generation.decoding import (
-    Reading,
+    Predictions,
     Search,
-    answers,
-    drawing,
+    answer_lines,
+    attention_file,
+    exhibits,
+    generate,
     loss_of,
-    read,
-    write,
+    teacher_forced,
 )
 from rnnx.tasks.parts.generation.search import Hypothesis
+from rnnx.tasks.parts.lines import together
 from rnnx.tasks.parts.nets.attention import Mechanism, Memory
 from rnnx.tasks.parts.nets.decoder import Decoder
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
@@ -45,7 +46,7 @@ from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-READ_AHEAD = 10  # batches
+READ_AHEAD = 10  # batches: enough that lines of like length meet in one, few enough to answer soon
 SILENCE = Hypothesis([], score=0.0, log_probability=0.0, attention=None)  # the translation of nothing
 
 
@@ -62,8 +63,9 @@ class Translation(Task):
         embedding_scale: A uniform start is between minus and plus this; of a normal one it is the standard
             deviation; embedding_size ** -0.5 if not said.
         embedding_frozen: Whether embeddings stay as they start.
-        attention: How the decoder looks at the source; none for the encoder's last state only.
-        input_feeding: Whether what was seen at one step is an input of the next (Luong et al. 2015).
+        attention: How the decoder attends to the source; none for the encoder's last state only.
+        input_feeding: Whether the attentional vector of one step, which its word is predicted from, is an
+            input of the next (Luong et al. 2015, section 3.3).
         tied: Whether the target's embedding is the output layer's matrix too (Press & Wolf 2017).
         dropout: Rate on embeddings, on the encoder's outputs, and on the vectors that words are predicted
             from.
@@ -119,12 +121,12 @@ class Translation(Task):
         self.target = Vocabulary.from_plain(meta["target"])
         self.label_smoothing, self.tokenize = label_smoothing, tokenize
         self.search = Search(
-            beam_size,
-            length_penalty,
-            coverage_penalty,
-            min_length,
-            max_length,
-            no_repeat_ngram,
+            beam_size=beam_size,
+            length_penalty=length_penalty,
+            coverage_penalty=coverage_penalty,
+            min_length=min_length,
+            max_length=max_length,
+            no_repeat_ngram=no_repeat_ngram,
             max_ratio=max_ratio,
         )
         self.hparams["meta"] = settled(meta, "source_vectors", "target_vectors")
@@ -156,11 +158,12 @@ class Translation(Task):
         )
         self.embedding_dropout, self.dropout = Dropout(embedding_dropout), Dropout(dropout)
 
-    def forward(self, batch: Batch) -> Reading:
+    def forward(self, batch: Batch) -> Predictions:
         """Reads the source and the right words before each target word."""
-        return read(self.decoder, self.target, batch, *self._encode(batch.inputs, batch.lengths))
+        memory, start = self._encode(batch.inputs, batch.lengths)
+        return teacher_forced(self.decoder, self.target, batch, memory, start)
 
-    def loss(self, output: Reading, batch: Batch) -> Loss:
+    def loss(self, output: Predictions, batch: Batch) -> Loss:
         """Cross-entropy in nats a token, end of sentence included; smoothed while training."""
         return loss_of(self.decoder, output, self.label_smoothing if self.training else 0.0)
 
@@ -169,7 +172,7 @@ class Translation(Task):
         return {"perplexity": Perplexity(), "text": Translations(self.tokenize)}
 
     def observe(
-        self, metrics: Mapping[str, Metric], batch: Batch, output: Reading, loss: Loss, split: Split
+        self, metrics: Mapping[str, Metric], batch: Batch, output: Predictions, loss: Loss, split: Split
     ) -> None:
         """Adds the losses and the translations of a batch."""
         metrics["perplexity"].update(loss.total, loss.count)
@@ -178,7 +181,7 @@ class Translation(Task):
         metrics["text"].update(batch.index, texts, batch.references)
 
     def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
-        """Source, reference and translation; and the alignment, where there is attention."""
+        """Source, reference and translation; and the alignment, if the model has attention."""
         found = self._translate(batch.inputs, batch.lengths, self.search)
         assert batch.references is not None
         return [
@@ -193,7 +196,7 @@ class Translation(Task):
         first = batch.inputs[:1, : int(batch.lengths[0])]  # (1, S)
         ((best, *_),) = self._translate(first, batch.lengths[:1], self.search)
         source = first[0].tolist()
-        return {"attention": self._figure(source, best)} if _aligned(best) else {}
+        return {"attention": self._figure(source, best)} if best.is_aligned else {}
 
     def predict(
         self,
@@ -235,27 +238,26 @@ class Translation(Task):
             One line for each line read, in order (``n_best`` lines where that is above 1); the translation of
             nothing, or of blanks alone, is empty.
         """
-        asked = {
-            "beam_size": beam_size,
-            "length_penalty": length_penalty,
-            "coverage_penalty": coverage_penalty,
-            "min_length": min_length,
-            "max_length": max_length,
-            "max_ratio": max_ratio,
-            "no_repeat_ngram": no_repeat_ngram,
-        }
-        search = self.search.changed(n_best, asked)
-        picture = None if attention is None else drawing(attention, self.decoder)
+        search = self.search.changed(
+            n_best,
+            beam_size=beam_size,
+            length_penalty=length_penalty,
+            coverage_penalty=coverage_penalty,
+            min_length=min_length,
+            max_length=max_length,
+            max_ratio=max_ratio,
+            no_repeat_ngram=no_repeat_ngram,
+        )
+        picture = None if attention is None else attention_file(attention, self.decoder)
         if read_ahead is None:
             read_ahead = 1 if batch_size == 1 else READ_AHEAD * batch_size
-        stream = iter(lines)
         number = 0
-        while chunk := list(islice(stream, read_ahead)):
+        for chunk in together(lines, read_ahead):
             found = self._answer(chunk, batch_size, search)
             if picture is not None and number == 0:
                 self._draw(chunk[0], found[0], picture)
             for hypotheses in found:
-                yield from answers(number, hypotheses, self.target, scores or n_best > 1)
+                yield from answer_lines(number, hypotheses, self.target, scores or n_best > 1)
                 number += 1
 
     def graph(self) -> Graph:
@@ -279,7 +281,7 @@ class Translation(Task):
         length_penalty: NonNegative | None = None,
         no_repeat_ngram: Count | None = None,
     ) -> Iterator[dict[str, Exhibit]]:
-        """Translates a sentence, and shows what was looked at for each word.
+        """Translates a sentence, and shows the attention: how much each of its words counted for each word.
 
         Args:
             line: The sentence.
@@ -289,24 +291,18 @@ class Translation(Task):
             no_repeat_ngram: Length of the n-grams that may not occur twice; as trained if not said.
 
         Returns:
-            The translation; what was looked at for each of its words, where there is attention; and the other
-            translations, best first.
+            The translation; its attention, if the model has any; and the other translations, best first.
         """
-        asked = {
-            "beam_size": beam_size,
-            "length_penalty": length_penalty,
-            "no_repeat_ngram": no_repeat_ngram,
-        }
-        ((best, *others),) = self._answer([line], 1, self.search.changed(n_best, asked))
-        shown: dict[str, Exhibit] = {"translation": Text(self.target.decode(best.tokens))}
-        if _aligned(best):
+        search = self.search.changed(
+            n_best, beam_size=beam_size, length_penalty=length_penalty, no_repeat_ngram=no_repeat_ngram
+        )
+        (hypotheses,) = self._answer([line], 1, search)
+        best = hypotheses[0]
+        attention = None
+        if best.is_aligned:
             alt = f"What was looked at in '{line}' for each word of the translation"
-            shown["attention"] = Drawing("", alt, partial(self._figure, self._numbers(line), best))
-        if others:
-            shown["other translations"] = Text(
-                "\n".join(self.target.decode(other.tokens) for other in others)
-            )
-        yield shown
+            attention = Drawing("", alt, partial(self._figure, self._numbers(line), best))
+        yield exhibits("translation", hypotheses, self.target, attention)
 
     def _numbers(self, line: str) -> list[int]:
         """A source sentence with its end."""
@@ -320,11 +316,15 @@ class Translation(Task):
         return [self.source.tokens[token] for token in source]
 
     def _answer(self, lines: Sequence[str], batch_size: int, search: Search) -> list[list[Hypothesis]]:
-        """The translations of each line, best first."""
-        spoken = [line for line in lines if line.strip()]
-        sources = [torch.tensor([*ids, self.source.eos]) for ids in self.source.encode(spoken)]
-        found = iter(in_order(sources, batch_size, lambda batch: self._search(batch, search)))
-        return [next(found) if line.strip() else [SILENCE] * search.n_best for line in lines]
+        """The translations of each line, best first; those of blanks alone are empty."""
+        found: list[list[Hypothesis]] = [[SILENCE] * search.n_best for _ in lines]
+        spoken = [place for place, line in enumerate(lines) if line.strip()]
+        encoded = self.source.encode(lines[place] for place in spoken)
+        sources = [torch.tensor([*ids, self.source.eos]) for ids in encoded]
+        translations = in_order(sources, batch_size, lambda batch: self._search(batch, search))
+        for place, hypotheses in zip(spoken, translations, strict=True):
+            found[place] = hypotheses
+        return found
 
     def _search(self, sources: list[Tensor], search: Search) -> list[list[Hypothesis]]:
         lengths = torch.tensor([len(source) for source in sources])
@@ -332,24 +332,28 @@ class Translation(Task):
         return self._translate(inputs.to(self.device), lengths.to(self.device), search)
 
     def _encode(self, tokens: Tensor, lengths: Tensor) -> tuple[Memory, State]:
+        """What the decoder attends to, and the state that it starts from."""
         values, state = self.encoder(self.embedding_dropout(self.embedding(tokens)), lengths)  # (N, S, E)
         mask = real_steps(tokens, lengths)  # (N, S)
         return self.decoder.memory(self.dropout(values), mask), self.decoder.start(state)
 
     @torch.inference_mode()
     def _translate(self, tokens: Tensor, lengths: Tensor, search: Search) -> list[list[Hypothesis]]:
-        return write(self.decoder, self.target, *self._encode(tokens, lengths), search)
+        memory, start = self._encode(tokens, lengths)
+        return generate(self.decoder, self.target, memory, start, search)
 
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
         return self.target.decode(hypotheses[0].tokens)
 
     def _sample(self, source: Sequence[int], reference: str, best: Hypothesis) -> dict[str, Exhibit]:
-        texts = self.source.decode(source), reference, self.target.decode(best.tokens)
-        sample: dict[str, Exhibit] = dict(
-            zip(("source", "reference", "translation"), map(Text, texts), strict=True)
-        )
+        text, translation = self.source.decode(source), self.target.decode(best.tokens)
+        sample: dict[str, Exhibit] = {
+            "source": Text(text),
+            "reference": Text(reference),
+            "translation": Text(translation),
+        }
         if best.attention is not None:
-            alt = f"What was looked at in '{texts[0]}' for each word of '{texts[2]}'"
+            alt = f"What was looked at in '{text}' for each word of '{translation}'"
             draw = partial(self._figure, source, best)
             sample["attention"] = Drawing("", alt, draw) if best.tokens else Text("")
         return sample
@@ -358,19 +362,12 @@ class Translation(Task):
         from rnnx.tasks.parts.pictures.attention_map import alignment
 
         assert best.attention is not None
-        words = (
-            [self.source.tokens[token] for token in source],
-            [self.target.tokens[token] for token in best.tokens],
-        )
-        return alignment(best.attention[:, : len(source)], *words)
+        read = [self.source.tokens[token] for token in source]
+        written = [self.target.tokens[token] for token in best.tokens]
+        return alignment(best.attention[:, : len(source)], read, written)
 
     def _draw(self, line: str, hypotheses: Sequence[Hypothesis], path: Path) -> None:
         from rnnx.core.plots import save
 
-        if _aligned(hypotheses[0]):
+        if hypotheses[0].is_aligned:
             save(self._figure(self._numbers(line), hypotheses[0]), path)
-
-
-def _aligned(best: Hypothesis) -> bool:
-    """Whether there is an alignment to draw."""
-    return best.attention is not None and bool(best.tokens)

@@ -58,6 +58,11 @@ class Hypothesis:
     log_probability: float
     attention: Tensor | None
 
+    @property
+    def is_aligned(self) -> bool:
+        """Whether there is attention for a token at least."""
+        return self.attention is not None and bool(self.tokens)
+
 
 def length_penalty(length: Tensor, alpha: float) -> Tensor:
     """The divisor ``((5 + |Y|) / 6) ** alpha`` of Wu et al. 2016 (GNMT), equation 14.
