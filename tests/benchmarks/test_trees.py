@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.trees import NET, Rival, copy, trees
-from rnnx.tasks.parts.files.brackets import parse
+from rnnx.tasks.parts.files.brackets import parse_tree
 from rnnx.tasks.parts.texts.reader import Reader
 from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
 from rnnx.tasks.sentiment import Sentiment
@@ -20,14 +20,14 @@ LINES = [
 @pytest.mark.parametrize("together", [False, True])
 def test_node_by_node_it_is_the_same_network(together: bool) -> None:
     torch.manual_seed(0)
-    words = Vocabulary.train([parse(line).text for line in LINES], "word", specials=(PAD, UNK))
+    words = Vocabulary.train([parse_tree(line).text for line in LINES], "word", specials=(PAD, UNK))
     reader = Reader(words, ["0", "1", "2"], trees=True)
     net = {**NET, "cell": {**NET["cell"], "hidden_size": 4}}
     meta = {**reader.to_plain(), "vectors": None, "examples": {}}
     ours = Sentiment(net, meta, embedding_size=5, embedding_scale=1.0, dropout=0.0).double()
     theirs = Rival(len(words), 3, 5, 4, 0.0, together).double()
     copy(ours, theirs)
-    batch = reader.batch([reader.tree(parse(line)) for line in LINES], range(3))
+    batch = reader.batch([reader.tree(parse_tree(line)) for line in LINES], range(3))
     loss = ours.loss(ours(batch), batch)
     mine, other = loss.total / loss.count, theirs.loss(trees(batch))
     torch.testing.assert_close(mine, other)

@@ -25,7 +25,7 @@ from rnnx.tasks.ner import Entities
 from rnnx.tasks.parts.bucketing import bucketed
 from rnnx.tasks.parts.nets.crf import CRF
 from rnnx.tasks.parts.texts.lexicon import Lexicon
-from rnnx.tasks.parts.texts.tagged_text import bracketed, columns, read, written
+from rnnx.tasks.parts.texts.tagged_text import format_bracketed, format_columns, format_tagged, parse_tagged
 from rnnx.tasks.parts.texts.tags import Scheme, Tag, breaks, entities, inventory, tags_of
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments" / "ner").glob("*.yaml"))
@@ -37,7 +37,7 @@ LINES = [
     "Ely/B-PER met/O Ada/B-PER and/O Bo/B-PER Ely/I-PER ./O",
     "Rain/O",
 ]
-SENTENCES = [Sentence(*read(line)) for line in LINES]
+SENTENCES = [Sentence(*parse_tagged(line)) for line in LINES]
 TEXTS = [" ".join(sentence.words) for sentence in SENTENCES]
 LEXICON = Lexicon.train([sentence.words for sentence in SENTENCES], lowercase=True, zero_digits=True)
 GRU = {"name": "gru", "hidden_size": 6}
@@ -194,7 +194,7 @@ def test_the_answer_is_the_best_there_is(tagging: Scheme, constraints: bool) -> 
         inputs = LEXICON.encode(text.split()).unsqueeze(0)
         batch = Batch(inputs, torch.tensor([3]), torch.zeros(1, 3), torch.tensor([0]))
         best = best_path(model, model(batch)[0], constraints)
-        assert next(model.predict([text])) == written(text.split(), entities(best))
+        assert next(model.predict([text])) == format_tagged(text.split(), entities(best))
         broken += len(list(breaks(best, tagging)))
     assert (broken == 0) == constraints
 
@@ -212,11 +212,11 @@ def test_formats() -> None:
     line, conll, brackets = (
         list(model.predict(TEXTS, format=form)) for form in ("line", "conll", "brackets")
     )
-    found = [read(each) for each in line]
+    found = [parse_tagged(each) for each in line]
     assert [" ".join(words) for words, _ in found] == TEXTS
     assert any(names for _, names in found)
-    assert conll == [columns(*each) for each in found]
-    assert brackets == [bracketed(*each) for each in found]
+    assert conll == [format_columns(*each) for each in found]
+    assert brackets == [format_bracketed(*each) for each in found]
 
 
 @pytest.mark.parametrize("form", ["line", "conll", "brackets"])
@@ -253,7 +253,7 @@ def test_samples_are_the_text_what_is_right_and_what_is_found() -> None:
     assert [{name: exhibit.text for name, exhibit in sample.items()} for sample in samples] == [
         {
             "text": TEXTS[n],
-            "expected": bracketed(*SENTENCES[n]),
+            "expected": format_bracketed(*SENTENCES[n]),
             "found": next(model.predict([TEXTS[n]], format="brackets")),
         }
         for n in (3, 1)
@@ -284,7 +284,7 @@ def test_the_figure_is_of_the_types_that_the_words_of_the_last_test_were_taken_f
     for sentence, answer in zip(SENTENCES, model.predict(TEXTS), strict=True):
         truth, found = (
             [tag.type or "none" for tag in tags_of(names, len(sentence.words), "iob2")]
-            for names in (sentence.entities, read(answer)[1])
+            for names in (sentence.entities, parse_tagged(answer)[1])
         )
         counts.update(zip(truth, found, strict=True))
     (axes, _) = model.figures(sentences()[[0]])["confusion"].axes
@@ -350,7 +350,7 @@ def test_it_learns_and_its_checkpoint_answers_without_the_data(checkpoint: Path)
 @each_output
 def test_what_is_measured_is_what_is_predicted(output: str, tmp_path: Path) -> None:
     model = built(output=output)
-    predicted = [set(read(answer)[1]) for answer in model.predict(TEXTS)]
+    predicted = [set(parse_tagged(answer)[1]) for answer in model.predict(TEXTS)]
     expected = [set(sentence.entities) for sentence in SENTENCES]
     hits = sum(len(one & other) for one, other in zip(predicted, expected, strict=True))
     found, there = sum(map(len, predicted)), sum(map(len, expected))

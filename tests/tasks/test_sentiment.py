@@ -25,7 +25,7 @@ from rnnx.core.testing import checks
 from rnnx.core.testing.check import Check
 from rnnx.core.testing.kit import name_of, problem
 from rnnx.tasks.data.sentiment.toy import Toy
-from rnnx.tasks.parts.files.brackets import Tree, parse
+from rnnx.tasks.parts.files.brackets import Tree, parse_tree
 from rnnx.tasks.parts.nets.pooling import Pooling
 from rnnx.tasks.parts.pictures.phrases import Phrases
 from rnnx.tasks.parts.texts.reader import Reader
@@ -39,7 +39,7 @@ TREES = [
     "(bad (bad (? not) (good good)) (bad (fair ,) (bad bad)))",
     "(? (? so) (fair it))",
 ]
-WORDS = Vocabulary.train([parse(line).text for line in TREES], "word", specials=(PAD, UNK))
+WORDS = Vocabulary.train([parse_tree(line).text for line in TREES], "word", specials=(PAD, UNK))
 GRU = {"name": "gru", "hidden_size": 6}
 NET: dict[str, Any] = {"cell": GRU}
 
@@ -83,7 +83,7 @@ def constant(trees: bool, *scores: float, **options: Any) -> Sentiment:
 def batch_of(trees: bool, lines: list[str] = TREES) -> Batch:
     """The trees, or their texts, each with the class of its root."""
     made = reader(trees)
-    parsed = [parse(line) for line in lines]
+    parsed = [parse_tree(line) for line in lines]
     examples = [made.tree(tree) if trees else made.text(tree.text, tree.labels[-1]) for tree in parsed]
     return made.batch(examples, range(len(lines)))
 
@@ -120,7 +120,7 @@ def test_a_tree_is_composed_node_by_node(cell: dict[str, Any]) -> None:
     scores = model(batch)
     assert scores.nodes is not None
     for row, line in enumerate(TREES):
-        expected = composed(model, parse(line))
+        expected = composed(model, parse_tree(line))
         for found, wanted in zip(scores.nodes[row], expected, strict=False):
             assert torch.allclose(found, wanted, atol=1e-10)
         assert torch.allclose(scores.texts[row], expected[-1], atol=1e-10)
@@ -144,7 +144,7 @@ def test_a_text_is_read_in_order(cell: dict[str, Any]) -> None:
     scores = model(batch)
     assert scores.nodes is None
     for row, line in enumerate(TREES):
-        last = steps(model, parse(line).text)[-1]
+        last = steps(model, parse_tree(line).text)[-1]
         expected = model.output.weight @ last + model.output.bias
         assert torch.allclose(scores.texts[row], expected, atol=1e-10)
 
@@ -155,7 +155,7 @@ def test_a_text_is_read_in_order(cell: dict[str, Any]) -> None:
 def test_a_text_is_pooled(pooling: str, pooled: Any) -> None:
     model, batch = built(False, pooling=pooling), batch_of(False)
     for row, line in enumerate(TREES):
-        expected = model.output(pooled(steps(model, parse(line).text)))
+        expected = model.output(pooled(steps(model, parse_tree(line).text)))
         assert torch.allclose(model(batch).texts[row], expected, atol=1e-10)
 
 
@@ -312,7 +312,7 @@ def test_samples_are_texts_expected_answers_and_answers() -> None:
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_answers_are_classes_and_their_probabilities(trees: bool, batch_size: int) -> None:
     model = built(trees)
-    lines = TREES if trees else [parse(line).text for line in TREES]
+    lines = TREES if trees else [parse_tree(line).text for line in TREES]
     probabilities = model(batch_of(trees)).texts.softmax(-1)
     expected = [f"{CLASSES[int(row.argmax())]}\t{row.max():.4f}" for row in probabilities]
     assert list(model.predict(lines, batch_size=batch_size)) == expected

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnx.tasks.parts.segments import Segment, segments, written
+from rnnx.tasks.parts.segments import Segment, format_segments, segments
 
 slowly = settings(deadline=None)
 labellings = st.lists(st.integers(0, 2), max_size=30)
@@ -44,5 +44,5 @@ def test_ignoring_leaves_out_and_moves_nothing(labels: list[int], ignored: int) 
 
 def test_in_words_the_last_frame_is_named() -> None:
     names = ["background", "pour", "stir"]
-    assert written([1, 1, 1, 0, 2, 2], names) == "pour:0-2 background:3-3 stir:4-5"
-    assert written([], names) == ""
+    assert format_segments([1, 1, 1, 0, 2, 2], names) == "pour:0-2 background:3-3 stir:4-5"
+    assert format_segments([], names) == ""

@@ -12,7 +12,7 @@ from rnnx.core.data import Split
 from rnnx.core.errors import InputError
 from rnnx.tasks.data.ner.annotations import Annotations, Draft, Source
 from rnnx.tasks.parts.files.faults import Faults
-from rnnx.tasks.parts.texts.tagged_text import bracketed
+from rnnx.tasks.parts.texts.tagged_text import format_bracketed
 
 IOB1 = ["I-PER I-PER B-PER", "O I-LOC I-PER"]
 IOB2 = ["B-PER I-PER B-PER", "O B-LOC B-PER"]
@@ -42,7 +42,7 @@ class Written(Annotations):
 
 
 def read(split: Split = "train", **options: Any) -> list[str]:
-    return [bracketed(*sentence) for sentence in Written(**options).sentences()[split]]
+    return [format_bracketed(*sentence) for sentence in Written(**options).sentences()[split]]
 
 
 def refused(**options: Any) -> str:
@@ -133,7 +133,7 @@ def test_types_left_out_of_training_are_in_no_split() -> None:
     tags = ["B-PER O"] * 3 + ["O I-LOC"]
     data = Written(train=tags, other=["B-PER", "B-LOC"], skip=True)
     assert data.meta["tags"] == ["O", "B-PER", "I-PER", "E-PER", "S-PER"]
-    assert [bracketed(*sentence) for sentence in data.sentences()["test"]] == ["[PER a]"]
+    assert [format_bracketed(*sentence) for sentence in data.sentences()["test"]] == ["[PER a]"]
 
 
 @pytest.mark.parametrize("tag", ["PER", "b-PER", "B-", "0", "L-PER", "B_PER"])

@@ -12,7 +12,7 @@ from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.ner.files import Files
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.texts.tagged_text import bracketed
+from rnnx.tasks.parts.texts.tagged_text import format_bracketed
 
 CONLL_2003 = """EU NNP I-NP I-ORG
 rejects VBZ I-VP O
@@ -49,7 +49,7 @@ def files(folder: Path, text: str, **options: Any) -> Files:
 
 
 def read(data: Files, split: Split = "train") -> list[str]:
-    return [bracketed(*sentence) for sentence in data.sentences()[split]]
+    return [format_bracketed(*sentence) for sentence in data.sentences()[split]]
 
 
 def test_conll_2003(tmp_path: Path) -> None:

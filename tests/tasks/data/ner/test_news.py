@@ -9,7 +9,7 @@ import pytest
 from rnnx.core.data import Split
 from rnnx.tasks.data.ner.news import ENDINGS, ENTITIES, NAMES, RULES, news
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.texts.tagged_text import bracketed
+from rnnx.tasks.parts.texts.tagged_text import format_bracketed
 
 FIXED = {word for rules in RULES.values() for rule in rules for word in rule.split() if word[0] != "{"}
 CAPITALISED = {word[0].upper() + word[1:] for word in FIXED}
@@ -43,7 +43,7 @@ def test_every_name_is_in_an_entity(splits: dict[Split, list[Sentence]]) -> None
     for sentence in splits["train"]:
         inside = {place for one in sentence.entities for place in range(one.start, one.stop)}
         for place, word in enumerate(sentence.words):
-            assert word not in invented or place in inside, bracketed(*sentence)
+            assert word not in invented or place in inside, format_bracketed(*sentence)
         assert sentence.entities
 
 

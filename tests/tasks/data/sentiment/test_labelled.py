@@ -16,7 +16,7 @@ from rnnx.core.errors import UsageError
 from rnnx.core.options import options_of
 from rnnx.tasks.data.sentiment.corpus import Corpus, Text
 from rnnx.tasks.data.sentiment.labelled import Labelled, Reading
-from rnnx.tasks.parts.files.brackets import parse
+from rnnx.tasks.parts.files.brackets import parse_tree
 from rnnx.tasks.parts.texts.reader import Reader
 
 TRAIN = ["so good", "So bad , really", "a b c d e f", "bad"]
@@ -55,14 +55,14 @@ class Grown(Labelled):
     """A tree or two."""
 
     def corpus(self) -> Corpus:
-        trees = [parse("(yes (no so) (yes good))"), parse("(no (no so) (? (? very) (no bad)))")]
+        trees = [parse_tree("(yes (no so) (yes good))"), parse_tree("(no (no so) (? (? very) (no bad)))")]
         texts = [Text(tree.text, tree.labels[-1], tree) for tree in trees]
         return Corpus(["no", "yes"], {"train": texts, "valid": texts, "test": texts[:1]})
 
 
 def read(data: Labelled, split: Split) -> dict[int, tuple[str, list[int]]]:
     """Text and targets as the batches say them, by position."""
-    reader = Reader.of(data.meta)
+    reader = Reader.from_plain(data.meta)
     found = {}
     for batch in data.loader(split):
         for row, position in enumerate(batch.index.tolist()):
@@ -83,7 +83,7 @@ def test_every_tree_is_there_with_its_classes() -> None:
 
 
 def test_the_vocabulary_is_that_of_training() -> None:
-    tokens = Reader.of(Given().meta).vocabulary.tokens
+    tokens = Reader.from_plain(Given().meta).vocabulary.tokens
     assert tokens[:2] == ["<pad>", "<unk>"]
     assert set(tokens[2:]) == {word for text in TRAIN for word in text.split()}
 
@@ -91,7 +91,7 @@ def test_the_vocabulary_is_that_of_training() -> None:
 def test_texts_are_read_as_the_source_says() -> None:
     assert read(Given(max_length=2), "train")[2] == ("a b", [1])
     assert read(Given(level="char"), "train")[1][0] == TRAIN[1]
-    tokens = Reader.of(Given(apart=True, lowercase=True).meta).vocabulary.tokens
+    tokens = Reader.from_plain(Given(apart=True, lowercase=True).meta).vocabulary.tokens
     assert "So" not in tokens
     assert read(Given(lowercase=True), "train")[1][0] == "so bad , really"
 

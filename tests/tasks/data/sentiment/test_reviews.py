@@ -22,7 +22,7 @@ from rnnx.tasks.data.sentiment.reviews import (
     opposite,
     word,
 )
-from rnnx.tasks.parts.files.brackets import parse, written
+from rnnx.tasks.parts.files.brackets import format_tree, parse_tree
 
 SAID = {
     text: score
@@ -92,13 +92,12 @@ def test_a_tree_has_the_words_and_the_classes_of_its_phrases() -> None:
     assert phrase == Phrase(-1, parts=phrase.parts)
     assert phrase.text == phrase.tree.text == "not very good"
     tree = phrase.tree
-    assert written(tree._replace(labels=[str(FIVE.index(label)) for label in tree.labels])) == (
+    assert format_tree(tree._replace(labels=[str(FIVE.index(label)) for label in tree.labels])) == (
         "(1 (2 not) (4 (2 very) (3 good)))"
     )
     for review in corpus(50, 1, 1, seed=3)["train"]:
-        assert parse(written(review.tree._replace(labels=["x"] * len(review.tree.labels)))).parents == (
-            review.tree.parents
-        )
+        tree = review.tree._replace(labels=["x"] * len(review.tree.labels))
+        assert parse_tree(format_tree(tree)).parents == tree.parents
         assert review.tree.text == review.text
         assert review.tree.labels[-1] == FIVE[review.score + 2]
 

@@ -49,7 +49,7 @@ def test_binary_trees_have_two_classes_and_no_neutral_root(tmp_path: Path) -> No
     assert classes == ["negative", "positive"]
     assert [text.label for text in texts["train"]] == ["positive", "negative", "positive"]
     assert data.meta["examples"] == {"train": 3, "valid": 3, "test": 3}
-    reader = Reader.of(data.meta)
+    reader = Reader.from_plain(data.meta)
     (batch,) = data.loader("test")
     row = batch.index.tolist().index(1)
     assert reader.line(batch, row) == "(0 (0 (? never) (1 good)) (? .))"

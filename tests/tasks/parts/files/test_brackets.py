@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnx.tasks.parts.files.brackets import Tree, parse, written
+from rnnx.tasks.parts.files.brackets import Tree, format_tree, parse_tree
 
 ATOM = st.text(st.characters(exclude_characters="() \t\r\n", exclude_categories=["Cs"]), min_size=1)
 LINES = st.recursive(
@@ -18,7 +18,7 @@ LINES = st.recursive(
 
 
 def test_children_come_before_parents_and_leaves_in_the_order_of_the_text() -> None:
-    tree = parse("(3 (2 It) (4 (2 's) (3 (2 so) (3 good))) (2 .))")
+    tree = parse_tree("(3 (2 It) (4 (2 's) (3 (2 so) (3 good))) (2 .))")
     assert tree.words == ["It", "'s", "so", "good", "", "", ".", ""]
     assert tree.labels == ["2", "2", "2", "3", "3", "4", "2", "3"]
     assert tree.parents == [7, 5, 4, 4, 5, 7, 7, -1]
@@ -26,34 +26,34 @@ def test_children_come_before_parents_and_leaves_in_the_order_of_the_text() -> N
 
 
 def test_a_leaf_alone_and_a_node_with_one_child_are_trees() -> None:
-    assert parse("(2 Yes)") == Tree(["Yes"], ["2"], [-1])
-    assert parse("(4 (3 (2 Yes)))") == Tree(["Yes", "", ""], ["2", "3", "4"], [1, 2, -1])
+    assert parse_tree("(2 Yes)") == Tree(["Yes"], ["2"], [-1])
+    assert parse_tree("(4 (3 (2 Yes)))") == Tree(["Yes", "", ""], ["2", "3", "4"], [1, 2, -1])
 
 
 def test_only_the_ascii_blank_and_tab_separate() -> None:
     """Three trees of the Stanford Sentiment Treebank have a no-break space in a word."""
     word = "8\u00a01\\/2"
-    assert parse(f"(2 (2 -LRB-) (2\t{word}))").words == ["-LRB-", word, ""]
-    assert parse("(2 a\u2028b)").words == ["a\u2028b"]
+    assert parse_tree(f"(2 (2 -LRB-) (2\t{word}))").words == ["-LRB-", word, ""]
+    assert parse_tree("(2 a\u2028b)").words == ["a\u2028b"]
 
 
 def test_blanks_do_not_matter() -> None:
-    assert parse("  ( 3(2 a )  (2  b) ) \t") == parse("(3 (2 a) (2 b))")
+    assert parse_tree("  ( 3(2 a )  (2  b) ) \t") == parse_tree("(3 (2 a) (2 b))")
 
 
 @settings(deadline=None)
 @given(LINES)
 def test_a_tree_is_written_as_it_is_read(line: str) -> None:
-    tree = parse(line)
-    assert written(tree) == line
-    assert parse(written(tree)) == tree
+    tree = parse_tree(line)
+    assert format_tree(tree) == line
+    assert parse_tree(format_tree(tree)) == tree
     assert len(tree.words) == line.count("(")
     assert all(parent == -1 or parent > child for child, parent in enumerate(tree.parents))
 
 
 def test_a_deep_tree_is_no_trouble() -> None:
     line = "(1 " * 5000 + "x" + ")" * 5000
-    assert written(parse(line)) == line
+    assert format_tree(parse_tree(line)) == line
 
 
 @pytest.mark.parametrize(
@@ -78,5 +78,5 @@ def test_a_deep_tree_is_no_trouble() -> None:
 )
 def test_what_is_no_tree_is_refused(line: str, problem: str) -> None:
     with pytest.raises(ValueError, match=r"^expected") as caught:
-        parse(line)
+        parse_tree(line)
     assert str(caught.value) == problem

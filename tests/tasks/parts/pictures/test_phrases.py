@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from rnnx.tasks.parts.files.brackets import Tree, parse
+from rnnx.tasks.parts.files.brackets import Tree, parse_tree
 from rnnx.tasks.parts.pictures.phrases import Phrases
 
 COLOURS = {"bad": "#d55e00", "good": "#0072b2"}
@@ -34,7 +34,7 @@ class Nested(HTMLParser):
 
 
 def test_phrases_lie_within_phrases_in_the_colours_of_their_classes() -> None:
-    tree = parse("(bad (? not) (good (so so) (good good&<b>)))")
+    tree = parse_tree("(bad (? not) (good (so so) (good good&<b>)))")
     html = Phrases("a text", tree, COLOURS).html
     (_, *phrases, whole) = Nested(html).phrases
     assert phrases == [

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from rnnx.tasks.parts.files.brackets import parse
+from rnnx.tasks.parts.files.brackets import parse_tree
 from rnnx.tasks.parts.nets.cross_entropy import IGNORED
 from rnnx.tasks.parts.texts.reader import Reader, taken_apart
 from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Level, Vocabulary
@@ -28,14 +28,14 @@ def test_a_text_is_its_words_and_its_class() -> None:
 
 
 def test_a_tree_is_its_nodes_and_their_classes() -> None:
-    tokens, labels, parents = reader(trees=True).tree(parse("(good (? so) (fair (bad bad) (fair new)))"))
+    tokens, labels, parents = reader(trees=True).tree(parse_tree("(good (? so) (fair (bad bad) (fair new)))"))
     assert tokens.tolist() == [2, 4, 1, 0, 0]
     assert labels.tolist() == [IGNORED, 0, 1, 1, 2]
     assert parents.tolist() == [4, 3, 3, 4, -1]
 
 
 def test_a_word_with_a_no_break_space_is_one_node() -> None:
-    tokens, *_ = reader(trees=True).tree(parse("(good (fair so\u00a0so) (good so))"))
+    tokens, *_ = reader(trees=True).tree(parse_tree("(good (fair so\u00a0so) (good so))"))
     assert tokens.tolist() == [1, 2, 0]
 
 
@@ -47,7 +47,7 @@ def test_no_more_than_the_first_tokens_are_read(longest: int | None) -> None:
 
 def test_a_tree_is_read_whole() -> None:
     made = reader(trees=True, longest=1)
-    assert len(made.tree(parse("(good (fair so) (good so))")).tokens) == 3
+    assert len(made.tree(parse_tree("(good (fair so) (good so))")).tokens) == 3
 
 
 def test_texts_are_padded() -> None:
@@ -105,7 +105,7 @@ def test_what_is_no_tree_is_refused() -> None:
 def test_it_comes_back_from_plain_data(trees: bool) -> None:
     made = reader(trees, apart=not trees, longest=None if trees else 2)
     plain = json.loads(json.dumps(made.to_plain()))
-    again = Reader.of(plain)
+    again = Reader.from_plain(plain)
     assert again.to_plain() == plain == made.to_plain()
     line = "(bad (bad so) (bad bad))" if trees else "so,so bad"
     for one, other in zip(again.read(line), made.read(line), strict=True):
@@ -135,6 +135,8 @@ def test_a_reader_takes_apart_if_told() -> None:
 
 def test_a_tree_under_other_labels() -> None:
     read = reader(trees=True)
-    batch = read.batch([read.tree(parse(line)) for line in ("(0 (1 so) (2 bad))", "(good good)")], [0, 1])
+    batch = read.batch(
+        [read.tree(parse_tree(line)) for line in ("(0 (1 so) (2 bad))", "(good good)")], [0, 1]
+    )
     assert read.named(batch, 0, [2, IGNORED, 0]) == (["so", "bad", ""], ["good", "", "bad"], [2, 2, -1])
     assert read.named(batch, 1, [1, 0, 0]) == (["good"], ["fair"], [-1])

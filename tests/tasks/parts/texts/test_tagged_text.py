@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from rnnx.tasks.parts.texts.tagged_text import bracketed, coloured, columns, read, written
+from rnnx.tasks.parts.texts.tagged_text import (
+    coloured,
+    format_bracketed,
+    format_columns,
+    format_tagged,
+    parse_tagged,
+)
 from rnnx.tasks.parts.texts.tags import Entity
 
 WORDS = ["Ada", "Lovelace", "met", "Bo", "in", "1/2", "Ely"]
@@ -11,23 +17,23 @@ LINE = "Ada/B-PER Lovelace/I-PER met/O Bo/B-PER in/O 1/2/B-x-y Ely/B-x-y"
 
 
 def test_a_line_is_written_and_read_back() -> None:
-    assert written(WORDS, FOUND) == LINE
-    assert read(LINE) == (WORDS, FOUND)
+    assert format_tagged(WORDS, FOUND) == LINE
+    assert parse_tagged(LINE) == (WORDS, FOUND)
 
 
 def test_columns_are_a_word_and_its_tag_and_end_with_an_empty_line() -> None:
-    assert columns(WORDS, FOUND) == "".join(
+    assert format_columns(WORDS, FOUND) == "".join(
         f"{word} {tag}\n"
         for word, tag in zip(WORDS, ["B-PER", "I-PER", "O", "B-PER", "O", "B-x-y", "B-x-y"], strict=True)
     )
 
 
 def test_brackets_keep_neighbours_apart() -> None:
-    assert bracketed(WORDS, FOUND) == "[PER Ada Lovelace] met [PER Bo] in [x-y 1/2] [x-y Ely]"
-    assert bracketed(["a", "b"], []) == "a b"
+    assert format_bracketed(WORDS, FOUND) == "[PER Ada Lovelace] met [PER Bo] in [x-y 1/2] [x-y Ely]"
+    assert format_bracketed(["a", "b"], []) == "a b"
 
 
-@pytest.mark.parametrize("write", [written, bracketed, columns])
+@pytest.mark.parametrize("write", [format_tagged, format_bracketed, format_columns])
 def test_no_words_are_no_text(write: object) -> None:
     assert callable(write)
     assert write([], []) == ""
@@ -36,7 +42,7 @@ def test_no_words_are_no_text(write: object) -> None:
 def test_entities_are_coloured_and_the_words_between_are_not() -> None:
     colours = {"PER": "#0072b2", "x-y": "#e69f00"}
     shown = coloured(WORDS, FOUND, colours)
-    assert shown.text == bracketed(WORDS, FOUND)
+    assert shown.text == format_bracketed(WORDS, FOUND)
     assert shown.pieces == [
         ("Ada Lovelace", "PER"),
         ("met", ""),

@@ -29,7 +29,13 @@ from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
 from rnnx.tasks.parts.scores.confusion import ConfusionMatrix, confusion_figures
 from rnnx.tasks.parts.scores.entity_scores import EntityScores
 from rnnx.tasks.parts.texts.lexicon import Lexicon, padded
-from rnnx.tasks.parts.texts.tagged_text import bracketed, coloured, columns, read, written
+from rnnx.tasks.parts.texts.tagged_text import (
+    coloured,
+    format_bracketed,
+    format_columns,
+    format_tagged,
+    parse_tagged,
+)
 from rnnx.tasks.parts.texts.tags import Entity, Tag, entities, legal
 
 if TYPE_CHECKING:
@@ -137,7 +143,7 @@ class Entities(Task):
         for (reference,), found in zip(
             batch.references, self._find(batch.inputs, batch.lengths), strict=True
         ):
-            words, expected = read(reference)
+            words, expected = parse_tagged(reference)
             rows.append(
                 {
                     "text": Text(" ".join(words)),
@@ -169,12 +175,12 @@ class Entities(Task):
         Returns:
             An answer for each line, in order; that to an empty line is empty.
         """
-        write = {"line": written, "conll": columns, "brackets": bracketed}[format]
+        formatted = {"line": format_tagged, "conll": format_columns, "brackets": format_bracketed}[format]
         for chunk in together(lines, batch_size):
             sentences = [_words(line) for line in chunk]
             found = iter(self._answer([words for words in sentences if words]))
             for words in sentences:
-                yield write(words, next(found) if words else [])
+                yield formatted(words, next(found) if words else [])
 
     def graph(self) -> Graph:
         """The scores of the tags of each word ``(N, T, K)``, which a CRF has still to choose among.

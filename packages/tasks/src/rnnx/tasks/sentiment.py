@@ -95,7 +95,7 @@ class Sentiment(Task):
     ) -> None:
         super().__init__(net, meta)
         self.hparams["meta"] = settled(meta, "vectors")
-        self.reader = Reader.of(meta)
+        self.reader = Reader.from_plain(meta)
         if self.reader.trees and self.net.bidirectional:
             raise UsageError(
                 "net.bidirectional: a tree is composed from its leaves to its root, in one direction; set "

@@ -32,7 +32,7 @@ from rnnx.tasks.parts.nets.frame_encoder import FrameEncoder
 from rnnx.tasks.parts.pictures.film_strip import SCHEME, film_strip, passing, read_film_strip
 from rnnx.tasks.parts.scores.confusion import ConfusionMatrix, confusion_figures
 from rnnx.tasks.parts.scores.segment_scores import Edit, FrameAccuracy, SegmentF1
-from rnnx.tasks.parts.segments import written
+from rnnx.tasks.parts.segments import format_segments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,8 +148,8 @@ class FrameLabels(Task):
         return [
             {
                 "video": self._shown(place, frames[: len(true)].cpu().numpy()),
-                "truth": Text(written(true, self.classes)),
-                "prediction": Text(written(labels, self.classes)),
+                "truth": Text(format_segments(true, self.classes)),
+                "prediction": Text(format_segments(labels, self.classes)),
                 "ribbon": Drawing("", ALT, partial(self._ribbon, {"truth": true, "prediction": labels})),
             }
             for place, frames, (labels, true) in zip(
@@ -184,7 +184,7 @@ class FrameLabels(Task):
         for frames in each(lines, self._read):
             labels = self._label(frames)
             if format == "segments":
-                yield written(labels, self.classes)
+                yield format_segments(labels, self.classes)
             else:
                 yield " ".join(self.classes[label] for label in labels)
 
@@ -217,7 +217,7 @@ class FrameLabels(Task):
         video = {} if len(self.shape) == 1 else {"video": self._shown(line, frames)}
         yield video | {
             "labels": Drawing("", "Labels over time", partial(self._ribbon, {"prediction": labels})),
-            "segments": Text(written(labels, self.classes)),
+            "segments": Text(format_segments(labels, self.classes)),
         }
 
     @torch.no_grad()

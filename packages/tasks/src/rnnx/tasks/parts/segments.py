@@ -43,7 +43,7 @@ def segments(labels: Sequence[int], ignored: int | None = None) -> list[Segment]
     return found
 
 
-def written(labels: Sequence[int], names: Sequence[str]) -> str:
+def format_segments(labels: Sequence[int], names: Sequence[str]) -> str:
     """The segments in words: ``name:first-last``, frames counted from 0, both included.
 
     Args:
@@ -51,7 +51,7 @@ def written(labels: Sequence[int], names: Sequence[str]) -> str:
         names: What each label is called.
 
     Example:
-        >>> written([1, 1, 1, 0], ["background", "pour"])
+        >>> format_segments([1, 1, 1, 0], ["background", "pour"])
         'pour:0-2 background:3-3'
     """
     return " ".join(f"{names[label]}:{start}-{end - 1}" for label, start, end in segments(labels))

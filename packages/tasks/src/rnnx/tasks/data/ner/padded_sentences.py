@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from rnnx.core.batch import Batch
 from rnnx.tasks.data.ner.sentence import Sentence
 from rnnx.tasks.parts.texts.lexicon import Lexicon, padded
-from rnnx.tasks.parts.texts.tagged_text import written
+from rnnx.tasks.parts.texts.tagged_text import format_tagged
 from rnnx.tasks.parts.texts.tags import Scheme, Tag, tags_of
 
 
@@ -46,7 +46,7 @@ class PaddedSentences(Dataset[Batch]):
             torch.tensor([numbers[tag] for tag in tags_of(sentence.entities, len(sentence.words), scheme)])
             for sentence in sentences
         ]
-        self.references = [(written(sentence.words, sentence.entities),) for sentence in sentences]
+        self.references = [(format_tagged(sentence.words, sentence.entities),) for sentence in sentences]
 
     def __getitem__(self, positions: list[int]) -> Batch:
         return Batch(

@@ -12,7 +12,7 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
 from rnnx.tasks.data.sentiment.corpus import FIVE, Corpus, Text
 from rnnx.tasks.data.sentiment.labelled import Labelled
-from rnnx.tasks.parts.files.brackets import Tree, parse
+from rnnx.tasks.parts.files.brackets import Tree, parse_tree
 from rnnx.tasks.parts.files.faults import Faults
 from rnnx.tasks.parts.files.text import read_lines
 
@@ -87,7 +87,7 @@ class Trees(Labelled):
 
     def _tree(self, path: str, number: int, line: str) -> Tree:
         try:
-            tree = parse(line)
+            tree = parse_tree(line)
         except ValueError as error:
             raise InputError(path, str(error), number) from error
         names = {str(label): name for label, name in enumerate(self._names)}

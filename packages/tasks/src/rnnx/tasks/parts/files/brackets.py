@@ -31,17 +31,17 @@ class Tree(NamedTuple):
         return " ".join(filter(None, self.words))
 
 
-def parse(line: str) -> Tree:
+def parse_tree(line: str) -> Tree:
     """The tree of a line: ``(LABEL WORD)`` is a leaf, ``(LABEL TREE TREE ...)`` a node with its children.
 
     Raises:
         ValueError: the line is no tree; what was expected, what came, and at which character.
 
     Example:
-        >>> tree = parse("(4 (1 Not) (3 (2 at) (2 all)))")
+        >>> tree = parse_tree("(4 (1 Not) (3 (2 at) (2 all)))")
         >>> tree.words, tree.labels, tree.parents
         (['Not', 'at', 'all', '', ''], ['1', '2', '2', '3', '4'], [4, 3, 3, 4, -1])
-        >>> parse("(4 (1 Not)")
+        >>> parse_tree("(4 (1 Not)")
         Traceback (most recent call last):
         ValueError: expected ')' for each '(', and 1 is missing at the end
     """
@@ -69,11 +69,11 @@ def parse(line: str) -> Tree:
     return tree
 
 
-def written(tree: Tree) -> str:
-    """The line that :func:`parse` reads the tree from.
+def format_tree(tree: Tree) -> str:
+    """The line that :func:`parse_tree` reads the tree from.
 
     Example:
-        >>> written(Tree(["so", "so", ""], ["2", "2", "1"], [2, 2, -1]))
+        >>> format_tree(Tree(["so", "so", ""], ["2", "2", "1"], [2, 2, -1]))
         '(1 (2 so) (2 so))'
     """
     inside = [[word] if word else [] for word in tree.words]

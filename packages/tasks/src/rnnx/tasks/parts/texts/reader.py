@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta
 from rnnx.core.trees import Trees
-from rnnx.tasks.parts.files.brackets import Tree, parse, written
+from rnnx.tasks.parts.files.brackets import Tree, format_tree, parse_tree
 from rnnx.tasks.parts.nets.cross_entropy import IGNORED
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
@@ -52,7 +52,7 @@ class Reader:
     Example:
         >>> words = Vocabulary.train(["so good", "so bad"], "word", specials=("<pad>", "<unk>"))
         >>> reader = Reader(words, ["bad", "good"], trees=True)
-        >>> examples = [reader.tree(parse(line)) for line in ("(good (? so) (good good))", "(bad bad)")]
+        >>> examples = [reader.tree(parse_tree(line)) for line in ("(good (? so) (good good))", "(bad bad)")]
         >>> batch = reader.batch(examples, [7, 8])
         >>> batch.inputs.tolist(), batch.lengths.tolist(), batch.targets.tolist()
         ([[2, 4, 0], [3, 0, 0]], [3, 1], [[-100, 1, 1], [0, -100, -100]])
@@ -73,10 +73,10 @@ class Reader:
         self._classes = {name: number for number, name in enumerate(classes)}
 
     @classmethod
-    def of(cls, meta: Meta) -> Reader:
-        """The reader that :meth:`to_plain` described in a meta."""
-        vocabulary = Vocabulary.from_plain(meta["vocabulary"])
-        return cls(vocabulary, meta["classes"], meta["trees"], meta["apart"], meta["max_length"])
+    def from_plain(cls, plain: Meta) -> Reader:
+        """The reader that :meth:`to_plain` wrote into a meta."""
+        vocabulary = Vocabulary.from_plain(plain["vocabulary"])
+        return cls(vocabulary, plain["classes"], plain["trees"], plain["apart"], plain["max_length"])
 
     def to_plain(self) -> Meta:
         """All it takes to make the reader again, as plain JSON types."""
@@ -94,7 +94,7 @@ class Reader:
         Raises:
             ValueError: it is to be a tree and is none.
         """
-        return self.tree(parse(line)) if self.trees else self.text(line)
+        return self.tree(parse_tree(line)) if self.trees else self.text(line)
 
     def text(self, text: str, label: str = "") -> Example:
         """A text with its class; of a name that is none there is no label."""
@@ -136,7 +136,7 @@ class Reader:
         if batch.parents is None:
             return self.vocabulary.decode(batch.inputs[row, : int(batch.lengths[row])].tolist())
         labels = ["?" if label == IGNORED else str(label) for label in batch.targets[row].tolist()]
-        return written(self._tree(batch, row, labels))
+        return format_tree(self._tree(batch, row, labels))
 
     def named(self, batch: Batch, row: int, labels: Sequence[int]) -> Tree:
         """One tree of a batch under other labels, the names of their classes; empty where there is no label.

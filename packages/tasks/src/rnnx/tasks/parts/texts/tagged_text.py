@@ -8,44 +8,48 @@ from rnnx.core.exhibits.exhibit import Spans
 from rnnx.tasks.parts.texts.tags import Entity, Tag, entities, tags_of
 
 
-def written(words: Sequence[str], found: Sequence[Entity]) -> str:
+def format_tagged(words: Sequence[str], found: Sequence[Entity]) -> str:
     """A line, with a tag behind each word.
 
     Example:
-        >>> written(["Ada", "Lovelace", "ran"], [Entity(0, 2, "PER")])
+        >>> format_tagged(["Ada", "Lovelace", "ran"], [Entity(0, 2, "PER")])
         'Ada/B-PER Lovelace/I-PER ran/O'
     """
     tags = tags_of(found, len(words), "iob2")
     return " ".join(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))
 
 
-def read(text: str) -> tuple[list[str], list[Entity]]:
-    """The words and the entities of a line that :func:`written` gave.
+def parse_tagged(text: str) -> tuple[list[str], list[Entity]]:
+    """The words and the entities of a line that :func:`format_tagged` gave.
 
     Example:
-        >>> read("and/or/O Ada/B-PER")
+        >>> parse_tagged("and/or/O Ada/B-PER")
         (['and/or', 'Ada'], [Entity(start=1, stop=2, type='PER')])
     """
-    words, _, tags = zip(*(word.rpartition("/") for word in text.split(" ")), strict=True)
-    return list(words), entities(map(Tag.of, tags))
+    words, tags = [], []
+    for tagged in text.split(" "):
+        word, _, tag = tagged.rpartition("/")
+        words.append(word)
+        tags.append(Tag.of(tag))
+    return words, entities(tags)
 
 
-def columns(words: Sequence[str], found: Sequence[Entity]) -> str:
+def format_columns(words: Sequence[str], found: Sequence[Entity]) -> str:
     r"""Two columns, the word and its tag, and an empty line after them.
 
     Example:
-        >>> columns(["Ada", "ran"], [Entity(0, 1, "PER")])
+        >>> format_columns(["Ada", "ran"], [Entity(0, 1, "PER")])
         'Ada B-PER\nran O\n'
     """
     tags = tags_of(found, len(words), "iob2")
     return "".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True))
 
 
-def bracketed(words: Sequence[str], found: Sequence[Entity]) -> str:
+def format_bracketed(words: Sequence[str], found: Sequence[Entity]) -> str:
     """A line for people, each entity in brackets.
 
     Example:
-        >>> bracketed(["Ada", "Lovelace", "ran"], [Entity(0, 2, "PER")])
+        >>> format_bracketed(["Ada", "Lovelace", "ran"], [Entity(0, 2, "PER")])
         '[PER Ada Lovelace] ran'
     """
     marked = list(words)
@@ -56,7 +60,7 @@ def bracketed(words: Sequence[str], found: Sequence[Entity]) -> str:
 
 
 def coloured(words: Sequence[str], found: Sequence[Entity], colours: Mapping[str, str]) -> Spans:
-    """The same with each entity coloured by its type.
+    """A sentence with each entity coloured by its type.
 
     Args:
         words: Of the sentence.
@@ -73,4 +77,4 @@ def coloured(words: Sequence[str], found: Sequence[Entity], colours: Mapping[str
         pieces.append((" ".join(words[start:stop]), type))
         place = stop
     pieces += ((word, "") for word in words[place:])
-    return Spans(bracketed(words, found), pieces, colours)
+    return Spans(format_bracketed(words, found), pieces, colours)
