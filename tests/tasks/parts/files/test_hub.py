@@ -14,7 +14,14 @@ import datasets
 import pytest
 
 from rnnx.core.errors import InputError, RunError, UsageError
-from rnnx.tasks.parts.files.hub import image_file, read_columns, read_images, read_labels, read_lists
+from rnnx.tasks.parts.files.hub import (
+    HubSplit,
+    image_file,
+    read_columns,
+    read_images,
+    read_labels,
+    read_lists,
+)
 
 ROWS = [{"pair": {"de": f"ein {n}", "en": f"a {n}"}, "text": f"row {n}", "label": n} for n in range(10)]
 
@@ -31,6 +38,10 @@ def rows(tmp_path: Path) -> str:
     return str(file)
 
 
+def train(path: str) -> HubSplit:
+    return HubSplit(path, None, "train", "train_split")
+
+
 @pytest.fixture
 def closed_port(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hub is at a port of this machine where nobody listens."""
@@ -43,42 +54,42 @@ def closed_port(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_nested_column_and_a_flat_one(rows: str) -> None:
-    columns = read_columns(rows, None, ("train_split", "train"), {"source": "pair.de", "column": "text"})
+    columns = read_columns(train(rows), {"source": "pair.de", "column": "text"})
     assert columns == [[f"ein {n}" for n in range(10)], [f"row {n}" for n in range(10)]]
 
 
 def test_a_slice(rows: str) -> None:
-    (texts,) = read_columns(rows, None, ("test_split", "train[80%:]"), {"column": "text"})
+    (texts,) = read_columns(HubSplit(rows, None, "train[80%:]", "test_split"), {"column": "text"})
     assert texts == ["row 8", "row 9"]
 
 
 def test_csv(tmp_path: Path) -> None:
     with (tmp_path / "rows.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["de", "en"], ['ein "Hund", so', "a dog"], ["eins", "one"]])
-    columns = read_columns(str(tmp_path / "rows.csv"), None, ("s", "train"), {"source": "de", "target": "en"})
+    columns = read_columns(train(str(tmp_path / "rows.csv")), {"source": "de", "target": "en"})
     assert columns == [['ein "Hund", so', "eins"], ["a dog", "one"]]
 
 
 def test_parquet(tmp_path: Path) -> None:
     datasets.Dataset.from_list(ROWS).to_parquet(tmp_path / "rows.parquet")
-    (texts,) = read_columns(str(tmp_path / "rows.parquet"), None, ("s", "train"), {"target": "pair.en"})
+    (texts,) = read_columns(train(str(tmp_path / "rows.parquet")), {"target": "pair.en"})
     assert texts == [f"a {n}" for n in range(10)]
 
 
 def test_a_folder_with_a_file_for_each_split(tmp_path: Path) -> None:
     for name in ("train", "test"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"text": name}) + "\n")
-    assert read_columns(str(tmp_path), None, ("s", "test"), {"column": "text"}) == [["test"]]
+    assert read_columns(HubSplit(str(tmp_path), None, "test", "s"), {"column": "text"}) == [["test"]]
 
 
 def test_a_missing_value_is_the_empty_text(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": null}\n{"text": "x"}\n')
-    assert read_columns(str(tmp_path / "a.jsonl"), None, ("s", "train"), {"c": "text"}) == [["", "x"]]
+    assert read_columns(train(str(tmp_path / "a.jsonl")), {"c": "text"}) == [["", "x"]]
 
 
 def test_unknown_columns_are_named_all_at_once(rows: str) -> None:
     with pytest.raises(UsageError) as caught:
-        read_columns(rows, None, ("train_split", "train"), {"source": "de", "target": "pair"})
+        read_columns(train(rows), {"source": "de", "target": "pair"})
     assert caught.value.problems == (
         f"data.source: '{rows}' has no column 'de'; its columns are pair.de, pair.en, text, label",
         f"data.target: '{rows}' has no column 'pair'; its columns are pair.de, pair.en, text, label",
@@ -87,28 +98,28 @@ def test_unknown_columns_are_named_all_at_once(rows: str) -> None:
 
 def test_an_unknown_split_is_named_with_the_known(rows: str) -> None:
     with pytest.raises(UsageError) as caught:
-        read_columns(rows, None, ("valid_split", "validation"), {"column": "text"})
+        read_columns(HubSplit(rows, None, "validation", "valid_split"), {"column": "text"})
     assert str(caught.value).startswith(f"data.valid_split: 'validation' of '{rows}' cannot be had: ")
     assert "['train']" in str(caught.value)
 
 
 def test_a_column_of_numbers_is_refused(rows: str) -> None:
     with pytest.raises(InputError) as caught:
-        read_columns(rows, None, ("train_split", "train"), {"column": "label"})
+        read_columns(train(rows), {"column": "label"})
     assert str(caught.value) == f"{rows}: expected text in column 'label' of 'train', got int in row 1"
 
 
 @pytest.mark.parametrize("path", ["./nothing", "/nowhere/at/all", "a/b/c", "data.csv"])
 def test_a_local_path_that_does_not_exist_is_not_sought_on_the_hub(path: str) -> None:
     with pytest.raises(UsageError) as caught:
-        read_columns(path, None, ("train_split", "train"), {"column": "text"})
+        read_columns(train(path), {"column": "text"})
     assert str(caught.value) == f"data.path: there is no file or folder '{path}'; check the path"
 
 
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.xlsx").write_bytes(b"x")
     with pytest.raises(UsageError) as caught:
-        read_columns(str(tmp_path / "a.xlsx"), None, ("train_split", "train"), {"column": "text"})
+        read_columns(train(str(tmp_path / "a.xlsx")), {"column": "text"})
     assert str(caught.value) == (
         f"data.path: '{tmp_path}/a.xlsx' ends in none of .parquet, .json, .jsonl, .csv"
     )
@@ -117,13 +128,13 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("no json\n")
     with pytest.raises(RunError, match=r"'.*a.jsonl' cannot be loaded: "):
-        read_columns(str(tmp_path / "a.jsonl"), None, ("train_split", "train"), {"column": "text"})
+        read_columns(train(str(tmp_path / "a.jsonl")), {"column": "text"})
 
 
 @pytest.mark.usefixtures("closed_port")
 def test_without_a_network_there_is_one_sentence() -> None:
     with pytest.raises(RunError) as caught:
-        read_columns("owner/name", None, ("train_split", "train"), {"column": "text"})
+        read_columns(train("owner/name"), {"column": "text"})
     assert str(caught.value) == (
         "'owner/name' is a data set of 127.0.0.1, which cannot be reached; connect to the network, give a "
         "local file or folder as data.path, or set HF_HUB_OFFLINE=1 if it was downloaded before"
@@ -136,7 +147,7 @@ def test_a_dead_proxy_is_no_network_either(closed_port: None, monkeypatch: pytes
     with pytest.raises(
         RunError, match=r"'owner/name' is a data set of hub\.example, which cannot be reached"
     ):
-        read_columns("owner/name", None, ("train_split", "train"), {"column": "text"})
+        read_columns(train("owner/name"), {"column": "text"})
 
 
 class Broken(BaseHTTPRequestHandler):
@@ -164,7 +175,7 @@ def test_a_hub_that_is_not_itself_is_not_waited_for(way: str, monkeypatch: pytes
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
         with pytest.raises(RunError, match=r"is a data set of 127\.0\.0\.1, which cannot be reached"):
-            read_columns("owner/name", None, ("train_split", "train"), {"column": "text"})
+            read_columns(train("owner/name"), {"column": "text"})
         server.shutdown()
 
 
@@ -185,14 +196,14 @@ def test_lists_of_texts_and_of_classes(tmp_path: Path) -> None:
     classes = datasets.List(datasets.ClassLabel(names=["O", "B-PER"]))
     path = sentences(tmp_path, datasets.Features({"tokens": text, "texts": text, "classes": classes}))
     columns = {"words": "tokens", "tags": "texts", "classes": "classes"}
-    words, tags, names = read_lists(path, None, ("train_split", "train"), columns)
+    words, tags, names = read_lists(train(path), columns)
     assert words == [["Ada", "ran"], [], []]
     assert tags == names == [["B-PER", "O"], [], []]
 
 
 def test_classes_without_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        read_lists(sentences(tmp_path), None, ("train_split", "train"), {"tags": "classes"})
+        read_lists(train(sentences(tmp_path)), {"tags": "classes"})
     assert str(caught.value).endswith(
         "sentences.parquet: expected a list of texts in column 'classes' of 'train', got [1, 0] in row 1"
     )
@@ -202,9 +213,9 @@ def test_texts_are_no_lists_of_texts(rows: str) -> None:
     with pytest.raises(
         InputError, match=r"expected a list of texts in column 'text' .* got 'row 0' in row 1"
     ):
-        read_lists(rows, None, ("train_split", "train"), {"words": "text"})
+        read_lists(train(rows), {"words": "text"})
     with pytest.raises(UsageError, match=r"^data\.tags: .* has no column 'ner_tags'"):
-        read_lists(rows, None, ("train_split", "train"), {"tags": "ner_tags"})
+        read_lists(train(rows), {"tags": "ner_tags"})
 
 
 def test_labels_are_texts_integers_or_names_of_classes(tmp_path: Path) -> None:
@@ -219,7 +230,7 @@ def test_labels_are_texts_integers_or_names_of_classes(tmp_path: Path) -> None:
     path = str(tmp_path / "labels.parquet")
     datasets.Dataset.from_dict(rows, features).to_parquet(path)
     columns = {"a": "text", "b": "stars", "c": "kind"}
-    assert read_labels(path, None, ("train_split", "train"), columns) == [
+    assert read_labels(train(path), columns) == [
         ["b", "a", ""],
         ["5", "-1", ""],
         ["good", "bad", ""],
@@ -230,7 +241,7 @@ def test_numbers_that_are_not_whole_are_no_labels(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"stars": 4.5}\n')
     with pytest.raises(InputError, match="expected text in column 'stars' of 'train', got float in row 1"):
-        read_labels(str(path), None, ("train_split", "train"), {"label": "stars"})
+        read_labels(train(str(path)), {"label": "stars"})
 
 
 def pictures(path: Path, images: list[dict[str, Any] | None], **columns: list[Any]) -> str:
@@ -248,7 +259,7 @@ def pictures(path: Path, images: list[dict[str, Any] | None], **columns: list[An
 def test_images_are_read_row_by_row_and_texts_gathered(tmp_path: Path) -> None:
     images: list[dict[str, Any] | None] = [{"bytes": bytes([row]) * 3, "path": None} for row in range(3)]
     path = pictures(tmp_path / "a.parquet", [*images], many=[["a", "b"], [], None], one=["c", None, "d"])
-    found, texts = read_images(path, None, ("s", "train"), ("image", "image"), ("caption", ("one", "many")))
+    found, texts = read_images(train(path), ("image", "image"), ("caption", ("one", "many")))
     assert texts == [["c", "a", "b"], [], ["d"]]
     files = [image_file(found[row], path, "x") for row in (2, 0)]
     assert [file.read() for file in files if isinstance(file, BytesIO)] == [b"\2\2\2", b"\0\0\0"]
@@ -258,14 +269,14 @@ def test_other_columns_are_no_images_and_no_texts(tmp_path: Path) -> None:
     path = pictures(tmp_path / "a.parquet", [None], n=[7], ns=[[7]], text=["a"])
     for column, shown in (("n", "7"), ("ns", "[7]")):
         with pytest.raises(InputError) as caught:
-            read_images(path, None, ("s", "train"), ("image", "image"), ("caption", ["text", column]))
+            read_images(train(path), ("image", "image"), ("caption", ["text", column]))
         assert caught.value.problem == (
             f"expected a text or a list of texts in column '{column}' of 'train', got {shown} in row 1"
         )
     with pytest.raises(InputError, match="expected images in column 'text' of 'train', got Value"):
-        read_images(path, None, ("s", "train"), ("image", "text"), ("caption", ["text"]))
+        read_images(train(path), ("image", "text"), ("caption", ["text"]))
     with pytest.raises(UsageError) as unknown:
-        read_images(path, None, ("s", "train"), ("image", "img"), ("caption", ["text", "b", "c"]))
+        read_images(train(path), ("image", "img"), ("caption", ["text", "b", "c"]))
     assert [problem.partition(" has ")[0] for problem in unknown.value.problems] == [
         f"data.image: '{path}'",
         f"data.caption: '{path}'",

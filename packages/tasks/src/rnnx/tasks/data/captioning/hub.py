@@ -44,8 +44,8 @@ class Hub(OnHub, Photographs):
             RunError: the hub cannot be reached.
         """
         columns = (self.caption,) if isinstance(self.caption, str) else self.caption
-        images, texts = read_images(*self.place(split), ("image", self.image), ("caption", columns))
-        faults, listed = Faults(self.called(split), self.skip), list[Listed]()
+        images, texts = read_images(self.hub_split(split), ("image", self.image), ("caption", columns))
+        faults, listed = Faults(str(self.hub_split(split)), self.skip), list[Listed]()
         for row, captions in enumerate(texts, 1):
             with faults:
                 found = [checked(caption, faults.path, row) for caption in captions]

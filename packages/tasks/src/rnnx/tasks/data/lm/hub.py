@@ -29,5 +29,5 @@ class Hub(OnHub, RunningText):
         return {split: self._read(split) for split in SPLITS}
 
     def _read(self, split: Split) -> str:
-        (rows,) = read_columns(*self.place(split), {"column": self.column})
+        (rows,) = read_columns(self.hub_split(split), {"column": self.column})
         return "".join(row.removesuffix("\n") + "\n" for row in rows)

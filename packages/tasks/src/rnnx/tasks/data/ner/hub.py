@@ -30,8 +30,8 @@ class Hub(OnHub, Annotations):
     tags: str = "ner_tags"
 
     def source(self, split: Split) -> Source:
-        words, tags = read_lists(*self.place(split), {"words": self.words, "tags": self.tags})
-        faults = Faults(self.called(split), self.skip)
+        words, tags = read_lists(self.hub_split(split), {"words": self.words, "tags": self.tags})
+        faults = Faults(str(self.hub_split(split)), self.skip)
         drafts = []
         for row, (some, theirs) in enumerate(zip(words, tags, strict=True), 1):
             with faults:

@@ -36,5 +36,5 @@ class Hub(OnHub, Parallel):
         return {split: self._read(split) for split in SPLITS}
 
     def _read(self, split: Split) -> Pairs:
-        columns = read_columns(*self.place(split), {"source": self.source, "target": self.target})
+        columns = read_columns(self.hub_split(split), {"source": self.source, "target": self.target})
         return list(zip(*columns, strict=True))

@@ -33,12 +33,13 @@ class Hub(OnHub, Texts):
         return {split: self._read(split) for split in SPLITS}
 
     def _read(self, split: Split) -> list[Found]:
-        (texts,) = read_columns(*self.place(split), {"text": self.text})
-        (labels,) = read_labels(*self.place(split), {"label": self.label})
-        name = self.called(split)
-        faults, found = Faults(name, self.skip), list[Found]()
+        hub_split = self.hub_split(split)
+        (texts,) = read_columns(hub_split, {"text": self.text})
+        (labels,) = read_labels(hub_split, {"label": self.label})
+        faults = Faults(str(hub_split), self.skip)
+        found = []
         for row, (text, label) in enumerate(zip(texts, labels, strict=True), 1):
             with faults:
-                found.append(checked(Found(text, label, f"{name}, row {row}")))
+                found.append(checked(Found(text, label, f"{hub_split}, row {row}")))
         faults.report(len(texts), "rows")
         return found

@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from ssl import SSLError
 from textwrap import shorten
-from typing import IO, Any
+from typing import IO, Any, Final, NamedTuple, final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, build_opener
@@ -18,14 +18,38 @@ from urllib.request import Request, build_opener
 from rnnx.core.errors import InputError, RunError, UsageError
 from rnnx.core.paths import typed
 
-FORMATS = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".csv": "csv"}
-PATIENCE = 3.0  # seconds
-SHOWN = 40  # characters of a value that is refused
+FORMATS: Final = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".csv": "csv"}
+PATIENCE = 3.0  # seconds that the hub has to answer: a hub that works needs less than one
+SHOWN: Final = 40  # characters of a value that is refused
 
 
-def read_columns(
-    path: str, config_name: str | None, split: tuple[str, str], columns: Mapping[str, str]
-) -> list[list[str]]:
+@final
+class HubSplit(NamedTuple):
+    """One split of a data set.
+
+    Attributes:
+        path: An id such as ``bentrevett/multi30k``, a local folder, or a ``.parquet``, ``.json``, ``.jsonl``
+            or ``.csv`` file.
+        config_name: The configuration; None where the data set has no more than one.
+        name: The split's name (``train``, or a slice such as ``train[:90%]``).
+        option: The option that names it, for errors.
+
+    Example:
+        >>> str(HubSplit("owner/name", None, "train", "train_split"))
+        'owner/name (train)'
+    """
+
+    path: str
+    config_name: str | None
+    name: str
+    option: str
+
+    def __str__(self) -> str:
+        """What errors call it."""
+        return f"{self.path} ({self.name})"
+
+
+def read_columns(split: HubSplit, columns: Mapping[str, str]) -> list[list[str]]:
     """The texts of some columns of one split; a missing value is the empty text.
 
     Before a data set of the hub is asked for, its server (``HF_ENDPOINT``, through the environment's proxy if
@@ -33,10 +57,7 @@ def read_columns(
     earlier run has downloaded is used.
 
     Args:
-        path: An id such as ``bentrevett/multi30k``, a local folder, or a ``.parquet``, ``.json``, ``.jsonl``
-            or ``.csv`` file.
-        config_name: The configuration, where a data set has several.
-        split: The option that names the split, and its name (``train``, or a slice such as ``train[:90%]``).
+        split: The split.
         columns: The options that name the columns, and their names; one inside another is ``translation.de``.
 
     Raises:
@@ -44,82 +65,70 @@ def read_columns(
         InputError: a column holds something else than text.
         RunError: the hub cannot be reached, or the library cannot load the data.
     """
-    table = _table(path, config_name, split, columns.items())
-    return [_texts(path, split[1], column, list(table[column])) for column in columns.values()]
+    table = _table(split, columns.items())
+    return [_texts(split, column, list(table[column])) for column in columns.values()]
 
 
-def read_lists(
-    path: str, config_name: str | None, split: tuple[str, str], columns: Mapping[str, str]
-) -> list[list[list[str]]]:
+def read_lists(split: HubSplit, columns: Mapping[str, str]) -> list[list[list[str]]]:
     """The lists of texts in some columns of one split, the words of a sentence, say; a missing one is empty.
 
     A class of a :class:`datasets.ClassLabel` is its name.
 
     Args:
-        path: As for :func:`read_columns`, whose errors are raised here too.
-        config_name: The configuration, where a data set has several.
-        split: The option that names the split, and its name.
+        split: As for :func:`read_columns`, whose errors are raised here too.
         columns: The options that name the columns, and their names.
     """
-    table = _table(path, config_name, split, columns.items())
-    return [_lists(path, split[1], column, table) for column in columns.values()]
+    table = _table(split, columns.items())
+    return [_lists(split, column, table) for column in columns.values()]
 
 
-def read_labels(
-    path: str, config_name: str | None, split: tuple[str, str], columns: Mapping[str, str]
-) -> list[list[str]]:
+def read_labels(split: HubSplit, columns: Mapping[str, str]) -> list[list[str]]:
     """The labels in some columns of one split: texts, integers, or the names of a ``datasets.ClassLabel``.
 
     A missing one is the empty text, as is a class of a negative number, by which the hub hides test labels.
 
     Args:
-        path: As for :func:`read_columns`, whose errors are raised here too.
-        config_name: The configuration, where a data set has several.
-        split: The option that names the split, and its name.
+        split: As for :func:`read_columns`, whose errors are raised here too.
         columns: The options that name the columns, and their names.
     """
-    table = _table(path, config_name, split, columns.items())
-    return [_labels(path, split[1], column, table) for column in columns.values()]
+    table = _table(split, columns.items())
+    return [_labels(split, column, table) for column in columns.values()]
 
 
 def read_images(
-    path: str,
-    config_name: str | None,
-    split: tuple[str, str],
-    image: tuple[str, str],
-    texts: tuple[str, Sequence[str]],
+    split: HubSplit, image: tuple[str, str], texts: tuple[str, Sequence[str]]
 ) -> tuple[Sequence[Any], list[list[str]]]:
     """The images in a column of one split, and the texts in others: of each row all that there are.
 
     The images stay where they are, and are not decoded: :func:`image_file` opens one of them.
 
     Args:
-        path: As for :func:`read_columns`, whose errors are raised here too.
-        config_name: The configuration, where the data set has several.
-        split: The option that names the split, and its name.
+        split: As for :func:`read_columns`, whose errors are raised here too.
         image: The option that names the column of the images, and its name.
         texts: The option that names the columns of the texts, and their names. A row of each holds a text, a
             list of texts, or nothing.
     """
     import datasets  # type: ignore[import-untyped]
 
-    columns = [image, *((texts[0], column) for column in texts[1])]
-    table = _table(path, config_name, split, columns)
-    kind = table.features[image[1]]
+    (_, image_column), (text_option, text_columns) = image, texts
+    table = _table(split, [image, *((text_option, column) for column in text_columns)])
+    kind = table.features[image_column]
     if not isinstance(kind, datasets.Image):
-        raise InputError(path, f"expected images in column '{image[1]}' of '{split[1]}', got {kind}")
+        raise InputError(
+            split.path, f"expected images in column '{image_column}' of '{split.name}', got {kind}"
+        )
     found: list[list[str]] = [[] for _ in range(len(table))]
-    for column in texts[1]:
+    for column in text_columns:
         for row, value in enumerate(table[column], 1):
             values = [value] if isinstance(value, str) else value or []
             if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
                 raise InputError(
-                    path,
-                    f"expected a text or a list of texts in column '{column}' of '{split[1]}', "
+                    split.path,
+                    f"expected a text or a list of texts in column '{column}' of '{split.name}', "
                     f"got {shorten(repr(value), SHOWN)} in row {row}",
                 )
             found[row - 1].extend(values)
-    return table.cast_column(image[1], datasets.Image(decode=False))[image[1]], found
+    return table.cast_column(image_column, datasets.Image(decode=False))[image_column], found
 
 
 def image_file(image: Any, path: str, name: str) -> Path | IO[bytes]:
@@ -151,24 +160,26 @@ def image_file(image: Any, path: str, name: str) -> Path | IO[bytes]:
     return file
 
 
-def _table(
-    path: str, config_name: str | None, split: tuple[str, str], columns: Iterable[tuple[str, str]]
-) -> Any:
-    """One split, which has these columns."""
+def _table(split: HubSplit, columns: Iterable[tuple[str, str]]) -> Any:
+    """One split, which has these columns, each after the option that names it."""
     import datasets
 
-    option, name = split
+    path = split.path
     builder, files = _location(path)
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     try:
-        table = datasets.load_dataset(builder, config_name, data_files=files, split=name).flatten()
+        table = datasets.load_dataset(
+            builder, split.config_name, data_files=files, split=split.name
+        ).flatten()
     except FileNotFoundError:
         raise UsageError(
             f"data.path: there is no data set '{path}' on the hub, or none that you may read; check the id"
         ) from None
     except ValueError as error:
-        raise UsageError(f"data.{option}: '{name}' of '{path}' cannot be had: {_first_line(error)}") from None
+        raise UsageError(
+            f"data.{split.option}: '{split.name}' of '{path}' cannot be had: {_first_line(error)}"
+        ) from None
     except Exception as error:  # the library's, its formats' and its network's have nothing in common
         raise RunError(f"'{path}' cannot be loaded: {_first_line(error)}") from None
     unknown = [
@@ -220,41 +231,44 @@ def _answers(hub: str) -> bool:
     return True
 
 
-def _texts(path: str, split: str, column: str, values: list[object]) -> list[str]:
+def _texts(split: HubSplit, column: str, values: list[object]) -> list[str]:
     texts = []
     for row, value in enumerate(values, 1):
         if value is not None and not isinstance(value, str):
             raise InputError(
-                path,
-                f"expected text in column '{column}' of '{split}', got {type(value).__name__} in row {row}",
+                split.path,
+                f"expected text in column '{column}' of '{split.name}', "
+                f"got {type(value).__name__} in row {row}",
             )
         texts.append(value or "")
     return texts
 
 
-def _lists(path: str, split: str, column: str, table: Any) -> list[list[str]]:
+def _lists(split: HubSplit, column: str, table: Any) -> list[list[str]]:
     import datasets
 
-    kind, lists = table.features[column], [values or [] for values in table[column]]
+    kind = table.features[column]
+    lists = [values or [] for values in table[column]]
     if isinstance(kind, datasets.List) and isinstance(kind.feature, datasets.ClassLabel):
         return [kind.feature.int2str(values) for values in lists]
     for row, values in enumerate(lists, 1):
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise InputError(
-                path,
-                f"expected a list of texts in column '{column}' of '{split}', "
+                split.path,
+                f"expected a list of texts in column '{column}' of '{split.name}', "
                 f"got {shorten(repr(values), SHOWN)} in row {row}",
             )
     return lists
 
 
-def _labels(path: str, split: str, column: str, table: Any) -> list[str]:
+def _labels(split: HubSplit, column: str, table: Any) -> list[str]:
     import datasets
 
-    kind, values = table.features[column], list(table[column])
+    kind = table.features[column]
+    values = list(table[column])
     if isinstance(kind, datasets.ClassLabel):
         return ["" if value is None or value < 0 else kind.int2str(value) for value in values]
-    return _texts(path, split, column, [str(value) if type(value) is int else value for value in values])
+    return _texts(split, column, [str(value) if type(value) is int else value for value in values])
 
 
 def _first_line(error: Exception) -> str:

@@ -4,11 +4,10 @@
 
 from abc import ABC
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 from rnnx.core.data import Split
-
-Place: TypeAlias = tuple[str, str | None, tuple[str, str]]
+from rnnx.tasks.parts.files.hub import HubSplit
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,13 +30,7 @@ class OnHub(ABC):
     test_split: str = "test"
 
     @final
-    def place(self, split: Split) -> Place:
-        """Where a split is: what :func:`~rnnx.tasks.parts.files.hub.read_columns` is told first."""
-        name = {"train": self.train_split, "valid": self.valid_split, "test": self.test_split}[split]
-        return self.path, self.config_name, (f"{split}_split", name)
-
-    @final
-    def called(self, split: Split) -> str:
-        """What errors call a split: ``PATH (NAME)``."""
-        path, _, (_, name) = self.place(split)
-        return f"{path} ({name})"
+    def hub_split(self, split: Split) -> HubSplit:
+        """Where a split is: what :func:`~rnnx.tasks.parts.files.hub.read_columns` and its like read."""
+        names = {"train": self.train_split, "valid": self.valid_split, "test": self.test_split}
+        return HubSplit(self.path, self.config_name, names[split], f"{split}_split")
