@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from rnnx.tasks.parts.texts.lexicon import Lexicon, padded
+from rnnx.tasks.parts.texts.lexicon import Lexicon, padded_words
 
 SENTENCES = [
     ["The", "cat", "saw", "the", "dog", "in", "1996", "."],
@@ -109,7 +109,8 @@ def test_plain_data_is_all_there_is() -> None:
 def test_sentences_are_padded_both_ways() -> None:
     lexicon = trained()
     rows = [lexicon.encode(words) for words in (["in"], ["the", "a"])]
-    batch = padded(rows)
+    batch, lengths = padded_words(rows)
+    assert lengths.tolist() == [len(row) for row in rows]
     assert batch.shape == (2, 2, 4)
     assert batch[0].tolist() == [[*rows[0][0].tolist(), 0], [0, 0, 0, 0]]
     assert torch.equal(batch[1], rows[1])

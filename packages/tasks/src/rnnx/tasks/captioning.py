@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric
 
 from rnnx.core.batch import Batch
@@ -42,6 +41,7 @@ from rnnx.tasks.parts.nets.backbone import Backbone
 from rnnx.tasks.parts.nets.decoder import Decoder
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
 from rnnx.tasks.parts.nets.image_encoder import ImageEncoder
+from rnnx.tasks.parts.padding import padded
 from rnnx.tasks.parts.pictures.film_strip import SCHEME, film_strip, read_film_strip
 from rnnx.tasks.parts.scores.text_scores import Captions, Perplexity
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
@@ -279,9 +279,8 @@ class Captioning(Task):
         picture = None if attention is None else attention_file(attention, self.decoder)
         number = 0
         for images in together(each(lines, self._read), batch_size):
-            inputs = pad_sequence(images, batch_first=True).to(self.device)
-            lengths = torch.tensor([len(image) for image in images], device=self.device)
-            found = self._captions(inputs, lengths, search)
+            inputs, lengths = padded(images)
+            found = self._captions(inputs.to(self.device), lengths.to(self.device), search)
             if picture is not None and number == 0:
                 self._draw(inputs[0], found[0], picture)
             for hypotheses in found:

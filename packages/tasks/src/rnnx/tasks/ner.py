@@ -28,7 +28,7 @@ from rnnx.tasks.parts.nets.crf import CRF, Softmax, Tagging
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
 from rnnx.tasks.parts.scores.confusion import ConfusionMatrix, confusion_figures
 from rnnx.tasks.parts.scores.entity_scores import EntityScores
-from rnnx.tasks.parts.texts.lexicon import Lexicon, padded
+from rnnx.tasks.parts.texts.lexicon import Lexicon, padded_words
 from rnnx.tasks.parts.texts.tagged_text import (
     coloured,
     format_bracketed,
@@ -251,9 +251,8 @@ class Entities(Task):
         """The entities of sentences, each of one word or more."""
         if not sentences:
             return []
-        rows = [self.lexicon.encode(words) for words in sentences]
-        lengths = torch.tensor([len(words) for words in sentences])
-        return self._find(padded(rows).to(self.device), lengths.to(self.device))
+        inputs, lengths = padded_words([self.lexicon.encode(words) for words in sentences])
+        return self._find(inputs.to(self.device), lengths.to(self.device))
 
     @torch.no_grad()
     def _find(self, inputs: Tensor, lengths: Tensor) -> list[list[Entity]]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import Metric
 
 from rnnx.core.batch import Batch
@@ -40,6 +39,7 @@ from rnnx.tasks.parts.lines import together
 from rnnx.tasks.parts.nets.attention import Mechanism, Memory
 from rnnx.tasks.parts.nets.decoder import Decoder
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
+from rnnx.tasks.parts.padding import padded
 from rnnx.tasks.parts.scores.text_scores import BleuTokens, Perplexity, Translations
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
@@ -327,8 +327,7 @@ class Translation(Task):
         return found
 
     def _search(self, sources: list[Tensor], search: Search) -> list[list[Hypothesis]]:
-        lengths = torch.tensor([len(source) for source in sources])
-        inputs = pad_sequence(sources, batch_first=True, padding_value=self.source.pad)  # (N, S)
+        inputs, lengths = padded(sources, self.source.pad)  # (N, S), (N,)
         return self._translate(inputs.to(self.device), lengths.to(self.device), search)
 
     def _encode(self, tokens: Tensor, lengths: Tensor) -> tuple[Memory, State]:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.tasks.data.captioning.example import Example
 from rnnx.tasks.parts.files.frames import to_tensor
+from rnnx.tasks.parts.padding import padded
 
 
 @final
@@ -38,8 +37,8 @@ class PaddedCaptions(Dataset[Batch]):
 
     def __getitem__(self, positions: list[int]) -> Batch:
         examples = [self.examples[position] for position in positions]
-        inputs, lengths = _padded([to_tensor(example.read()) for example in examples], 0)
-        targets, target_lengths = _padded([torch.tensor(example.target) for example in examples], self.pad)
+        inputs, lengths = padded([to_tensor(example.read()) for example in examples])
+        targets, target_lengths = padded([torch.tensor(example.target) for example in examples], self.pad)
         return Batch(
             inputs,
             lengths,
@@ -48,8 +47,3 @@ class PaddedCaptions(Dataset[Batch]):
             target_lengths=target_lengths,
             references=tuple(example.references for example in examples),
         )
-
-
-def _padded(rows: list[Tensor], value: int) -> tuple[Tensor, Tensor]:
-    lengths = torch.tensor([len(row) for row in rows])
-    return pad_sequence(rows, batch_first=True, padding_value=value), lengths

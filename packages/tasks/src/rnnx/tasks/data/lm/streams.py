@@ -7,12 +7,12 @@ from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.core.processes import rank_and_world_size
 from rnnx.tasks.parts.nets.cross_entropy import IGNORED
+from rnnx.tasks.parts.padding import padded
 
 
 def streamed(
@@ -85,7 +85,11 @@ class Streams(Dataset[Batch]):
         each: bool = False,
         share: tuple[int, int] | None = None,
     ) -> None:
-        self.tokens, self.streams, self.length, self.start, self.each = tokens, streams, length, start, each
+        self.tokens = tokens
+        self.streams = streams
+        self.length = length
+        self.start = start
+        self.each = each
         self.share = share
 
     def __len__(self) -> int:
@@ -95,13 +99,12 @@ class Streams(Dataset[Batch]):
         if not 0 <= chunk < len(self):
             raise IndexError(chunk)
         start = chunk * self.length
-        numbers, sizes, *rows = self._rows
-        inputs, targets = (row[:, start : start + self.length] for row in rows)
+        inputs = self._rows.inputs[:, start : start + self.length]
         return Batch(
             inputs=inputs,
-            lengths=(sizes - start).clamp(0, inputs.shape[1]),
-            targets=targets,
-            index=numbers,
+            lengths=(self._rows.sizes - start).clamp(0, inputs.shape[1]),
+            targets=self._rows.targets[:, start : start + self.length],
+            index=self._rows.numbers,
             continues=chunk > 0,
         )
 
@@ -109,14 +112,14 @@ class Streams(Dataset[Batch]):
     def _rows(self) -> Rows:
         """Cut when they are first asked for, as the processes may be joined after this was made."""
         rank, ranks = self.share or rank_and_world_size()
-        count = min(self.streams * (ranks if self.each else 1), len(self.tokens))
+        streams = self.streams * ranks if self.each else self.streams
+        count = min(streams, len(self.tokens))
         shifted = torch.cat([self.tokens.new_tensor([self.start]), self.tokens[:-1]])
-        inputs, targets = (
-            pad_sequence(list(text.tensor_split(count)), batch_first=True, padding_value=fill)
-            for text, fill in ((shifted, 0), (self.tokens, IGNORED))
-        )
-        numbers, sizes = torch.arange(count), (targets != IGNORED).sum(1)
-        if rank >= count:
+        inputs, sizes = padded(shifted.tensor_split(count))
+        targets, _ = padded(self.tokens.tensor_split(count), IGNORED)
+        numbers = torch.arange(count)
+        if rank >= count:  # there is no stream for this process
             padding = torch.zeros_like(inputs[:1])
-            return Rows(numbers[:1], sizes[:1] * 0, padding, padding + IGNORED)
-        return Rows(*(rows[rank::ranks] for rows in (numbers, sizes, inputs, targets)))
+            return Rows(numbers[:1], torch.zeros_like(sizes[:1]), padding, padding + IGNORED)
+        mine = slice(rank, None, ranks)
+        return Rows(numbers[mine], sizes[mine], inputs[mine], targets[mine])

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.texts.lexicon import Lexicon, padded
+from rnnx.tasks.parts.padding import padded
+from rnnx.tasks.parts.texts.lexicon import Lexicon, padded_words
 from rnnx.tasks.parts.texts.tagged_text import format_tagged
 from rnnx.tasks.parts.texts.tags import Scheme, Tag, tags_of
 
@@ -49,10 +49,12 @@ class PaddedSentences(Dataset[Batch]):
         self.references = [(format_tagged(sentence.words, sentence.entities),) for sentence in sentences]
 
     def __getitem__(self, positions: list[int]) -> Batch:
+        inputs, lengths = padded_words([self.inputs[position] for position in positions])
+        targets, _ = padded([self.targets[position] for position in positions])
         return Batch(
-            padded([self.inputs[position] for position in positions]),
-            torch.tensor([self.lengths[position] for position in positions]),
-            pad_sequence([self.targets[position] for position in positions], batch_first=True),
+            inputs,
+            lengths,
+            targets,
             index=torch.tensor(positions),
             references=tuple(self.references[position] for position in positions),
         )

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.tasks.data.nmt.example import Example
+from rnnx.tasks.parts.padding import padded
 
 
 @final
@@ -37,8 +36,8 @@ class PaddedPairs(Dataset[Batch]):
         self.pad = pad
 
     def __getitem__(self, positions: list[int]) -> Batch:
-        inputs, lengths = self._padded([self.sources[position] for position in positions])
-        targets, target_lengths = self._padded([self.targets[position] for position in positions])
+        inputs, lengths = padded([self.sources[position] for position in positions], self.pad)
+        targets, target_lengths = padded([self.targets[position] for position in positions], self.pad)
         return Batch(
             inputs,
             lengths,
@@ -47,7 +46,3 @@ class PaddedPairs(Dataset[Batch]):
             target_lengths=target_lengths,
             references=tuple(self.references[position] for position in positions),
         )
-
-    def _padded(self, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
-        lengths = torch.tensor([len(row) for row in rows])
-        return pad_sequence(rows, batch_first=True, padding_value=self.pad), lengths

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from rnnx.core.batch import Batch
 from rnnx.tasks.data.video.example import Video
 from rnnx.tasks.parts.files.frames import to_tensor
 from rnnx.tasks.parts.nets.cross_entropy import IGNORED
+from rnnx.tasks.parts.padding import padded
 
 
 @final
@@ -36,10 +36,6 @@ class PaddedVideos(Dataset[Batch]):
 
     def __getitem__(self, positions: list[int]) -> Batch:
         videos = [self.videos[position] for position in positions]
-        labels = [torch.tensor(video.labels) for video in videos]
-        return Batch(
-            pad_sequence([to_tensor(video.inputs) for video in videos], batch_first=True),
-            lengths=torch.tensor([len(video.labels) for video in videos]),
-            targets=pad_sequence(labels, batch_first=True, padding_value=IGNORED),
-            index=torch.tensor(positions),
-        )
+        inputs, lengths = padded([to_tensor(video.inputs) for video in videos])
+        targets, _ = padded([torch.tensor(video.labels) for video in videos], IGNORED)
+        return Batch(inputs, lengths, targets, index=torch.tensor(positions))

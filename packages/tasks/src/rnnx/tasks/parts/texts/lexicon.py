@@ -10,8 +10,8 @@ from typing import Any, Final, final
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
+from rnnx.tasks.parts.padding import padded
 from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
 
 DIGIT: Final = re.compile(r"\d")
@@ -77,15 +77,16 @@ class Lexicon:
             with 0.
         """
         spelt = [_spelt(word, self.zero_digits) for word in words]
-        rows = [
-            torch.tensor([number if not more else self.words.unk, *characters])
-            for (number, *more), characters in zip(
-                self.words.encode(spelt),
-                self.characters.encode(word[:LONGEST] for word in spelt),
-                strict=True,
-            )
-        ]
-        return pad_sequence(rows, batch_first=True, padding_value=self.characters.pad)
+        tokens = self.words.encode(spelt)
+        characters = self.characters.encode(word[:LONGEST] for word in spelt)
+        rows = []
+        for numbers, letters in zip(tokens, characters, strict=True):
+            number = (
+                numbers[0] if len(numbers) == 1 else self.words.unk
+            )  # a word with a blank in it is unknown
+            rows.append(torch.tensor([number, *letters]))
+        values, _ = padded(rows, self.characters.pad)
+        return values
 
     def to_plain(self) -> dict[str, Any]:
         """Everything as plain JSON types, for a checkpoint."""
@@ -103,21 +104,23 @@ class Lexicon:
         return cls(words, characters, plain["zero_digits"], plain["rare"])
 
 
-def padded(rows: Sequence[Tensor]) -> Tensor:
-    """Sentences as one tensor.
+def padded_words(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Sentences as one tensor, and their lengths.
 
     Args:
-        rows: ``N`` of them, each ``(T, 1 + C)``, as :meth:`Lexicon.encode` gives them.
+        rows: ``N`` of them, each ``(T_n, 1 + C_n)``, as :meth:`Lexicon.encode` gives them.
 
     Returns:
-        ``(N, T, 1 + C)`` of the most words and the most characters, padded with 0.
+        ``(N, T, 1 + C)`` of the most words and the most characters, padded with 0; and the words of each
+        sentence ``(N,)``.
 
     Example:
-        >>> padded([torch.tensor([[5, 2], [6, 3]]), torch.tensor([[7, 2, 3]])]).tolist()
-        [[[5, 2, 0], [6, 3, 0]], [[7, 2, 3], [0, 0, 0]]]
+        >>> values, lengths = padded_words([torch.tensor([[5, 2], [6, 3]]), torch.tensor([[7, 2, 3]])])
+        >>> values.tolist(), lengths.tolist()
+        ([[[5, 2, 0], [6, 3, 0]], [[7, 2, 3], [0, 0, 0]]], [2, 1])
     """
-    longest = max(row.shape[1] for row in rows)
-    return pad_sequence([F.pad(row, (0, longest - row.shape[1])) for row in rows], batch_first=True)
+    widest = max(row.shape[1] for row in rows)
+    return padded([F.pad(row, (0, widest - row.shape[1])) for row in rows])
 
 
 def _spelt(word: str, zero_digits: bool) -> str:

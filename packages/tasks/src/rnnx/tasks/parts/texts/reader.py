@@ -9,13 +9,13 @@ from typing import Final, NamedTuple, final
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta
 from rnnx.core.trees import Trees
 from rnnx.tasks.parts.files.brackets import Tree, format_tree, parse_tree
 from rnnx.tasks.parts.nets.cross_entropy import IGNORED
+from rnnx.tasks.parts.padding import padded
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 ABSENT: Final = -2  # the parent of padding
@@ -120,16 +120,16 @@ class Reader:
             ``inputs`` and ``lengths`` of at least one step; of texts ``targets`` ``(N,)``; of trees
             ``targets`` and ``parents`` ``(N, T)``, and ``trees``.
         """
-        lengths = torch.tensor([len(example.tokens) for example in examples])
-        tokens, labels, parents = map(list, zip(*examples, strict=True))
-        inputs = pad_sequence(tokens, batch_first=True, padding_value=self.vocabulary.pad)
+        inputs, lengths = padded([example.tokens for example in examples], self.vocabulary.pad)
         if not self.trees:
-            inputs = F.pad(inputs, (0, int(inputs.shape[1] == 0)), value=self.vocabulary.pad)
-            return Batch(inputs, lengths, torch.cat(labels), torch.tensor(index))
-        above = pad_sequence(parents, batch_first=True, padding_value=ABSENT)
-        targets = pad_sequence(labels, batch_first=True, padding_value=IGNORED)
-        trees = Trees.of(above, silent=inputs == self.vocabulary.pad)
-        return Batch(inputs, lengths, targets, torch.tensor(index), parents=above, trees=trees)
+            if inputs.shape[1] == 0:  # of empty texts alone: a net reads one step at least
+                inputs = F.pad(inputs, (0, 1), value=self.vocabulary.pad)
+            classes = torch.cat([example.labels for example in examples])
+            return Batch(inputs, lengths, classes, torch.tensor(index))
+        parents, _ = padded([example.parents for example in examples], ABSENT)
+        targets, _ = padded([example.labels for example in examples], IGNORED)
+        trees = Trees.of(parents, silent=inputs == self.vocabulary.pad)
+        return Batch(inputs, lengths, targets, torch.tensor(index), parents=parents, trees=trees)
 
     def line(self, batch: Batch, row: int) -> str:
         """One example of a batch as :meth:`read` takes it, its labels the numbers of the classes or ``?``."""
