@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # tokens that may come next
 START = "▸"  # stands for what starts a text
+SAMPLE_LENGTH = 60  # tokens of a sample's continuation: about a line of characters
+SAMPLE_TEMPERATURE = 0.8  # below 1: fewer slips of a tail of improbable tokens, and texts still differ
 
 
 @final
@@ -135,17 +137,13 @@ class LanguageModel(Task):
 
     def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """A continuation of the first half of each row, drawn at temperature 0.8."""
-        prompts = [
-            row[: (length + 1) // 2] for row, length in zip(batch.inputs, batch.lengths.tolist(), strict=True)
-        ]
-        return [
-            {
-                "prompt": Text(self._text(prompt)),
-                "continuation": Text(self._text(self._continue(prompt, 60, 0.8, 0, 1.0, None))),
-            }
-            for prompt in prompts
-            if len(prompt)
-        ]
+        samples: list[dict[str, Exhibit]] = []
+        for row, length in zip(batch.inputs, batch.lengths.tolist(), strict=True):
+            prompt = row[: (length + 1) // 2]
+            if len(prompt):
+                drawn = self._continue(prompt, length=SAMPLE_LENGTH, temperature=SAMPLE_TEMPERATURE)
+                samples.append({"prompt": Text(self._text(prompt)), "continuation": Text(self._text(drawn))})
+        return samples
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
         """No pictures."""
@@ -190,11 +188,15 @@ class LanguageModel(Task):
                 continue
             prompt = torch.tensor([self.meta["start"], *tokens], device=self.device)
             if mode == "generate":
-                yield (
-                    line
-                    + self._glue(line)
-                    + self._text(self._continue(prompt, length, temperature, top_k, top_p, generator))
+                drawn = self._continue(
+                    prompt,
+                    length=length,
+                    temperature=temperature,
+                    top_k=top_k,
+                    top_p=top_p,
+                    generator=generator,
                 )
+                yield line + self._glue(line) + self._text(drawn)
             else:
                 yield from self._complete(prompt, length, n_best, max(beam_size, n_best))
 
@@ -232,14 +234,17 @@ class LanguageModel(Task):
         """
         generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
         tokens = torch.tensor([self.meta["start"], *self._encode(line)], device=self.device)
-        state, token = self._after(tokens[:-1]), tokens[-1:]
-        text, columns = line, [[(line + self._glue(line), 0.0)]]
+        state = self._after(tokens[:-1])
+        token = tokens[-1:]
+        text = line
+        columns = [[(line + self._glue(line), 0.0)]]
         for _ in range(length):
             logits, state = self._next(token, state)
             kept = filter_logits(logits, temperature=temperature, top_k=top_k, top_p=top_p).exp()  # (1, V)
             token = kept.multinomial(1, generator=generator).squeeze(1)
             (piece,) = self._pieces(token)
-            text, columns = text + piece, [*columns, [(piece, float(kept[0, token]))]]
+            text += piece
+            columns = [*columns, [(piece, float(kept[0, token]))]]  # another list than the one shown before
             yield {"text": Heat(text, columns), "what was to come": Bars.of(self._likeliest(kept[0], SHOWN))}
 
     def expect(
@@ -258,31 +263,31 @@ class LanguageModel(Task):
         tokens = self._encode(line)
         given = torch.tensor([self.meta["start"], *tokens], device=self.device)
         shares = self._expected(given)  # (T + 1, V)
-        columns = [
-            [(piece, float(row[token])), *self._likeliest(row, guesses)]
-            for piece, token, row in zip(self._pieces(given[1:]), tokens, shares, strict=False)
-        ]
-        bits = [-math.log2(max(value, sys.float_info.min)) for (_, value), *_ in columns]
-        said = "; ".join(
-            f"{shown(piece)}: {bit:.2f}" for ((piece, _), *_), bit in zip(columns, bits, strict=True)
-        )
+        columns, bits, said = [], [], []
+        for piece, token, row in zip(self._pieces(given[1:]), tokens, shares[:-1], strict=True):
+            share = float(row[token])
+            columns.append([(piece, share), *self._likeliest(row, guesses)])
+            bits.append(-math.log2(max(share, sys.float_info.min)))
+            said.append(f"{shown(piece)}: {bits[-1]:.2f}")
         yield {
-            "expected": Heat(said, columns),
+            "expected": Heat("; ".join(said), columns),
             "bits": Text(f"{sum(bits):.1f} in all, {sum(bits) / max(len(bits), 1):.2f} a token"),
             "what comes next": Bars.of(self._likeliest(shares[-1], SHOWN)),
         }
 
     def _read(self, tokens: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """What each next token is predicted from, ``(N, T, H)``, and the state after tokens ``(N, T)``."""
         y, state = self.recurrent(self.dropout(self.embedding(tokens)), lengths, state)  # (N, T, H)
         return self.narrow(self.dropout(y)), state
 
     def _step(self, tokens: Tensor, state: State, examples: Tensor) -> tuple[Tensor, None, State]:
+        """A :class:`~rnnx.tasks.parts.generation.search.Step`, without attention."""
         y, state = self.recurrent.step(self.embedding(tokens), state)
         return self.output(self.narrow(y)).log_softmax(-1), None, state
 
     @torch.no_grad()
     def _next(self, token: Tensor, state: State) -> tuple[Tensor, State]:
-        """What comes after a token ``(1,)``, log-probabilities ``(1, V)``, and the state then."""
+        """The log-probabilities ``(1, V)`` of what comes after a token ``(1,)``, and the state then."""
         logits, _, state = self._step(token, state, token)
         return logits.float(), state
 
@@ -310,19 +315,21 @@ class LanguageModel(Task):
 
     @torch.no_grad()
     def _after(self, tokens: Tensor) -> State:
-        """The state after tokens ``(T,)``, none of them included when there are none."""
+        """The state after tokens ``(T,)``; where there are none, the initial one."""
         state = self.recurrent.initial_state(1, self.output.weight)
         return self._read(tokens.unsqueeze(0), None, state)[1] if len(tokens) else state
 
     def _continue(
         self,
         prompt: Tensor,
+        *,
         length: int,
         temperature: float,
-        top_k: int,
-        top_p: float,
-        generator: torch.Generator | None,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
+        """Tokens ``(length,)`` drawn after a prompt ``(T,)``, ``T`` at least 1."""
         (drawn,) = sample(
             self._step,
             self._after(prompt[:-1]),
@@ -351,6 +358,7 @@ class LanguageModel(Task):
 
     @torch.no_grad()
     def _score(self, tokens: list[int]) -> float:
+        """The natural logarithm of the probability of a line, its end included."""
         targets = torch.tensor([*tokens, *self._ending()], device=self.device)
         inputs = F.pad(targets[:-1], (1, 0), value=self.meta["start"])
         y, _ = self._read(inputs.unsqueeze(0), None, None)

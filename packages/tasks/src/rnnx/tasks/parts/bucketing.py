@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from rnnx.core.batch import Batch
 from rnnx.core.processes import rank_and_world_size, shareable
 
-POOL = 50
+POOL = 50  # batches sorted together: little padding, and batches that still differ from epoch to epoch
 
 Row = TypeVar("Row", bound=Sized)
 Answer = TypeVar("Answer")
@@ -125,10 +125,11 @@ class LengthBuckets(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         rank, ranks = self._share()
-        for batch in (
-            self._shuffled(ranks) if self.shuffle else self._batches(range(len(self.lengths)), ranks)
-        ):
-            if len(batch) >= ranks or (len(batch) > rank and not self.shuffle):
+        everything = range(len(self.lengths))
+        batches = self._shuffled(ranks) if self.shuffle else self._batches(everything, ranks)
+        for batch in batches:
+            has_a_share_each = len(batch) >= ranks
+            if has_a_share_each or (len(batch) > rank and not self.shuffle):
                 yield batch[rank::ranks]
 
     def _share(self) -> tuple[int, int]:
@@ -145,5 +146,6 @@ class LengthBuckets(Sampler[list[int]]):
         return (batches[position] for position in torch.randperm(len(batches), generator=generator).tolist())
 
     def _batches(self, positions: Sequence[int], ranks: int) -> Iterator[list[int]]:
-        size, positions = self.batch_size * ranks, sorted(positions, key=self.lengths.__getitem__)
+        size = self.batch_size * ranks
+        positions = sorted(positions, key=self.lengths.__getitem__)
         return (positions[start : start + size] for start in range(0, len(positions), size))

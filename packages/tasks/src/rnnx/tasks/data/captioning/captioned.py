@@ -4,7 +4,6 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -112,32 +111,37 @@ class Captioned(Data, ABC):
 
     @cached_property
     def _examples(self) -> dict[Split, list[Example]]:
-        examples = {
-            split: [
-                Example(image.read, target, references)
-                for image, references in zip(images, self._references[split], strict=True)
-                for target in self._targets(references if split == "train" else references[:1])
-            ]
-            for split, images in self._images.items()
-        }
-        captions, with_eos = len(examples["train"]), self.max_length + 1
-        examples["train"] = [example for example in examples["train"] if len(example.target) <= with_eos]
-        if not examples["train"]:
+        examples = {split: self._encoded(split) for split in self._images}
+        examples["train"] = self._fitting(examples["train"])
+        return examples
+
+    def _encoded(self, split: Split) -> list[Example]:
+        """An example for each caption in training, else one for each image, with its first caption."""
+        examples = []
+        for image, references in zip(self._images[split], self._references[split], strict=True):
+            captions = references if split == "train" else references[:1]
+            for tokens in self._vocabulary.encode(captions):
+                target = [*tokens, self._vocabulary.eos]
+                examples.append(Example(image.read, target, references))
+        return examples
+
+    def _fitting(self, examples: list[Example]) -> list[Example]:
+        """The examples to train on; it is said how many others there are."""
+        with_eos = self.max_length + 1
+        fitting = [example for example in examples if len(example.target) <= with_eos]
+        if not fitting:
             raise UsageError(
                 f"data.max_length: every training caption has more than {self.max_length} words; raise it"
             )
-        if len(examples["train"]) < captions:
+        if len(fitting) < len(examples):
             log.warning(
                 "left out %d of %d training captions, with more than %d words (data.max_length)",
-                captions - len(examples["train"]),
-                captions,
+                len(examples) - len(fitting),
+                len(examples),
                 self.max_length,
             )
-        return examples
+        return fitting
 
     def _normalised(self, caption: str) -> str:
         text = " ".join(caption.split() if self.punctuation else words(caption))
         return text.lower() if self.lowercase else text
-
-    def _targets(self, captions: Iterable[str]) -> list[list[int]]:
-        return [[*tokens, self._vocabulary.eos] for tokens in self._vocabulary.encode(captions)]

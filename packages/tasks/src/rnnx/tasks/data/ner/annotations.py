@@ -108,31 +108,34 @@ class Annotations(Sentences, ABC):
         return found
 
     def _checked(self, source: Source, read: list[Tagged], scheme: Scheme) -> list[Sentence]:
-        """The sentences; those with slips too, if there are few of them."""
-        faults, slips = source.faults, [list(breaks(tags, scheme)) for _, tags in read]
-        count, limit = sum(map(len, slips)), self.slips * sum(len(entities(tags)) for _, tags in read)
-        first = next(
-            ((draft, places[0]) for (draft, _), places in zip(read, slips, strict=True) if places), None
-        )
-        if first is not None and count <= limit:
-            log.warning(
-                "%s; read as conlleval does (such tags: %d)", _slip(faults.path, *first, scheme), count
-            )
+        """The sentences; those with slips too, if there are few slips."""
+        slips: list[InputError | None] = []  # the first of each sentence
+        count = 0
+        for draft, tags in read:
+            places = list(breaks(tags, scheme))
+            slips.append(_slip(source.faults.path, draft, places[0], scheme) if places else None)
+            count += len(places)
+        are_few = count <= self.slips * sum(len(entities(tags)) for _, tags in read)
+        if count and are_few:
+            first = next(slip for slip in slips if slip is not None)
+            log.warning("%s; read as conlleval does (such tags: %d)", first, count)
         sentences = []
-        for (draft, tags), places in zip(read, slips, strict=True):
-            with faults:
-                if places and count > limit:
-                    slip = _slip(faults.path, draft, places[0], scheme)
-                    raise InputError(
-                        slip.path, f"{slip.problem}; data.slips=1 reads it all the same", slip.line
-                    )
+        for (draft, tags), slip in zip(read, slips, strict=True):
+            with source.faults:
+                if slip is not None and not are_few:
+                    problem = f"{slip.problem}; data.slips=1 reads it all the same"
+                    raise InputError(slip.path, problem, slip.line)
                 sentences.append(Sentence(draft.words, entities(tags)))
-        faults.report(source.total, "sentences")
+        source.faults.report(source.total, "sentences")
         return sentences
 
 
 def _check(path: str | Path, draft: Draft, types: Collection[str] | None) -> None:
-    """Whether the tags are tags, of types that training has."""
+    """Refuses what is no tag, or of a type that training has not.
+
+    Raises:
+        InputError: there is such a tag.
+    """
     for text, line in zip(draft.tags, draft.lines, strict=True):
         if not TAG.fullmatch(text):
             raise InputError(

@@ -158,7 +158,8 @@ class Parallel(Data, ABC):
                 f"{self.max_length} tokens on both sides; raise it"
             )
         if len(fitting) < len(examples):
-            left_out, empty = len(examples) - len(fitting), sum(min(sides) == 0 for sides in lengths)
+            left_out = len(examples) - len(fitting)
+            empty = sum(min(sides) == 0 for sides in lengths)
             log.warning(
                 "left out %d of %d training pairs: %d with an empty side, %d with more than %d tokens on a "
                 "side (data.max_length)",

@@ -22,6 +22,23 @@ ENOUGH: Final = 10  # rows; where only the first of so many has its label, it is
 
 
 @final
+class Shape(NamedTuple):
+    """How the rows of a table are.
+
+    Attributes:
+        text: The place of the text in a row, from 0.
+        label: That of the label.
+        width: How many fields a row has.
+        header: Whether the first row has the names of the columns.
+    """
+
+    text: int
+    label: int
+    width: int
+    header: bool
+
+
+@final
 class Columns(NamedTuple):
     """Where text and label are: names, or numbers from 1.
 
@@ -60,22 +77,23 @@ def read(path: Path, columns: Columns, skip: bool) -> list[Found]:
     """
     faults, found = Faults(path, skip), list[Found]()
     if format_of(path) == ".jsonl":
-        keys, lines = _keys(columns), read_lines(path)
+        keys = _keys(columns)
+        lines = read_lines(path)
         for number, text in enumerate(lines, 1):
             with faults:
                 found.append(_object(path, number, text, *keys))
         faults.report(len(lines), "lines")
         return found
     rows = list(_tabs(path) if format_of(path) == ".tsv" else read_rows(path))
-    place, place_of_label, width, header = _places(path, columns, rows[0][1])
-    body = rows[header:]
+    shape = _shape(path, columns, rows[0][1])
+    body = rows[1:] if shape.header else rows
     for line, fields in body:
         with faults:
-            if len(fields) != width:
-                raise InputError(path, f"expected {width} columns, got {len(fields)}", line)
-            found.append(checked(Found(fields[place], fields[place_of_label], str(path), line)))
+            if len(fields) != shape.width:
+                raise InputError(path, f"expected {shape.width} columns, got {len(fields)}", line)
+            found.append(checked(Found(fields[shape.text], fields[shape.label], str(path), line)))
     faults.report(len(body), "rows")
-    if not header:
+    if not shape.header:
         _refuse_header(path, found, rows[0][1])
     if not found:
         raise InputError(path, "expected a row at least under the names of the columns")
@@ -87,10 +105,10 @@ def _tabs(path: Path) -> Iterator[Row]:
         yield number, line.split("\t")
 
 
-def _places(path: Path, columns: Columns, first: list[str]) -> tuple[int, int, int, bool]:
-    """The places of text and label in a row, how wide rows are, and whether the first has the names."""
+def _shape(path: Path, columns: Columns, first: list[str]) -> Shape:
+    """The shape of a table with this first row."""
     if columns == (None, None):
-        return 0, 1, 2, False
+        return Shape(text=0, label=1, width=2, header=False)
     given: dict[str, Column | None] = {"data.text": columns.text, "data.label": columns.label}
     header = any(isinstance(column, str) for column in given.values())
     places, problems = [], []
@@ -107,7 +125,7 @@ def _places(path: Path, columns: Columns, first: list[str]) -> tuple[int, int, i
     if problems:
         raise UsageError(*problems)
     text, label = places
-    return text, label, len(first), header
+    return Shape(text, label, len(first), header)
 
 
 def _refuse_header(path: Path, found: list[Found], first: list[str]) -> None:

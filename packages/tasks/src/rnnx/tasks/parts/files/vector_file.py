@@ -61,9 +61,7 @@ def described(path: str | None, vocabulary: Vocabulary, option: str = "vectors")
     return {"path": path, "size": values.shape[1], "found": found, "words": words}
 
 
-@lru_cache(
-    maxsize=2
-)  # the data reads the file for its meta, and the model for its start; two sides may do so
+@lru_cache(maxsize=2)  # read for the data's meta and for the model's start, of translation by two sides
 def read_vectors(path: str, words: tuple[str, ...]) -> Vectors:
     r"""The vectors of those words that a file knows.
 
@@ -96,12 +94,10 @@ def read_vectors(path: str, words: tuple[str, ...]) -> Vectors:
     for number, line in enumerate(_lines(path), 1):
         blanks = line.count(b" ")
         if number == 1:
-            match [whole_number(field.decode("latin1")) for field in line.split(b" ")]:
-                case [int(), int(size)]:
-                    if size:
-                        continue
-                case _:
-                    size = blanks
+            announced = _announced(line)
+            size = blanks if announced is None else announced
+            if announced:
+                continue
         if not 0 < size <= blanks:
             expected = f"{size} numbers" if size else "its numbers"
             raise InputError(
@@ -110,16 +106,22 @@ def read_vectors(path: str, words: tuple[str, ...]) -> Vectors:
         word, *fields = line.rsplit(b" ", size)
         if word in wanted and word not in found:
             found[word] = _numbers(path, number, fields)
-    known = {
-        place: found[exact if exact in found else lower]
-        for place, (exact, lower) in enumerate(spellings)
-        if exact in found or lower in found
-    }
+    known: dict[int, list[float]] = {}
+    for place, (exact, lower) in enumerate(spellings):
+        vector = found.get(exact, found.get(lower))
+        if vector is not None:
+            known[place] = vector
     if not known:
         raise InputError(
             path, f"expected vectors of words of the text, and none of its {len(words)} is there"
         )
     return Vectors(torch.tensor(list(known)), torch.tensor(list(known.values()), dtype=torch.float))
+
+
+def _announced(line: bytes) -> int | None:
+    """How many numbers a vector has, as a first line of word2vec's says; None where it is another line."""
+    fields = [whole_number(field.decode("latin1")) for field in line.split(b" ")]
+    return fields[1] if len(fields) == 2 and None not in fields else None
 
 
 def _lines(path: str) -> Iterator[bytes]:

@@ -72,7 +72,7 @@ class CRF(Tagging):
         ends: ``(K,)``, whether a tag may be the last.
 
     Raises:
-        ValueError: no sequence has a certain tag in the second place, or none has a certain length.
+        ValueError: some tag can never stand in the second place, or no sequence has some length.
 
     Example:
         >>> anything = torch.ones(2, dtype=torch.bool)
@@ -90,7 +90,10 @@ class CRF(Tagging):
         super().__init__()
         reached = (starts.unsqueeze(1) & transitions).any(0)
         if not (reached.all() and ends.any() and (starts & ends).any()):
-            raise ValueError("the constraints leave no sequence of some length, or none through some tag")
+            raise ValueError(
+                "expected constraints that allow sequences of any length, with any tag in the second place; "
+                "these do not"
+            )
         self.start = nn.Parameter(torch.zeros(starts.shape))
         self.transition = nn.Parameter(torch.zeros(transitions.shape))
         self.end = nn.Parameter(torch.zeros(ends.shape))
@@ -117,7 +120,8 @@ class CRF(Tagging):
         start, transition, end = self._weights(scores.dtype)
         first, *others = scores.unbind(1)  # (N, K)
         running = real_steps(scores[..., 0], lengths).unsqueeze(2).unbind(1)  # (N, 1)
-        alpha, shortest = start + first, int(lengths.min())
+        alpha = start + first
+        shortest = int(lengths.min())  # until then no row has ended
         for t, score in enumerate(others, 1):
             after = (alpha.unsqueeze(2) + transition).logsumexp(1) + score
             alpha = after if t < shortest else torch.where(running[t], after, alpha)
@@ -129,7 +133,8 @@ class CRF(Tagging):
         start, transition, end = self._weights(scores.dtype)
         first, *others = scores.unbind(1)  # (N, K)
         real = real_steps(scores[..., 0], lengths)
-        best, stay = start + first, torch.arange(scores.shape[2], device=scores.device)
+        best = start + first
+        stay = torch.arange(scores.shape[2], device=scores.device)  # past its end a row stays at its tag
         back: list[Tensor] = []
         for score, goes_on in zip(others, real.unsqueeze(2).unbind(1)[1:], strict=True):
             value, before = (best.unsqueeze(2) + transition).max(1)

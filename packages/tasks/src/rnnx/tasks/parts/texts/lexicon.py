@@ -61,9 +61,8 @@ class Lexicon:
             spelt, "word", min_frequency=min_frequency, specials=specials, lowercase=lowercase
         )
         counts = Counter(word.lower() if lowercase else word for word in spelt)
-        rare = next(
-            (n for n, word in enumerate(words.tokens) if counts[word] == 1 and word != UNK), len(words)
-        )
+        once = (n for n, word in enumerate(words.tokens) if counts[word] == 1 and word != UNK)
+        rare = next(once, len(words))
         return cls(words, Vocabulary.train(spelt, "char", specials=specials), zero_digits, rare)
 
     def encode(self, words: Sequence[str]) -> Tensor:
@@ -81,9 +80,8 @@ class Lexicon:
         characters = self.characters.encode(word[:LONGEST] for word in spelt)
         rows = []
         for numbers, letters in zip(tokens, characters, strict=True):
-            number = (
-                numbers[0] if len(numbers) == 1 else self.words.unk
-            )  # a word with a blank in it is unknown
+            is_one_word = len(numbers) == 1  # else it has a blank in it
+            number = numbers[0] if is_one_word else self.words.unk
             rows.append(torch.tensor([number, *letters]))
         values, _ = padded(rows, self.characters.pad)
         return values

@@ -19,6 +19,7 @@ COLOURS: Final = {
     "yellow": (245, 220, 50),
 }
 POSITIONS: Final[tuple[Position, ...]] = ("left", "right", "above", "below")
+FIRST_POSITIONS: Final[tuple[Position, ...]] = ("left", "above")  # of the shape that is said first
 OPPOSITE: Final[dict[Position, Position]] = {
     "left": "right",
     "right": "left",
@@ -133,14 +134,15 @@ def scene(numbers: random.Random, familiar: bool) -> Scene:
     """
     while True:
         first, second = numbers.sample(NAMES, 2)
-        position = numbers.choice(POSITIONS[::2])
+        position = numbers.choice(FIRST_POSITIONS)
         if familiar == (is_familiar(*first, position) and is_familiar(*second, OPPOSITE[position])):
             break
-    places = [
-        (numbers.choice(ACROSS), numbers.choice(along))[:: 1 if position == "left" else -1]
-        for along in (FIRST, SECOND)
-    ]
-    things = [Thing(*name, *place) for name, place in zip((first, second), places, strict=True)]
+    things = []
+    for (shape, colour), along in ((first, FIRST), (second, SECOND)):
+        y, x = numbers.choice(ACROSS), numbers.choice(along)
+        if position == "above":
+            y, x = x, y
+        things.append(Thing(shape, colour, y, x))
     return Scene(things[0], things[1], position, numbers.choice(GROUNDS))
 
 
