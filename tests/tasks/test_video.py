@@ -271,7 +271,8 @@ def test_the_background_can_be_named_or_missing() -> None:
     assert observed(built(nameless), said([1, 1, 1, 2, 1], [2, 2, 1, 1, 1]), batch)["edit"] == (50 + 100) / 2
     assert observed(built(FEATURES), said([1, 1, 1, 2, 2], [2, 2, 1, 1, 1]), batch)["edit"] == 100
     with pytest.raises(
-        UsageError, match=r"^task\.background: 'pause' is none of the classes, background, pour"
+        UsageError,
+        match=r"^task\.background: expected one of the classes, background, pour, stir, got 'pause'",
     ):
         FrameLabels({"cell": GRU}, FEATURES, background="pause")
 

@@ -108,7 +108,7 @@ Storage = Annotated[
         show_default="OUT/STUDY/journal.log",
     ),
 ]
-Where = Annotated[
+LauncherName = Annotated[
     str, typer.Option(help="Where they run: local, ray, slurm; `rnnx show launcher NAME` lists options.")
 ]
 Baseline = Annotated[

@@ -111,7 +111,7 @@ def test_captions_are_in_the_order_of_their_numbers(root: Path) -> None:
         ("#2\tOne", "expected NAME.jpg#0, a tab and a caption, got '#2\\tOne'"),
         ("a.jpg#2\t", "expected a caption with a word in it, got ''"),
         ("a.jpg#2\t .", "expected a caption with a word in it, got ' .'"),
-        ("a.jpg#1\tOne dog .", "'a.jpg#1' stands in a line above"),
+        ("a.jpg#1\tOne dog .", "'a.jpg#1' stands in a line above; give it another number"),
     ],
 )
 def test_a_wrong_caption_is_named_with_its_line(line: str, expected: str, root: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_wrong_caption_is_named_with_its_line(line: str, expected: str, root: 
     ("file", "content", "expected"),
     [
         ("train.txt", "a.jpg\nno.jpg\n", "train.txt:2: there is no file 'no.jpg'"),
-        ("test.txt", "train.txt\n", "test.txt:1: there is no caption of 'train.txt'"),
+        ("test.txt", "train.txt\n", "test.txt:1: there is no caption of 'train.txt'; give one"),
         ("test.txt", "d.jpg\n\nout\n", "test.txt:3: 'out' is outside"),
         ("train.txt", "d.jpg\nd.jpg\n", "train.txt:2: 'd.jpg' is in 'train.txt:1' already; leave one out"),
         ("test.txt", "d.jpg\na.jpg\n", "test.txt:2: 'a.jpg' is in 'train.txt:2' already; leave one out"),

@@ -125,7 +125,7 @@ def test_an_image_without_captions_is_named(root: Path) -> None:
     assert problem(root) == "test/metadata.csv: expected a row for 'test/sub/3.JPG', and there is none"
     (root / "test/sub/3.JPG").unlink()
     lines(root, [{"file_name": "1.png", "text": []}, {"file_name": "sub/2.png", "text": "b"}])
-    assert problem(root) == "train/metadata.jsonl:1: there is no caption of 'train/1.png'"
+    assert problem(root) == "train/metadata.jsonl:1: there is no caption of 'train/1.png'; give one"
 
 
 def test_a_broken_table_is_named(root: Path) -> None:

@@ -59,7 +59,7 @@ def test_images_that_lie_nowhere_are_kept_apart() -> None:
     ("train", "test", "expected"),
     [
         ([2, 0], [2], "row: there is nothing"),
-        ([2, -2], [2], "train.csv:2: there is no caption of the image"),
+        ([2, -2], [2], "train.csv:2: there is no caption of the image; give one"),
         ([2], [], "test.csv: expected test images, and there is none"),
     ],
 )
@@ -74,7 +74,8 @@ def test_it_is_left_out_where_that_is_asked_for(caplog: pytest.LogCaptureFixture
     assert data.meta["images"] == {"train": 2, "valid": 1, "test": 1}
     assert caplog.messages == [
         "'train.csv': left out 1 of 3 train images; the first: row: there is nothing",
-        "'test.csv': left out 2 of 3 test images; the first: test.csv:1: there is no caption of the image",
+        "'test.csv': left out 2 of 3 test images; the first: test.csv:1: there is no caption of the image; "
+        "give one",
     ]
     with pytest.raises(InputError, match=r"^test\.csv: none of 2 test images can be used; the first: row: "):
         given([2], [0, 0], skip=True).prepare()

@@ -118,12 +118,12 @@ def test_a_path_from_home_or_from_here(root: Path, monkeypatch: pytest.MonkeyPat
         (
             "mapping.txt",
             "0 a\n0 b\n",
-            "mapping.txt:2: the number or the name of '0 b' stands in a line above",
+            "mapping.txt:2: the number or the name of '0 b' stands in a line above; give it another",
         ),
         (
             "mapping.txt",
             "0 a\n1 a\n",
-            "mapping.txt:2: the number or the name of '1 a' stands in a line above",
+            "mapping.txt:2: the number or the name of '1 a' stands in a line above; give it another",
         ),
         (
             "mapping.txt",

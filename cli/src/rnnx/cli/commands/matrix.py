@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnx.cli.arguments import Jobs, Json, Markdown, MatrixWords, Plot, Storage, Where
+from rnnx.cli.arguments import Jobs, Json, LauncherName, Markdown, MatrixWords, Plot, Storage
 from rnnx.cli.screen import choose_one, command_line, display, display_json, gone_on_with, in_markdown, table
 from rnnx.core.paths import typed
 
@@ -46,7 +46,7 @@ def matrix(
         str | None,
         typer.Option(metavar="STUDY", help="Name of the study.", show_default="made from the words"),
     ] = None,
-    launcher: Where = "local",
+    launcher: LauncherName = "local",
     plot: Plot = None,
     as_grid: Annotated[bool, typer.Option("--grid", help="Write a row a cell, and a column a task.")] = False,
     as_json: Json = False,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Group
 
-from rnnx.cli.arguments import Jobs, Json, Markdown, Storage, SweepWords, Where
+from rnnx.cli.arguments import Jobs, Json, LauncherName, Markdown, Storage, SweepWords
 from rnnx.cli.screen import choose_one, command_line, display, display_json, gone_on_with, in_markdown, table
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def sweep(
         str | None, typer.Option(metavar="STUDY", help="Name of the study.", show_default="TASK-sweep")
     ] = None,
     jobs: Jobs = 1,
-    launcher: Where = "local",
+    launcher: LauncherName = "local",
     as_json: Json = False,
     as_markdown: Markdown = False,
 ) -> None:

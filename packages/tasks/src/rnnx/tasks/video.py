@@ -79,7 +79,7 @@ class FrameLabels(Task):
         self.shape: tuple[int, ...] = tuple(meta["shape"])
         if background not in (None, *self.classes):
             raise UsageError(
-                f"task.background: '{background}' is none of the classes, {', '.join(self.classes)}"
+                f"task.background: expected one of the classes, {', '.join(self.classes)}, got '{background}'"
             )
         named = BACKGROUND if background is None else background
         self.background = self.classes.index(named) if named in self.classes else None

@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 def in_order(
     rows: Sequence[Row], batch_size: int, answer: Callable[[list[Row]], Sequence[Answer]]
 ) -> list[Answer]:
-    """The answers to rows, in their order, whose batches are of rows of like length.
+    """Answers rows in batches of like length, and gives the answers in the order of the rows.
 
     Args:
         rows: What is answered.

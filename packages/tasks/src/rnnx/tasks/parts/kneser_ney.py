@@ -11,7 +11,7 @@ from torch import Tensor
 from rnnx.core.errors import UsageError
 
 Discounts = tuple[float, float, float]
-FALLBACK_DISCOUNTS: Discounts = (0.5, 1.0, 1.5)
+FALLBACK_DISCOUNTS: Discounts = (0.5, 1.0, 1.5)  # those of KenLM; see `modified_discounts`
 
 
 @final

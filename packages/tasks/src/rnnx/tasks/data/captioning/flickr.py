@@ -73,7 +73,9 @@ class Flickr(Stored, ABC):
             with faults:
                 name, number, caption = _parsed(path, line, text)
                 if number in found.get(name, {}):
-                    raise InputError(path, f"'{name}#{number}' stands in a line above", line)
+                    raise InputError(
+                        path, f"'{name}#{number}' stands in a line above; give it another number", line
+                    )
                 found.setdefault(name, {})[number] = caption
         faults.report(len(lines), "captions")
         return {name: [caption for _, caption in sorted(some.items())] for name, some in found.items()}

@@ -91,7 +91,7 @@ def _require_whole(image: Listed) -> None:
         raise InputError(image.path, f"there is no file '{image.place}'", image.line)
     if not image.captions:
         what = f"'{image.place}'" if image.place else "the image"
-        raise InputError(image.path, f"there is no caption of {what}", image.line)
+        raise InputError(image.path, f"there is no caption of {what}; give one", image.line)
 
 
 def _require_once(image: Listed, seen: dict[Path, Listed]) -> None:

@@ -140,7 +140,9 @@ class Layout(Videos, ABC):
             if number is None or len(name.split()) != 1:
                 raise InputError(path, f"expected a number and a name, such as '3 pour', got {text!r}", line)
             if number in names or name in names.values():
-                raise InputError(path, f"the number or the name of {text!r} stands in a line above", line)
+                raise InputError(
+                    path, f"the number or the name of {text!r} stands in a line above; give it another", line
+                )
             names[number] = name
         if sorted(names) != list(range(len(names))):
             numbers = ", ".join(map(str, sorted(names)))

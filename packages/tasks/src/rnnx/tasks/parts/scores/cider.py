@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-LONGEST: Final = 4  # words of an n-gram
-SIGMA: Final = 6.0  # words of difference in length
-SCALE: Final = 10.0
+LONGEST: Final = 4  # words of an n-gram, as of BLEU
+SIGMA: Final = 6.0  # words of difference in length; the authors' choice
+SCALE: Final = 10.0  # the authors' too, so that scores are of the size of other metrics'
 
 Words: TypeAlias = Sequence[str]
 Grams: TypeAlias = tuple[str, ...]

@@ -25,7 +25,7 @@ NGRAMS: Final = 4  # words of the longest n-gram of BLEU
 
 
 class CrossEntropy(Metric, ABC):
-    """What follows from the mean loss in nats, kept as sums so that no small probability is lost."""
+    """A metric made of the mean loss in nats, which is kept as sums so that no small probability is lost."""
 
     full_state_update = False
     total: Tensor
@@ -86,7 +86,7 @@ class BitsPerCharacter(CrossEntropy):
 
 
 class Texts(Metric, ABC):
-    """What follows from all outputs of a split and their references."""
+    """A metric of all outputs of a split together, against their references."""
 
     full_state_update = False
 

@@ -14,9 +14,9 @@ Level: TypeAlias = Literal["word", "bpe", "char"]
 
 PAD, UNK, BOS, EOS = "<pad>", "<unk>", "<bos>", "<eos>"
 CONTROLS = (PAD, BOS, EOS)
-SUBWORDS = 8000
-UNLIMITED = 2**31
-_LINES_AT_ONCE = 10_000
+SUBWORDS = 8000  # tokens, if not said; also the default of SentencePiece
+UNLIMITED = 2**31  # tokens: more than any text has
+_LINES_AT_ONCE = 10_000  # whose encodings, far larger than their token numbers, are held at once
 
 
 @final
