@@ -38,27 +38,15 @@ FLOWS: Final = {
     "loss": ("gradient of the loss", "‖∂L / ∂s<sub>t</sub>‖"),
 }
 DEPTH: Final = 1e-12  # how far below its largest value a curve of gradients is drawn
-TAGS: Final = {
-    "b",
-    "br",
-    "div",
-    "em",
-    "i",
-    "img",
-    "li",
-    "p",
-    "pre",
-    "small",
-    "span",
-    "strong",
-    "sub",
-    "sup",
-} | {*("table", "tbody", "td", "th", "thead", "tr", "ul", "ol", "code")}
-STYLES: Final = {
-    *("background", "background-color", "border", "border-bottom", "border-radius", "color", "display"),
-    *("font-size", "font-style", "font-weight", "height", "image-rendering", "line-height", "margin"),
-    *("max-width", "min-width", "opacity", "padding", "text-align", "vertical-align", "white-space", "width"),
-}
+TAGS: Final = {  # that a sample's HTML may have
+    "b", "br", "code", "div", "em", "i", "img", "li", "ol", "p", "pre", "small", "span", "strong", "sub",
+    "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+STYLES: Final = {  # and its properties of CSS
+    "background", "background-color", "border", "border-bottom", "border-radius", "color", "display",
+    "font-size", "font-style", "font-weight", "height", "image-rendering", "line-height", "margin",
+    "max-width", "min-width", "opacity", "padding", "text-align", "vertical-align", "white-space", "width",
+}  # fmt: skip
 
 
 def page(tables: Sequence[Table], command: str) -> str:

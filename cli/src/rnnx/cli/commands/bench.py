@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from rnnx.core.benchmark import Plan, Timing
 
 COLUMNS = (
-    *("cell", "setting", "lengths", "mode", "threads", "ms", "twin", "its ms"),
-    *("ratio", "quartiles", "per FLOP", "rounds"),
-)
+    "cell", "setting", "lengths", "mode", "threads", "ms", "twin", "its ms", "ratio", "quartiles", "per FLOP",
+    "rounds",
+)  # fmt: skip
 SECTION = "cell."
 WIDTH = "cell.hidden_size"
 
@@ -276,7 +276,7 @@ def _counted(option: str, text: str) -> tuple[int, ...]:
 
 def _line(timing: Timing) -> str:
     """A timing in one line."""
-    threads = f"{timing.threads} thread{'s'[: timing.threads - 1]}"
+    threads = "1 thread" if timing.threads == 1 else f"{timing.threads} threads"
     what = f"{timing.cell} on {timing.setting.name}, {threads}, {timing.lengths} lengths, {timing.mode}"
     return f"{what}: {timing.ratio:.2f} of {timing.twin}"
 

@@ -47,8 +47,8 @@ def play(
 
     rnnx play nmt-gru
     """
-    page = {"--port": port, "--open": open_}
-    idle = [option for option, value in (page if terminal else {"--view": view}).items() if value is not None]
+    of_no_use: dict[str, object] = {"--port": port, "--open": open_} if terminal else {"--view": view}
+    idle = [option for option, value in of_no_use.items() if value is not None]
     if idle:
         raise UsageError(
             f"{', '.join(idle)}: of no use {'with' if terminal else 'without'} --terminal; leave it out"

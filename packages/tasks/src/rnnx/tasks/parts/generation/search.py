@@ -13,7 +13,7 @@ from rnnx.core.nets.padding import real_steps
 from rnnx.core.state import State, select
 
 IMPOSSIBLE = -torch.inf
-BLOCK = 64  # scores whose largest is looked at first
+BLOCK = 64  # scores whose largest is compared first
 
 
 class Step(Protocol):
@@ -280,9 +280,11 @@ class _Beam:
         self, best: _Best, hopeful: Tensor, state: State, coverage: Tensor, *, remember: bool
     ) -> _Beam:
         """The beam one step on, of the hopeful (A, K), without the examples that have none."""
-        kept, width = hopeful.any(1), int(hopeful.sum(1).amax())
+        kept = hopeful.any(1)
+        width = int(hopeful.sum(1).amax())
         scores = best.scores.masked_fill(~hopeful, IMPOSSIBLE)[kept]
-        scores, order = (part[:, :width] for part in scores.sort(dim=1, descending=True, stable=True))
+        ranked = scores.sort(dim=1, descending=True, stable=True)
+        scores, order = ranked.values[:, :width], ranked.indices[:, :width]
         rows = best.parents[kept].gather(1, order).flatten()
         tokens = best.tokens[kept].gather(1, order).flatten()
         origin = torch.arange(hopeful.numel(), device=hopeful.device).view_as(hopeful)

@@ -18,7 +18,7 @@ from rnnx.core.nets.products import mm
 
 IGNORED: Final = -100  # the target of a place that counts for nothing, as in torch
 ALIGNMENT: Final = 16  # numbers in a cache line; MKL takes 1.5 times as long where rows start elsewhere
-ROWS: Final = 512  # places whose scores are held at once; fewer make the matrix products slower
+ROWS: Final = 512  # places, at least, whose scores are held at once; fewer make the matrix products slower
 FEW: Final = 2**20  # scores that are held at once in any case
 
 
@@ -44,7 +44,8 @@ def cross_entropy(output: nn.Linear, features: Tensor, targets: Tensor, smoothin
         >>> plain = F.cross_entropy(layer(features).flatten(0, 1), targets.flatten(), reduction="sum")
         >>> torch.testing.assert_close(cross_entropy(layer, features, targets), plain)
     """
-    rows, right, weight, bias = features.flatten(0, -2), targets.flatten(), output.weight, output.bias
+    rows, right = features.flatten(0, -2), targets.flatten()
+    weight, bias = output.weight, output.bias
     if len(right) * len(weight) <= FEW:
         return _plain(rows, weight, bias, right, smoothing)
     real = right != IGNORED
@@ -64,13 +65,17 @@ class _CrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
     ) -> Tensor:
-        totals, pulled, size = [], [], len(weight)
+        size = len(weight)
         more = -size % ALIGNMENT  # outputs of probability 0, so that the rows of all products are whole lines
-        wide, floor = F.pad(weight, (0, 0, 0, more)), F.pad(bias, (0, more), value=-torch.inf)
-        biases, weights = torch.zeros_like(floor), torch.zeros_like(wide) if weight.requires_grad else None
+        wide_weight = F.pad(weight, (0, 0, 0, more))  # (V', H)
+        wide_bias = F.pad(bias, (0, more), value=-torch.inf)
+        of_weight = torch.zeros_like(wide_weight) if weight.requires_grad else None
+        of_bias = torch.zeros_like(wide_bias)
+        of_features, totals = list[Tensor](), list[Tensor]()
         for rows, right in _pieces(features, targets, size):
-            scores = linear(rows, wide, floor)  # (m, V')
-            dtype, at = torch.promote_types(scores.dtype, torch.float32), right.unsqueeze(1)
+            scores = linear(rows, wide_weight, wide_bias)  # (m, V')
+            dtype = torch.promote_types(scores.dtype, torch.float32)
+            at = right.unsqueeze(1)
             top = scores.amax(1, keepdim=True)
             gradient = scores.softmax(1, dtype)
             losses = (top.to(dtype) - scores.gather(1, at)) * (1 - smoothing)
@@ -80,14 +85,14 @@ class _CrossEntropy(torch.autograd.Function):
                 gradient[:, :size] -= smoothing / size
             totals.append(losses.sum())
             gradient.scatter_add_(1, at, torch.full_like(losses, smoothing - 1))
-            biases += gradient.sum(0)
+            of_bias += gradient.sum(0)
             gradient = gradient.to(scores.dtype)
-            pulled.append(mm(gradient, wide.to(scores.dtype)))
-            if weights is not None:
-                weights += mm(gradient.T, rows.to(scores.dtype))
+            of_features.append(mm(gradient, wide_weight.to(scores.dtype)))
+            if of_weight is not None:
+                of_weight += mm(gradient.T, rows.to(scores.dtype))
         ctx.smoothing = smoothing
-        layer = None if weights is None else weights[:size], biases[:size]
-        ctx.save_for_backward(features, weight, bias, targets, torch.cat(pulled), *layer)
+        made = torch.cat(of_features), None if of_weight is None else of_weight[:size], of_bias[:size]
+        ctx.save_for_backward(features, weight, bias, targets, *made)
         return torch.stack(totals).sum()
 
     @staticmethod
@@ -95,8 +100,9 @@ class _CrossEntropy(torch.autograd.Function):
         features, weight, bias, targets, *made = ctx.saved_tensors
         if not torch.is_grad_enabled():
             return *(None if one is None else one * gradients[0] for one in made), None, None
-        rows, *layer = views = [t.view_as(t) for t in (features, weight, bias)]  # none is made of another
-        total = _plain(rows, layer[0], layer[1], targets, ctx.smoothing)
+        # a gradient that is to have gradients itself is made in torch's operations
+        views = [tensor.view_as(tensor) for tensor in (features, weight, bias)]  # none is made of another
+        total = _plain(views[0], views[1], views[2], targets, ctx.smoothing)
         needed = [view for view in views if view.requires_grad]
         found = iter(torch.autograd.grad(total, needed, gradients[0], create_graph=True))
         return *(next(found) if view.requires_grad else None for view in views), None, None
@@ -110,5 +116,6 @@ def _plain(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoo
 
 
 def _pieces(features: Tensor, targets: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Features and targets in parts, about equal, of which each has few scores: ``size`` for each target."""
     count = max(1, -(-len(features) // max(ROWS, FEW // size)))
     return zip(features.tensor_split(count), targets.tensor_split(count), strict=True)
