@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from benchmarks.ner import NET, OPTIONS, counterparts, rival
-from rnnx.tasks.data.ner.padded_sentences import PaddedSentences
+from rnnx.tasks.data.ner.padded import PaddedSentences
 from rnnx.tasks.data.ner.sentence import Sentence
 from rnnx.tasks.ner import Entities
 from rnnx.tasks.parts.texts.lexicon import Lexicon

@@ -19,7 +19,7 @@ from rnnx.core.batch import Batch
 from rnnx.core.errors import UsageError
 from rnnx.core.running.optimizers import Adam
 from rnnx.core.spec import resolve
-from rnnx.tasks.data.ner.padded_sentences import PaddedSentences
+from rnnx.tasks.data.ner.padded import PaddedSentences
 from rnnx.tasks.data.ner.sentence import Sentence
 from rnnx.tasks.ner import Entities
 from rnnx.tasks.parts.bucketing import bucketed

@@ -24,10 +24,10 @@ from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Text
 from rnnx.core.running.optimizers import Adam
 from rnnx.tasks.data.nmt.corpus import Example
-from rnnx.tasks.data.nmt.pairs import PaddedPairs
+from rnnx.tasks.data.nmt.padded import PaddedPairs
 from rnnx.tasks.nmt import Translation
 from rnnx.tasks.parts.bucketing import bucketed
-from rnnx.tasks.parts.files.vector_file import described
+from rnnx.tasks.parts.files.vector_file import vectors_meta
 from rnnx.tasks.parts.nets.attention import Mechanism
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
@@ -652,8 +652,8 @@ def test_vectors_of_either_side_may_be_of_another_width(feeding: bool, tmp_path:
     one.write_text("casa 1 2 3\nroja 4 5 6\n")
     other.write_text("house 1 2 3 4\n")
     meta = META | {
-        "source_vectors": described(str(one), SOURCE),
-        "target_vectors": described(str(other), TARGET),
+        "source_vectors": vectors_meta(str(one), SOURCE),
+        "target_vectors": vectors_meta(str(other), TARGET),
     }
     model = built(meta=meta, sharp=1.0, embedding_size=5, tied=False, input_feeding=feeding)
     assert model.embedding.weight[SOURCE.tokens.index("roja")].tolist() == [4, 5, 6]

@@ -14,7 +14,7 @@ from rnnx.core.data import Split
 from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import UsageError
 from rnnx.core.options import options_of
-from rnnx.tasks.data.sentiment.corpus import Corpus, Text
+from rnnx.tasks.data.sentiment.corpus import Corpus, LabelledText
 from rnnx.tasks.data.sentiment.labelled import Labelled, Reading
 from rnnx.tasks.parts.files.brackets import parse_tree
 from rnnx.tasks.parts.texts.reader import Reader
@@ -43,7 +43,7 @@ class Given(Labelled):
         return Corpus(
             ["no", "yes"],
             {
-                split: [Text(text, ("yes", "no")[n % 2]) for n, text in enumerate(texts)]
+                split: [LabelledText(text, ("yes", "no")[n % 2]) for n, text in enumerate(texts)]
                 for split, texts in splits.items()
             },
         )
@@ -56,7 +56,7 @@ class Grown(Labelled):
 
     def corpus(self) -> Corpus:
         trees = [parse_tree("(yes (no so) (yes good))"), parse_tree("(no (no so) (? (? very) (no bad)))")]
-        texts = [Text(tree.text, tree.labels[-1], tree) for tree in trees]
+        texts = [LabelledText(tree.text, tree.labels[-1], tree) for tree in trees]
         return Corpus(["no", "yes"], {"train": texts, "valid": texts, "test": texts[:1]})
 
 

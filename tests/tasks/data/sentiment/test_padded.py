@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rnnx.tasks.data.sentiment.padded import Padded
+from rnnx.tasks.data.sentiment.padded import PaddedTexts
 from rnnx.tasks.parts.files.brackets import parse_tree
 from rnnx.tasks.parts.texts.reader import Reader
 from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
@@ -14,7 +14,7 @@ WORDS = Vocabulary.train(["so so so good good bad"], "word", specials=(PAD, UNK)
 
 def test_texts_are_taken_in_the_order_asked_for() -> None:
     reader = Reader(WORDS, ["no", "yes"])
-    texts = Padded(
+    texts = PaddedTexts(
         [reader.text("so good", "yes"), reader.text("bad", "no"), reader.text("so", "yes")], reader
     )
     assert texts.lengths == [2, 1, 1]
@@ -27,7 +27,7 @@ def test_texts_are_taken_in_the_order_asked_for() -> None:
 def test_the_length_of_a_tree_is_its_nodes(position: int) -> None:
     reader = Reader(WORDS, ["no", "yes"], trees=True)
     lines = ["(no bad)", "(yes (no so) (yes good))"]
-    trees = Padded([reader.tree(parse_tree(line)) for line in lines], reader)
+    trees = PaddedTexts([reader.tree(parse_tree(line)) for line in lines], reader)
     assert trees.lengths == [1, 3]
     assert trees[[position]].parents is not None
     assert trees[[position]].inputs.shape == (1, trees.lengths[position])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnnx.core.errors import InputError, UsageError
-from rnnx.tasks.parts.files.vector_file import described, read_vectors
+from rnnx.tasks.parts.files.vector_file import read_vectors, vectors_meta
 from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
 
 GLOVE = (
@@ -96,7 +96,7 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, raw: bytes, problem: 
 def test_a_missing_file_is_named_by_its_option(tmp_path: Path, option: str) -> None:
     vocabulary = Vocabulary.train(["the"], "word", specials=(UNK,))
     with pytest.raises(UsageError) as refused:
-        described(str(tmp_path / "none.txt"), vocabulary, option)
+        vectors_meta(str(tmp_path / "none.txt"), vocabulary, option)
     assert str(refused.value) == f"data.{option}: there is no file '{tmp_path}/none.txt'; check the path"
 
 
@@ -116,10 +116,10 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
 def test_the_coverage_is_told(glove: Path, caplog: pytest.LogCaptureFixture) -> None:
     vocabulary = Vocabulary.train(["the café is , so"], "word", specials=(PAD, UNK))
     with caplog.at_level(logging.INFO):
-        meta = described(str(glove), vocabulary)
+        meta = vectors_meta(str(glove), vocabulary)
     assert meta == {"path": str(glove), "size": 3, "found": 3, "words": 7}
     assert caplog.messages == [f"'{glove}' has vectors of 3 of the 7 words (42.9%)"]
 
 
 def test_without_a_file_there_is_nothing_to_tell() -> None:
-    assert described(None, Vocabulary.train(["a"], "word", specials=(UNK,))) is None
+    assert vectors_meta(None, Vocabulary.train(["a"], "word", specials=(UNK,))) is None

@@ -12,8 +12,8 @@ from torch import nn
 
 from rnnx.core.data import Meta
 from rnnx.core.errors import UsageError
-from rnnx.tasks.parts.files.vector_file import described
-from rnnx.tasks.parts.nets.embeddings import Initialization, OneHot, embeddings, settled, tieable
+from rnnx.tasks.parts.files.vector_file import vectors_meta
+from rnnx.tasks.parts.nets.embeddings import Initialization, OneHot, embeddings, tieable, without_vector_files
 from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
 
 WORDS = Vocabulary.train([" ".join(f"w{n}" for n in range(598))], "word", specials=(PAD, UNK))
@@ -34,7 +34,7 @@ def vectors(folder: Path) -> Meta:
     """Those of two words and, so that it can do harm, of padding."""
     file = folder / "vectors.txt"
     file.write_text(f"w1 1 2 3\n{PAD} 9 9 9\nw5 4 5 6\n")
-    meta = described(str(file), WORDS)
+    meta = vectors_meta(str(file), WORDS)
     assert meta is not None
     return meta
 
@@ -137,7 +137,7 @@ def test_a_settled_meta_needs_no_file(tmp_path: Path) -> None:
     meta = {"vectors": vectors(tmp_path), "classes": ["a"]}
     embedding = made("normal", meta["vectors"])
     (tmp_path / "vectors.txt").unlink()
-    kept = settled(meta, "vectors")
+    kept = without_vector_files(meta, "vectors")
     assert kept == {"vectors": {"path": None, "size": 3, "found": 3, "words": 600}, "classes": ["a"]}
     assert meta["vectors"]["path"] is not None
     loaded = made("zero", kept["vectors"], frozen=True)
@@ -146,7 +146,10 @@ def test_a_settled_meta_needs_no_file(tmp_path: Path) -> None:
 
 
 def test_a_meta_without_vectors_stays_as_it_is() -> None:
-    assert settled({"vectors": None, "classes": []}, "vectors") == {"vectors": None, "classes": []}
+    assert without_vector_files({"vectors": None, "classes": []}, "vectors") == {
+        "vectors": None,
+        "classes": [],
+    }
 
 
 def test_options_that_contradict_each_other_are_refused(tmp_path: Path) -> None:

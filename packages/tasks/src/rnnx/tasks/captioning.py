@@ -39,7 +39,7 @@ from rnnx.tasks.parts.lines import each, together
 from rnnx.tasks.parts.nets.attention import Mechanism, Memory
 from rnnx.tasks.parts.nets.backbone import Backbone
 from rnnx.tasks.parts.nets.decoder import Decoder
-from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
+from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, without_vector_files
 from rnnx.tasks.parts.nets.image_encoder import ImageEncoder
 from rnnx.tasks.parts.padding import padded
 from rnnx.tasks.parts.pictures.film_strip import SCHEME, film_strip, read_film_strip
@@ -147,7 +147,7 @@ class Captioning(Task):
         elif backbone is not None:
             raise UsageError("task.backbone: the data are features already; leave it out")
         width = self.shape[0] if self.eye is None else self.eye.size
-        self.hparams["meta"] = settled(meta, "vectors")
+        self.hparams["meta"] = without_vector_files(meta, "vectors")
         self.decoder = Decoder(
             embeddings(
                 self.vocabulary,
@@ -214,11 +214,11 @@ class Captioning(Task):
         """
         assert batch.references is not None
         found = self._captions(batch.inputs, batch.lengths, self.search)
-        places = [self.meta["places"][position] for position in batch.index.tolist()]
+        lines = [self.meta["places"][position] for position in batch.index.tolist()]
         return [
-            self._sample(place, image, " | ".join(references), best)
-            for place, image, references, (best, *_) in zip(
-                places, batch.inputs, batch.references, found, strict=True
+            self._sample(line, image, " | ".join(references), best)
+            for line, image, references, (best, *_) in zip(
+                lines, batch.inputs, batch.references, found, strict=True
             )
         ]
 
@@ -346,10 +346,10 @@ class Captioning(Task):
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
         return self.vocabulary.decode(hypotheses[0].tokens)
 
-    def _sample(self, place: str, image: Tensor, references: str, best: Hypothesis) -> dict[str, Exhibit]:
+    def _sample(self, line: str, image: Tensor, references: str, best: Hypothesis) -> dict[str, Exhibit]:
         caption = self.vocabulary.decode(best.tokens)
         sample: dict[str, Exhibit] = {
-            "image": self._shown(place, image),
+            "image": self._shown(line, image),
             "references": Text(references),
             "caption": Text(caption),
         }
@@ -359,12 +359,12 @@ class Captioning(Task):
             sample["attention"] = Drawing("", alt, draw) if best.tokens else Text("")
         return sample
 
-    def _shown(self, place: str, image: Tensor) -> Exhibit:
+    def _shown(self, line: str, image: Tensor) -> Exhibit:
         """The line that an image is read from and, of a picture, itself."""
         if self.eye is None:
-            return Text(place)
+            return Text(line)
         url = film_strip(image[:1].cpu().numpy())
-        return Picture(place or url, "The image", url)
+        return Picture(line or url, "The image", url)
 
     def _is_drawable(self, best: Hypothesis) -> bool:
         """Whether there is attention to draw, over a picture."""

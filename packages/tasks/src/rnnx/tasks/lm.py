@@ -31,7 +31,7 @@ from rnnx.tasks.parts.generation.sampling import filter_logits, sample
 from rnnx.tasks.parts.generation.search import beam_search
 from rnnx.tasks.parts.lines import each
 from rnnx.tasks.parts.nets.cross_entropy import cross_entropy
-from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled, tieable
+from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, tieable, without_vector_files
 from rnnx.tasks.parts.scores.text_scores import BitsPerCharacter, Perplexity
 from rnnx.tasks.parts.texts.vocabulary import EOS, Vocabulary
 
@@ -86,7 +86,7 @@ class LanguageModel(Task):
                 "net.bidirectional: task 'lm' predicts the next token, so its net must not read the future; "
                 "set net.bidirectional=false"
             )
-        self.hparams["meta"] = settled(meta, "vectors")
+        self.hparams["meta"] = without_vector_files(meta, "vectors")
         self.vocabulary = Vocabulary.from_plain(meta["vocabulary"])
         self.embedding = embeddings(
             self.vocabulary,

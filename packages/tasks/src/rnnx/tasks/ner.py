@@ -25,7 +25,7 @@ from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.lines import together
 from rnnx.tasks.parts.nets.characters import CharacterEncoder
 from rnnx.tasks.parts.nets.crf import CRF, Softmax, Tagging
-from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
+from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, without_vector_files
 from rnnx.tasks.parts.scores.confusion import ConfusionMatrix, confusion_figures
 from rnnx.tasks.parts.scores.entity_scores import EntityScores
 from rnnx.tasks.parts.texts.lexicon import Lexicon, padded_words
@@ -53,10 +53,13 @@ class Entities(Task):
     directions: ``net.bidirectional=true``.
 
     Args:
-        embedding: How word embeddings start.
-        embedding_size: Width of the word embeddings.
-        embedding_scale: Of their start, where it is uniform or normal.
-        embedding_frozen: Whether they stay as they start.
+        embedding: How the vectors of words start: one-hot (as wide as the vocabulary, and never trained),
+            zero, uniform or normal (see embedding_scale), xavier or he; of words that data.vectors has, as
+            there.
+        embedding_size: Width of the embeddings of words; with data.vectors they are as wide as those.
+        embedding_scale: A uniform start is between minus and plus this; of a normal one it is the standard
+            deviation.
+        embedding_frozen: Whether embeddings of words stay as they start.
         character_size: Width of the cell that reads a word's characters, in each direction; 0 for none.
         character_embedding_size: Width of the embeddings of characters.
         output: How tags are chosen: crf, all of a sentence together; softmax, each by itself.
@@ -86,7 +89,7 @@ class Entities(Task):
         singleton_dropout: Rate = 0.5,
     ) -> None:
         super().__init__(net, meta)
-        self.hparams["meta"] = settled(meta, "vectors")
+        self.hparams["meta"] = without_vector_files(meta, "vectors")
         self.lexicon = Lexicon.from_plain(meta["lexicon"])
         self.tags = [Tag.of(text) for text in meta["tags"]]
         self.embedding = embeddings(

@@ -38,7 +38,7 @@ from rnnx.tasks.parts.generation.search import Hypothesis
 from rnnx.tasks.parts.lines import together
 from rnnx.tasks.parts.nets.attention import Mechanism, Memory
 from rnnx.tasks.parts.nets.decoder import Decoder
-from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
+from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, without_vector_files
 from rnnx.tasks.parts.padding import padded
 from rnnx.tasks.parts.scores.text_scores import BleuTokens, Perplexity, Translations
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
@@ -129,7 +129,7 @@ class Translation(Task):
             no_repeat_ngram=no_repeat_ngram,
             max_ratio=max_ratio,
         )
-        self.hparams["meta"] = settled(meta, "source_vectors", "target_vectors")
+        self.hparams["meta"] = without_vector_files(meta, "source_vectors", "target_vectors")
         made = partial(
             embeddings,
             initialization=embedding,

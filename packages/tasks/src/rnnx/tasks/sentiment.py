@@ -27,7 +27,7 @@ from rnnx.core.nets.padding import real_steps
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.lines import each, together
 from rnnx.tasks.parts.nets.cross_entropy import IGNORED
-from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, settled
+from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, without_vector_files
 from rnnx.tasks.parts.nets.pooling import Pooling, pool
 from rnnx.tasks.parts.pictures.phrases import Phrases
 from rnnx.tasks.parts.scores.confusion import ClassScores, confusion_figures
@@ -94,7 +94,7 @@ class Sentiment(Task):
         dropout: Rate = 0.2,
     ) -> None:
         super().__init__(net, meta)
-        self.hparams["meta"] = settled(meta, "vectors")
+        self.hparams["meta"] = without_vector_files(meta, "vectors")
         self.reader = Reader.from_plain(meta)
         if self.reader.trees and self.net.bidirectional:
             raise UsageError(

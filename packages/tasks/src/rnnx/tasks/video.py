@@ -128,12 +128,11 @@ class FrameLabels(Task):
         self, metrics: Mapping[str, Metric], batch: Batch, output: Tensor, loss: Loss, split: Split
     ) -> None:
         """Adds the videos of a batch."""
-        frames, *scores = metrics.values()
         real = real_steps(batch.targets, batch.lengths)  # (N, T)
-        frames.update(batch.targets[real], output.argmax(-1)[real])
+        metrics["frames"].update(batch.targets[real], output.argmax(-1)[real])
         for labels, true in _pairs(output, batch):
-            for metric in scores:
-                metric.update(labels, true)
+            for name in ("frame_accuracy", "edit", "f1"):
+                metrics[name].update(labels, true)
 
     def samples(self, batch: Batch) -> list[dict[str, Exhibit]]:
         """The line that :meth:`predict` reads a test video from, its true segments and the predicted ones.
@@ -144,16 +143,16 @@ class FrameLabels(Task):
         A video that lies nowhere is a film strip, its frames one below the other: a ``data:`` URL, which a
         browser shows.
         """
-        places = [self.meta["places"][position] for position in batch.index.tolist()]
+        lines = [self.meta["places"][position] for position in batch.index.tolist()]
         return [
             {
-                "video": self._shown(place, frames[: len(true)].cpu().numpy()),
+                "video": self._shown(line, frames[: len(true)].cpu().numpy()),
                 "truth": Text(format_segments(true, self.classes)),
                 "prediction": Text(format_segments(labels, self.classes)),
                 "ribbon": Drawing("", ALT, partial(self._ribbon, {"truth": true, "prediction": labels})),
             }
-            for place, frames, (labels, true) in zip(
-                places, batch.inputs, _pairs(self(batch), batch), strict=True
+            for line, frames, (labels, true) in zip(
+                lines, batch.inputs, _pairs(self(batch), batch), strict=True
             )
         ]
 
@@ -188,11 +187,11 @@ class FrameLabels(Task):
             else:
                 yield " ".join(self.classes[label] for label in labels)
 
-    def _shown(self, place: str, frames: NDArray[Any]) -> Exhibit:
+    def _shown(self, line: str, frames: NDArray[Any]) -> Exhibit:
         """The line that a video is read from and, of pictures, some of them."""
         if len(self.shape) == 1:
-            return Text(place)
-        return Picture(place or film_strip(frames), "Frames of the video", passing(frames))
+            return Text(line)
+        return Picture(line or film_strip(frames), "Frames of the video", passing(frames))
 
     def _ribbon(self, rows: Mapping[str, Sequence[int]]) -> Figure:
         from rnnx.tasks.parts.pictures.ribbon import ribbons

@@ -70,12 +70,12 @@ class Captioned(Data, ABC):
         nowhere. ``examples`` are the captions to train on, and the images of the other splits; ``left_out``
         are training captions.
         """
-        from rnnx.tasks.parts.files.vector_file import described
+        from rnnx.tasks.parts.files.vector_file import vectors_meta
 
         captions = sum(len(references) for references in self._references["train"])
         return {
             "vocabulary": self._vocabulary.to_plain(),
-            "vectors": described(self.vectors, self._vocabulary),
+            "vectors": vectors_meta(self.vectors, self._vocabulary),
             "shape": list(self._images["train"][0].read().shape[1:]),
             "places": [image.place for image in self._images["test"]],
             "images": {split: len(images) for split, images in self._images.items()},

@@ -108,9 +108,9 @@ class RunningText(Data, ABC):
 
     @cached_property
     def _vectors(self) -> Meta | None:
-        from rnnx.tasks.parts.files.vector_file import described
+        from rnnx.tasks.parts.files.vector_file import vectors_meta
 
-        return described(self.vectors, self._vocabulary)
+        return vectors_meta(self.vectors, self._vocabulary)
 
     @cached_property
     def _numbers(self) -> dict[Split, list[int]]:

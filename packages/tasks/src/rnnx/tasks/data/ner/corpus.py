@@ -10,7 +10,7 @@ from typing import Literal, final
 from rnnx.core.bounds import Count, Positive
 from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.tasks.data.ner.sentence import Sentence
-from rnnx.tasks.parts.files.vector_file import described
+from rnnx.tasks.parts.files.vector_file import vectors_meta
 from rnnx.tasks.parts.texts.lexicon import Lexicon
 from rnnx.tasks.parts.texts.tags import Tag, inventory
 
@@ -65,7 +65,7 @@ class Sentences(Data, ABC):
     @final
     def loader(self, split: Split) -> Loader:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
-        from rnnx.tasks.data.ner.padded_sentences import PaddedSentences
+        from rnnx.tasks.data.ner.padded import PaddedSentences
         from rnnx.tasks.parts.bucketing import bucketed
 
         padded = PaddedSentences(self._sentences[split], self._lexicon, self._tags, self.tagging)
@@ -82,7 +82,7 @@ class Sentences(Data, ABC):
 
     @cached_property
     def _vectors(self) -> Meta | None:
-        return described(self.vectors, self._lexicon.words)
+        return vectors_meta(self.vectors, self._lexicon.words)
 
     @cached_property
     def _tags(self) -> list[Tag]:

@@ -82,15 +82,15 @@ class Parallel(Data, ABC):
 
         The files of vectors are read here, so that a model that has them is tested without them.
         """
-        from rnnx.tasks.parts.files.vector_file import described
+        from rnnx.tasks.parts.files.vector_file import vectors_meta
 
         source, target = self._vocabularies
         source_language, target_language = self.languages
         return {
             "source": source.to_plain(),
             "target": target.to_plain(),
-            "source_vectors": described(self.source_vectors, source, "source_vectors"),
-            "target_vectors": described(self.target_vectors, target, "target_vectors"),
+            "source_vectors": vectors_meta(self.source_vectors, source, "source_vectors"),
+            "target_vectors": vectors_meta(self.target_vectors, target, "target_vectors"),
             "shared_vocabulary": self.shared_vocabulary,
             "source_language": source_language,
             "target_language": target_language,
@@ -101,7 +101,7 @@ class Parallel(Data, ABC):
     @final
     def loader(self, split: Split) -> Loader:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
-        from rnnx.tasks.data.nmt.pairs import PaddedPairs
+        from rnnx.tasks.data.nmt.padded import PaddedPairs
         from rnnx.tasks.parts.bucketing import bucketed
 
         source, _ = self._vocabularies

@@ -11,7 +11,7 @@ FIVE: Final = ["very negative", "negative", "neutral", "positive", "very positiv
 
 
 @final
-class Text(NamedTuple):
+class LabelledText(NamedTuple):
     """A text with its label.
 
     Attributes:
@@ -35,4 +35,4 @@ class Corpus(NamedTuple):
     """
 
     classes: list[str]
-    texts: dict[Split, list[Text]]
+    texts: dict[Split, list[LabelledText]]

@@ -12,7 +12,7 @@ from annotated_types import Ge
 from rnnx.core.bounds import Count, Positive
 from rnnx.core.data import Data, Loader, Meta, Split
 from rnnx.tasks.data.sentiment.corpus import Corpus
-from rnnx.tasks.parts.files.vector_file import described
+from rnnx.tasks.parts.files.vector_file import vectors_meta
 from rnnx.tasks.parts.texts.reader import Example, Reader, taken_apart
 from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Level, Vocabulary
 
@@ -88,10 +88,10 @@ class Labelled(Data, ABC):
     @final
     def loader(self, split: Split) -> Loader:
         """The batches of a split; the order of ``train`` follows from torch's seed when this is called."""
-        from rnnx.tasks.data.sentiment.padded import Padded
+        from rnnx.tasks.data.sentiment.padded import PaddedTexts
         from rnnx.tasks.parts.bucketing import bucketed
 
-        padded = Padded(self._examples[split], self._reader)
+        padded = PaddedTexts(self._examples[split], self._reader)
         return bucketed(padded, padded.lengths, self.batch_size, split == "train", self.workers)
 
     @cached_property
@@ -115,7 +115,7 @@ class Labelled(Data, ABC):
 
     @cached_property
     def _vectors(self) -> Meta | None:
-        return described(self.vectors, self._reader.vocabulary)
+        return vectors_meta(self.vectors, self._reader.vocabulary)
 
     @cached_property
     def _examples(self) -> dict[Split, list[Example]]:

@@ -12,7 +12,7 @@ from rnnx.tasks.parts.texts.reader import Example, Reader
 
 
 @final
-class Padded(Dataset[Batch]):
+class PaddedTexts(Dataset[Batch]):
     """The examples at some positions, as one batch.
 
     Args:
@@ -23,7 +23,7 @@ class Padded(Dataset[Batch]):
         >>> from rnnx.tasks.parts.texts.vocabulary import Vocabulary
         >>> words = Vocabulary.train(["so good"], "word", specials=("<pad>", "<unk>"))
         >>> reader = Reader(words, ["bad", "good"])
-        >>> texts = Padded([reader.text("so so good", "good"), reader.text("so bad", "bad")], reader)
+        >>> texts = PaddedTexts([reader.text("so so good", "good"), reader.text("so bad", "bad")], reader)
         >>> texts.lengths, texts[[1, 0]].targets.tolist(), texts[[1, 0]].index.tolist()
         ([3, 2], [0, 1], [1, 0])
     """

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, final
 from rnnx.core.bounds import Positive
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError
-from rnnx.tasks.data.sentiment.corpus import Corpus, Text
+from rnnx.tasks.data.sentiment.corpus import Corpus, LabelledText
 from rnnx.tasks.data.sentiment.labelled import Labelled, Reading
 from rnnx.tasks.parts.files.faults import Faults
 
@@ -67,7 +67,7 @@ class Texts(Labelled, ABC):
             )
         return Corpus(classes, {split: self._known(texts, classes) for split, texts in found.items()})
 
-    def _known(self, texts: list[Found], classes: list[str]) -> list[Text]:
+    def _known(self, texts: list[Found], classes: list[str]) -> list[LabelledText]:
         """Those whose class training has."""
         faults = Faults(texts[0].path, self.skip)
         known = []
@@ -77,7 +77,7 @@ class Texts(Labelled, ABC):
                     raise InputError(
                         path, f"expected a label of the training texts, {_few(classes)}, got {label!r}", line
                     )
-                known.append(Text(text, label))
+                known.append(LabelledText(text, label))
         faults.report(len(texts), "texts")
         return known
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from rnnx.core.bounds import Positive, Seed
-from rnnx.tasks.data.sentiment.corpus import FIVE, Corpus, Text
+from rnnx.tasks.data.sentiment.corpus import FIVE, Corpus, LabelledText
 from rnnx.tasks.data.sentiment.labelled import Labelled
 from rnnx.tasks.data.sentiment.reviews import Phrase, corpus
 
@@ -40,5 +40,5 @@ class Toy(Labelled):
             FIVE, {split: [self._text(review) for review in reviews] for split, reviews in splits.items()}
         )
 
-    def _text(self, review: Phrase) -> Text:
-        return Text(review.text, FIVE[review.score + 2], review.tree if self.trees else None)
+    def _text(self, review: Phrase) -> LabelledText:
+        return LabelledText(review.text, FIVE[review.score + 2], review.tree if self.trees else None)

@@ -10,7 +10,7 @@ from annotated_types import Ge
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
-from rnnx.tasks.data.sentiment.corpus import FIVE, Corpus, Text
+from rnnx.tasks.data.sentiment.corpus import FIVE, Corpus, LabelledText
 from rnnx.tasks.data.sentiment.labelled import Labelled
 from rnnx.tasks.parts.files.brackets import Tree, parse_tree
 from rnnx.tasks.parts.files.faults import Faults
@@ -71,14 +71,14 @@ class Trees(Labelled):
         half = self.labels // 2
         return [TWO[0]] * half + [NONE] * (self.labels % 2) + [TWO[1]] * half
 
-    def _read(self, path: str) -> list[Text]:
+    def _read(self, path: str) -> list[LabelledText]:
         lines = read_lines(path)
         faults = Faults(path, self.skip)
         texts = []
         for number, line in enumerate(lines, 1):
             with faults:
                 tree = self._tree(path, number, line)
-                texts.append(Text(tree.text, tree.labels[-1], tree))
+                texts.append(LabelledText(tree.text, tree.labels[-1], tree))
         faults.report(len(lines), "trees")
         labelled = [text for text in texts if text.label != NONE]
         if not labelled:

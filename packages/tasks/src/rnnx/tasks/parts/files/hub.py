@@ -19,7 +19,7 @@ from rnnx.core.errors import InputError, RunError, UsageError
 from rnnx.core.paths import typed
 
 FORMATS: Final = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".csv": "csv"}
-PATIENCE = 3.0  # seconds that the hub has to answer: a hub that works needs less than one
+PATIENCE = 3.0  # seconds that the hub has to answer in
 SHOWN: Final = 40  # characters of a value that is refused
 
 

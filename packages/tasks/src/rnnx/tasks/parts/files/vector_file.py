@@ -35,8 +35,8 @@ class Vectors(NamedTuple):
     values: Tensor
 
 
-def described(path: str | None, vocabulary: Vocabulary, option: str = "vectors") -> Meta | None:
-    """What data says in its meta of a file of vectors that it was given; the log has the coverage too.
+def vectors_meta(path: str | None, vocabulary: Vocabulary, option: str = "vectors") -> Meta | None:
+    """What data tells of a file of vectors in its meta; the log has the coverage too.
 
     Args:
         path: The file; None where there is none.

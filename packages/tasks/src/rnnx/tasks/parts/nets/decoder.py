@@ -28,10 +28,10 @@ ROWS = 16  # that attend together; each such group is padded to its own longest,
 class Decoder(nn.Module):
     """Predicts a text token by token (Luong et al. 2015, section 3).
 
-    The net's output looks at the memory, and the two make the attentional vector ``a = tanh(W [context;
-    y])``, from which the next token is predicted. With input feeding (section 3.3) ``a`` is read together
-    with the next token, and is then the last tensor of the state; without it the net reads all known tokens
-    in one call.
+    The net's output ``y`` attends to the memory, and with the context that it gets makes the attentional
+    vector ``a = tanh(W [context; y])``, from which the next token is predicted. With input feeding (section
+    3.3) ``a`` is read together with the next token, and is then the last tensor of the state; without it the
+    net reads all known tokens in one call.
 
     Args:
         embedding: Of the tokens.
@@ -74,7 +74,7 @@ class Decoder(nn.Module):
         self.embedding_dropout, self.dropout = Dropout(embedding_dropout), Dropout(dropout)
 
     def memory(self, values: Tensor, mask: Tensor) -> Memory:
-        """What the decoder looks at: values ``(N, S, E)`` where ``mask`` ``(N, S)`` is true."""
+        """What the decoder attends to: values ``(N, S, E)`` where ``mask`` ``(N, S)`` is true."""
         return Memory(values, values, mask) if self.attention is None else self.attention.memory(values, mask)
 
     def start(self, source: State) -> State:

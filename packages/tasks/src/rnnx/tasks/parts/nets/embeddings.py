@@ -59,10 +59,10 @@ def embeddings(
         embedding_frozen: bool = False,
 
     Its data has the option ``vectors: str | None = None`` (or one for each side of a translation), and in
-    its meta ``vectors`` is what :func:`~rnnx.tasks.parts.files.vector_file.described` tells of that file.
+    its meta ``vectors`` is what :func:`~rnnx.tasks.parts.files.vector_file.vectors_meta` tells of that file.
     The words that the file knows start with its vectors, and the others as ``initialization`` says. It is
     read when a model is made anew; a model of a checkpoint has them among its weights, and its meta no longer
-    names the file, as its task has called :func:`settled`.
+    names the file, as its task has called :func:`without_vector_files`.
 
     Args:
         vocabulary: The tokens.
@@ -132,17 +132,17 @@ def tieable(embedding: nn.Embedding | OneHot) -> Tensor:
     return embedding.weight
 
 
-def settled(meta: Meta, *names: str) -> Meta:
-    """A meta as a checkpoint keeps it: the vectors are among the weights, and their files are not needed.
+def without_vector_files(meta: Meta, *names: str) -> Meta:
+    """A meta as a checkpoint keeps it, without the files of vectors: these are among the weights there.
 
-    For the constructor of a task: ``self.hparams["meta"] = settled(meta, "vectors")``.
+    For the constructor of a task: ``self.hparams["meta"] = without_vector_files(meta, "vectors")``.
 
     Args:
         meta: The meta.
         names: What of it tells of vectors.
 
     Example:
-        >>> settled({"vectors": {"path": "glove.txt", "size": 50}, "classes": ["a"]}, "vectors")
+        >>> without_vector_files({"vectors": {"path": "glove.txt", "size": 50}, "classes": ["a"]}, "vectors")
         {'vectors': {'path': None, 'size': 50}, 'classes': ['a']}
     """
     return meta | {name: meta[name] and meta[name] | {"path": None} for name in names}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from rnnx.tasks.data.nmt.example import Example
-from rnnx.tasks.data.nmt.pairs import PaddedPairs
+from rnnx.tasks.data.nmt.padded import PaddedPairs
 
 
 def test_a_batch_is_padded_and_counted() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rnnx.tasks.data.ner.padded_sentences import PaddedSentences
+from rnnx.tasks.data.ner.padded import PaddedSentences
 from rnnx.tasks.data.ner.sentence import Sentence
 from rnnx.tasks.parts.texts.lexicon import Lexicon
 from rnnx.tasks.parts.texts.tags import Entity, Scheme, inventory
