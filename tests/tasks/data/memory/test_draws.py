@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnx.tasks.data.memory.draws import Draw, Draws, Made, generator, loader, rows, whole
+from rnnx.tasks.data.memory.draws import Draw, Draws, Made, generator, loader, whole
 
 
 def positions(draws: Draws) -> list[list[int]]:
@@ -76,7 +76,7 @@ def test_a_loader_gives_the_batches_of_one_epoch_after_another() -> None:
     batch = whole(torch.arange(12).reshape(6, 2), torch.arange(6).unsqueeze(1) * 10)
     assert batch.lengths.tolist() == [2] * 6
     torch.manual_seed(0)
-    batches = loader(lambda draw: rows(batch, draw.positions), 6, 4, shuffle=True, training=True)
+    batches = loader(lambda draw: batch.select(draw.positions.tolist()), 6, 4, shuffle=True, training=True)
     assert len(batches) == 2
     first, second = ([index for part in batches for index in part.index.tolist()] for _ in range(2))
     assert sorted(first) == sorted(second) == list(range(6))
@@ -112,7 +112,7 @@ def test_processes_share_the_batches_of_one(
 
 def test_a_process_keeps_its_share_of_what_is_made() -> None:
     batch = whole(torch.arange(10).reshape(5, 2), torch.arange(5).unsqueeze(1))
-    made = Made(lambda draw: rows(batch, draw.positions))
+    made = Made(lambda draw: batch.select(draw.positions.tolist()))
     shares = [made[Draw(torch.tensor([4, 2, 0]), 1, slice(rank, None, 2))] for rank in (0, 1)]
     assert [share.index.tolist() for share in shares] == [[4, 0], [2]]
     assert [share.inputs.tolist() for share in shares] == [[[8, 9], [0, 1]], [[4, 5]]]

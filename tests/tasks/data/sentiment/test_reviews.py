@@ -17,9 +17,9 @@ from rnnx.tasks.data.sentiment.reviews import (
     QUALITIES,
     Critic,
     Phrase,
-    corpus,
     joined,
     opposite,
+    reviews,
     word,
 )
 from rnnx.tasks.parts.files.brackets import format_tree, parse_tree
@@ -81,7 +81,7 @@ def test_what_a_review_says_follows_from_its_words() -> None:
 
 
 def test_reviews_have_all_there_is() -> None:
-    texts = [review.text for review in corpus(2000, 1, 1, seed=1)["train"]]
+    texts = [review.text for review in reviews(2000, 1, 1, seed=1)["train"]]
     vocabulary = {text for line in texts for text in line.split()}
     assert vocabulary >= {*SAID, *TURNS, *INTENSIFIERS, *DIMINISHERS, "although", "but", "and", "despite"}
     assert sum("not very" in text for text in texts) > 5
@@ -95,7 +95,7 @@ def test_a_tree_has_the_words_and_the_classes_of_its_phrases() -> None:
     assert format_tree(tree._replace(labels=[str(FIVE.index(label)) for label in tree.labels])) == (
         "(1 (2 not) (4 (2 very) (3 good)))"
     )
-    for review in corpus(50, 1, 1, seed=3)["train"]:
+    for review in reviews(50, 1, 1, seed=3)["train"]:
         tree = review.tree._replace(labels=["x"] * len(review.tree.labels))
         assert parse_tree(format_tree(tree)).parents == tree.parents
         assert review.tree.text == review.text
@@ -103,24 +103,24 @@ def test_a_tree_has_the_words_and_the_classes_of_its_phrases() -> None:
 
 
 def test_every_node_has_at_most_two_children() -> None:
-    for review in corpus(200, 1, 1, seed=1)["train"]:
+    for review in reviews(200, 1, 1, seed=1)["train"]:
         parents = review.tree.parents
         assert max(parents.count(parent) for parent in parents if parent >= 0) == 2
 
 
 def test_no_review_comes_twice() -> None:
-    splits = corpus(800, 100, 100, seed=1)
-    texts = [review.text for reviews in splits.values() for review in reviews]
-    assert [len(reviews) for reviews in splits.values()] == [800, 100, 100]
+    splits = reviews(800, 100, 100, seed=1)
+    texts = [review.text for split in splits.values() for review in split]
+    assert [len(split) for split in splits.values()] == [800, 100, 100]
     assert len(set(texts)) == 1000
 
 
 def test_the_seed_decides() -> None:
-    assert corpus(20, 5, 5, seed=1) == corpus(20, 5, 5, seed=1) != corpus(20, 5, 5, seed=2)
+    assert reviews(20, 5, 5, seed=1) == reviews(20, 5, 5, seed=1) != reviews(20, 5, 5, seed=2)
 
 
 def test_no_class_is_rare_and_none_the_rule() -> None:
-    scores = [review.score for review in corpus(3000, 1, 1, seed=1)["train"]]
+    scores = [review.score for review in reviews(3000, 1, 1, seed=1)["train"]]
     shares = [scores.count(score) / 3000 for score in range(-2, 3)]
     assert min(shares) > 0.03
     assert max(shares) < 0.4
@@ -129,5 +129,5 @@ def test_no_class_is_rare_and_none_the_rule() -> None:
 def test_more_than_there_are_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Critic, "review", Critic.thing)
     with pytest.raises(UsageError, match=r"^data: the toy grammar cannot fill train=37, valid=1, test=1"):
-        corpus(37, 1, 1, seed=1)
-    assert len(corpus(30, 3, 3, seed=1)["train"]) == 30
+        reviews(37, 1, 1, seed=1)
+    assert len(reviews(30, 3, 3, seed=1)["train"]) == 30

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from rnnx.tasks.data.sentiment.corpus import FIVE
-from rnnx.tasks.data.sentiment.reviews import corpus
+from rnnx.tasks.data.sentiment.reviews import reviews
 from rnnx.tasks.data.sentiment.toy import Toy
 
 
 def test_reviews_have_their_trees_or_are_texts() -> None:
-    reviews = corpus(30, 5, 4, seed=2)
+    expected = reviews(30, 5, 4, seed=2)
     for trees in (True, False):
         classes, texts = Toy(trees=trees, train=30, valid=5, test=4, seed=2).corpus()
         assert classes == FIVE
-        for split, found in reviews.items():
+        for split, found in expected.items():
             assert [text.text for text in texts[split]] == [review.text for review in found]
             assert [text.label for text in texts[split]] == [FIVE[review.score + 2] for review in found]
             assert [text.tree for text in texts[split]] == [

@@ -208,8 +208,8 @@ class Sentiment(Task):
             line: The text; a bracketed tree where the model was trained on trees.
 
         Returns:
-            The probability of each class; of a tree the class of each phrase; of a text each word coloured by
-            what the class would be if the text ended there, from the worst class to the best.
+            The class and the probability of each; of a tree the class of each phrase; of a text its words in
+            colours.
         """
         (example,) = each([line], self.reader.read)
         with torch.no_grad():

@@ -15,7 +15,7 @@ from rnnx.tasks.parts.texts.caption_text import words
 
 @final
 class Listed(NamedTuple):
-    """An image, not looked at yet.
+    """An image that a file names, not read yet.
 
     Attributes:
         read: Reads it.

@@ -14,7 +14,7 @@ from torch import Tensor
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import Positive, Seed
 from rnnx.core.data import Data, Loader, Meta, Split
-from rnnx.tasks.data.memory.draws import loader, rows, whole
+from rnnx.tasks.data.memory.draws import loader, whole
 
 SIDE: Final = 8  # pixels
 WHITE: Final = 16  # the largest value of a pixel
@@ -60,7 +60,7 @@ class Digits(Data):
         examples = self._splits[split]
         training = split == "train"
         return loader(
-            lambda draw: rows(examples, draw.positions),
+            lambda draw: examples.select(draw.positions.tolist()),
             len(examples),
             self.batch_size,
             shuffle=training,

@@ -44,7 +44,11 @@ def loader(
     Example:
         >>> split = whole(torch.zeros(5, 3), torch.zeros(5, 1))
         >>> batches = loader(
-        ...     lambda draw: rows(split, draw.positions), 5, batch_size=2, shuffle=False, training=False
+        ...     lambda draw: split.select(draw.positions.tolist()),
+        ...     5,
+        ...     batch_size=2,
+        ...     shuffle=False,
+        ...     training=False,
         ... )
         >>> [batch.index.tolist() for batch in batches]
         [[0, 1], [2, 3], [4]]
@@ -79,13 +83,6 @@ def whole(inputs: Tensor, targets: Tensor) -> Batch:
     return Batch(inputs, torch.full((count,), steps), targets, torch.arange(count))
 
 
-def rows(batch: Batch, positions: Tensor) -> Batch:
-    """The examples at some positions ``(M,)`` of a batch that :func:`whole` made."""
-    return Batch(
-        batch.inputs[positions], batch.lengths[positions], batch.targets[positions], batch.index[positions]
-    )
-
-
 @final
 class Made(Dataset[Batch]):
     """Batches made when they are asked for.
@@ -99,7 +96,7 @@ class Made(Dataset[Batch]):
 
     def __getitem__(self, draw: Draw) -> Batch:
         batch = self.make(draw)
-        return rows(batch, torch.arange(len(batch))[draw.share])
+        return batch.select(range(len(batch))[draw.share])
 
 
 @final

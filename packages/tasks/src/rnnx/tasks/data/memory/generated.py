@@ -12,7 +12,7 @@ import torch
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import Positive, Seed
 from rnnx.core.data import Data, Loader, Split
-from rnnx.tasks.data.memory.draws import Draw, generator, loader, rows
+from rnnx.tasks.data.memory.draws import Draw, generator, loader
 
 
 @dataclass(kw_only=True, eq=False)
@@ -60,7 +60,7 @@ class Generated(Data, ABC):
             return loader(self._fresh, self.train, self.batch_size, shuffle=False, training=True)
         fixed = self._fixed[split]
         return loader(
-            lambda draw: rows(fixed, draw.positions),
+            lambda draw: fixed.select(draw.positions.tolist()),
             len(fixed),
             self.batch_size,
             shuffle=False,

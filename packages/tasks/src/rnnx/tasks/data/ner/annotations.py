@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @final
 class Draft(NamedTuple):
-    """A sentence as it was read, its tags not yet looked at.
+    """A sentence as it was read, its tags not yet checked.
 
     Attributes:
         words: One or more.

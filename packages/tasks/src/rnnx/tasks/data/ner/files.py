@@ -36,7 +36,7 @@ class Files(Annotations):
     tag_column: Count = 0
 
     def source(self, split: Split) -> Source:
-        path: str = getattr(self, split)
+        path = {"train": self.train, "valid": self.valid, "test": self.test}[split]
         sentences = read_rows(path)
         if not sentences:
             raise InputError(path, "expected a word and its tag in a line, but all lines are blank")

@@ -220,7 +220,7 @@ class Critic:
         return joined(word(self.rng.choice(("nobody", "few"))), felt, opposite(score))
 
 
-def corpus(train: int, valid: int, test: int, seed: int) -> dict[Split, list[Phrase]]:
+def reviews(train: int, valid: int, test: int, seed: int) -> dict[Split, list[Phrase]]:
     """Makes the reviews of three splits; none comes twice.
 
     Args:
@@ -243,9 +243,9 @@ def corpus(train: int, valid: int, test: int, seed: int) -> dict[Split, list[Phr
                 f"data: the toy grammar cannot fill train={train}, valid={valid}, test={test}; choose some "
                 "hundred to some ten thousand"
             )
-    reviews = list(found.values())
+    made = list(found.values())
     return {
-        "train": reviews[:train],
-        "valid": reviews[train : train + valid],
-        "test": reviews[train + valid :],
+        "train": made[:train],
+        "valid": made[train : train + valid],
+        "test": made[train + valid :],
     }

@@ -8,7 +8,7 @@ from typing import final
 from rnnx.core.bounds import Positive, Seed
 from rnnx.tasks.data.sentiment.corpus import FIVE, Corpus, LabelledText
 from rnnx.tasks.data.sentiment.labelled import Labelled
-from rnnx.tasks.data.sentiment.reviews import Phrase, corpus
+from rnnx.tasks.data.sentiment.reviews import Phrase, reviews
 
 
 @final
@@ -35,10 +35,9 @@ class Toy(Labelled):
 
     def corpus(self) -> Corpus:
         """Generates the reviews of each split."""
-        splits = corpus(self.train, self.valid, self.test, self.seed)
-        return Corpus(
-            FIVE, {split: [self._text(review) for review in reviews] for split, reviews in splits.items()}
-        )
+        splits = reviews(self.train, self.valid, self.test, self.seed)
+        texts = {split: [self._text(review) for review in written] for split, written in splits.items()}
+        return Corpus(FIVE, texts)
 
     def _text(self, review: Phrase) -> LabelledText:
         return LabelledText(review.text, FIVE[review.score + 2], review.tree if self.trees else None)

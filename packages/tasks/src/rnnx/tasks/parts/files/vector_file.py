@@ -72,7 +72,7 @@ def read_vectors(path: str, words: tuple[str, ...]) -> Vectors:
 
     Args:
         path: The file; a name in ``.gz`` is unpacked.
-        words: What is looked for; of other lines only the form is looked at.
+        words: What is looked for; of other lines only the form is checked.
 
     Raises:
         InputError: the file is empty, damaged or unreadable, or knows none of the words; or a line has

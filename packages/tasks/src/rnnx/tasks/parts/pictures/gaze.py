@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = 5  # of pictures, at most
 INCHES: Final = 2.2  # of a picture's width
-VEIL: Final = 0.7  # opacity of what hides a place that was not looked at
+VEIL: Final = 0.7  # opacity of what hides a place without attention
 
 
 def gazes(picture: Tensor, weights: Tensor, words: Sequence[str]) -> Figure:
     """The picture, and once more for each word, dark where the decoder did not look.
 
-    Weights are scaled up to the picture between the middles of their places; what was looked at most is as
-    bright as the picture.
+    Weights are scaled up to the picture between the middles of their places; where there was most attention
+    it is as bright as the picture.
 
     Args:
         picture: ``(C, H, W)`` of bytes, of 3 channels or 1.
