@@ -10,23 +10,23 @@ from rnnx.tasks.parts.generation.search import Step
 
 
 def filter_logits(logits: Tensor, *, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Tensor:
-    """Sharpen a distribution and cut its tail.
+    """Sharpens a distribution and cuts its tail.
 
     The temperature comes first, then the k most probable tokens (Fan et al. 2018), then their nucleus
     (Holtzman et al. 2020), each renormalised. Of equally probable tokens the lower numbers are kept.
 
     Args:
-        logits: (M, V) logits, or log-probabilities; at least one of each row is finite.
+        logits: ``(M, V)`` logits, or log-probabilities; at least one of each row is finite.
         temperature: Divides the logits; 0 leaves the most probable token alone (greedy).
         top_k: How many tokens are kept; 0 keeps all.
         top_p: The smallest set of the most probable tokens whose probabilities sum to this or more is kept,
             so there is always one; 1 keeps all.
 
     Returns:
-        (M, V) natural log-probabilities, minus infinity for what was cut.
+        ``(M, V)`` natural log-probabilities, minus infinity for what was cut.
 
     Raises:
-        ValueError: An option is out of its range.
+        ValueError: an option is out of its range.
 
     Example:
         >>> filter_logits(torch.tensor([[0.1, 0.6, 0.3]]).log(), top_p=0.8).exp()
@@ -66,23 +66,23 @@ def sample(
     top_k: int = 0,
     top_p: float = 1.0,
 ) -> Tensor:
-    """Draw one random continuation for each row.
+    """Draws one random continuation for each row.
 
     Args:
         step: The decoder; each row is an example with one hypothesis.
-        state: Tensors (M, size), the state before it reads ``start``.
-        start: (M,) the token each row is continued from: the begin token, or the last of a prompt.
+        state: Tensors ``(M, size)``, the state before it reads ``start``.
+        start: ``(M,)``, the token each row is continued from: the begin token, or the last of a prompt.
         length: How many tokens to draw.
         generator: The source of randomness, on the device of the model; None for torch's own.
-        temperature: See `filter_logits`.
-        top_k: See `filter_logits`.
-        top_p: See `filter_logits`.
+        temperature: See :func:`filter_logits`.
+        top_k: See :func:`filter_logits`.
+        top_p: See :func:`filter_logits`.
 
     Returns:
-        (M, length) the tokens drawn.
+        ``(M, length)``, the tokens drawn.
 
     Raises:
-        ValueError: An option is out of its range.
+        ValueError: an option is out of its range.
 
     Example:
         >>> cycle = torch.eye(3).roll(1, dims=1).log()

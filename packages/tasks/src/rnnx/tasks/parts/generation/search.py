@@ -26,17 +26,17 @@ class Step(Protocol):
     def __call__(
         self, tokens: Tensor, state: State, examples: Tensor, /
     ) -> tuple[Tensor, Tensor | None, State]:
-        """Read one token for each hypothesis and predict the next.
+        """Reads one token for each hypothesis and predicts the next.
 
         Args:
-            tokens: (M,) the token each hypothesis produced last, or its start token.
-            state: Tensors (M, size), the decoder's state before it reads ``tokens``.
-            examples: (A,) which of the N examples, 0 to N - 1, are still searched, in their order; the
+            tokens: ``(M,)``, the token each hypothesis produced last, or its start token.
+            state: Tensors ``(M, size)``, the decoder's state before it reads ``tokens``.
+            examples: ``(A,)``, which of the N examples, 0 to N - 1, are still searched, in their order; the
                 same as in the step before, or some of them.
 
         Returns:
-            The natural log-probabilities of the next token (M, V), none above 0; the attention it was
-            predicted with (M, S), or None; and the state (M, size) after ``tokens``.
+            The natural log-probabilities of the next token ``(M, V)``, none above 0; the attention it was
+            predicted with ``(M, S)``, or None; and the state ``(M, size)`` after ``tokens``.
         """
         ...
 
@@ -50,7 +50,7 @@ class Hypothesis:
         tokens: What was produced, without the start and without the end.
         score: What hypotheses are ranked by: ``log_probability / length_penalty + beta * coverage_penalty``.
         log_probability: The natural logarithm of the sequence's probability, its end included.
-        attention: (U, S), one row for each of ``tokens``; None if the step gives none.
+        attention: ``(U, S)``, one row for each of ``tokens``; None if the step gives none.
     """
 
     tokens: list[int]
@@ -82,11 +82,11 @@ def coverage_penalty(coverage: Tensor, lengths: Tensor) -> Tensor:
     """The sum over the source of ``log(min(coverage, 1))``: Wu et al. 2016 (GNMT), equation 14, with beta 1.
 
     Args:
-        coverage: (M, S) the attention each source position got, summed over the steps.
-        lengths: (M,) how many of the S positions are source; the rest is padding and costs nothing.
+        coverage: ``(M, S)``, the attention each source position got, summed over the steps.
+        lengths: ``(M,)``, how many of the S positions are source; the rest is padding and costs nothing.
 
     Returns:
-        (M,), at most 0 and always finite: coverage 0 counts as the smallest normal number of its type.
+        ``(M,)``, at most 0 and always finite: coverage 0 counts as the smallest normal number of its type.
 
     Example:
         >>> coverage_penalty(torch.tensor([[2.0, 0.5, 0.0]]), torch.tensor([2]))
@@ -113,7 +113,7 @@ def beam_search(
     no_repeat_ngram: int = 0,
     forbidden: Sequence[int] = (),
 ) -> list[list[Hypothesis]]:
-    """Find the most probable sequences of each example.
+    """Finds the most probable sequences of each example.
 
     At every step the ``beam_size`` best extensions of an example's live hypotheses, by log-probability, are
     kept. Those that end are finished and no longer extended; the others live on. So a beam of 1 is greedy
@@ -130,17 +130,17 @@ def beam_search(
 
     Args:
         step: The decoder.
-        state: Tensors (N, size), the state of each example before it reads ``start``.
-        start: (N,) the token each example is continued from: the begin token, or the last of a prompt.
+        state: Tensors ``(N, size)``, the state of each example before it reads ``start``.
+        start: ``(N,)``, the token each example is continued from: the begin token, or the last of a prompt.
         end: The token that ends a sequence; None if there is none, and then every sequence has exactly
             ``max_length`` tokens.
-        max_length: The most tokens, the end not counted: one number, or (N,) one for each example.
+        max_length: The most tokens, the end not counted: one number, or ``(N,)``, one for each example.
         beam_size: How many hypotheses of an example are extended side by side.
         n_best: How many hypotheses to give for each example; at most ``beam_size``.
-        alpha: Strength of the length normalisation, see `length_penalty`; 0 for none.
-        beta: Strength of the coverage penalty, see `coverage_penalty`; 0 for none. It ranks finished
+        alpha: Strength of the length normalisation, see :func:`length_penalty`; 0 for none.
+        beta: Strength of the coverage penalty, see :func:`coverage_penalty`; 0 for none. It ranks finished
             hypotheses, the attention of the end included.
-        source_lengths: (N,) how many positions of the attention are source; needed only for ``beta``.
+        source_lengths: ``(N,)``, how many positions of the attention are source; needed only for ``beta``.
         min_length: The fewest tokens, the end not counted; where ``max_length`` is less, that holds.
         no_repeat_ngram: No sequence of so many tokens occurs twice in a hypothesis; 0 for no such rule.
         forbidden: Tokens that are never produced.
@@ -150,7 +150,7 @@ def beam_search(
         search met no more of probability above 0 that keep to the rules.
 
     Raises:
-        ValueError: An option is out of its range, or ``beta`` lacks attention or ``source_lengths``.
+        ValueError: an option is out of its range, or ``beta`` lacks attention or ``source_lengths``.
 
     Example:
         >>> bigram = torch.tensor([[0.0, 0.6, 0.4], [0.5, 0.3, 0.2], [0.9, 0.1, 0.0]]).log()
@@ -233,7 +233,7 @@ def _promising(scores: Tensor, k: int) -> Tensor:
 @final
 @dataclass(frozen=True)
 class _Best:
-    """The extensions that a step keeps, each tensor (A, K), best first."""
+    """The extensions that a step keeps, each tensor ``(A, K)``, best first."""
 
     scores: Tensor
     parents: Tensor  # rows of the beam they extend
@@ -265,11 +265,11 @@ class _Beam:
 
     @property
     def rows(self) -> Tensor:
-        """(M,) the example of each hypothesis."""
+        """``(M,)``, the example of each hypothesis."""
         return self.examples.repeat_interleave(self.scores.size(1))
 
     def choose(self, candidates: Tensor, size: int) -> _Best:
-        """The best extensions of each example among the candidates (M, V), ``size`` if there are so many."""
+        """The best extensions of each example among the candidates ``(M, V)``: ``size``, or all there are."""
         examples, width = self.scores.shape
         vocabulary = candidates.size(1)
         scores, chosen = _top(candidates.view(examples, width * vocabulary), min(size, width * vocabulary))
@@ -279,7 +279,7 @@ class _Beam:
     def follow(
         self, best: _Best, hopeful: Tensor, state: State, coverage: Tensor, *, remember: bool
     ) -> _Beam:
-        """The beam one step on, of the hopeful (A, K), without the examples that have none."""
+        """The beam one step on, of the hopeful ``(A, K)``, without the examples that have none."""
         kept = hopeful.any(1)
         width = int(hopeful.sum(1).amax())
         scores = best.scores.masked_fill(~hopeful, IMPOSSIBLE)[kept]
@@ -312,7 +312,7 @@ class _Rules:
     forbidden: Tensor
 
     def apply(self, candidates: Tensor, beam: _Beam, length: int) -> None:
-        """Make every candidate (M, V) that breaks a rule impossible, after ``length`` tokens."""
+        """Makes every candidate ``(M, V)`` that breaks a rule impossible, after ``length`` tokens."""
         candidates[:, self.forbidden] = IMPOSSIBLE
         if self.no_repeat_ngram:
             candidates[_repeats(beam.prefix, self.no_repeat_ngram)] = IMPOSSIBLE
@@ -326,14 +326,14 @@ class _Rules:
             candidates.masked_fill_(full[:, None] & others, IMPOSSIBLE)
 
     def ended(self, tokens: Tensor, examples: Tensor, length: int) -> Tensor:
-        """(A, K): which hypotheses are finished, now of ``length`` tokens, the end counted."""
+        """``(A, K)``: which hypotheses are finished, now of ``length`` tokens, the end counted."""
         if self.end is None:
             return (self.limits[examples] == length)[:, None].expand_as(tokens)
         return tokens == self.end
 
 
 def _repeats(prefix: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """The rows and the tokens of all extensions of the prefixes (M, t) that would repeat an n-gram."""
+    """The rows and the tokens of all extensions of the prefixes ``(M, t)`` that would repeat an n-gram."""
     length = prefix.size(1)
     if length < n:
         return prefix.new_empty(0), prefix.new_empty(0)
@@ -354,7 +354,7 @@ class _Ranking:
     longest: Tensor  # (N,) the greatest |Y| of each example
 
     def cover(self, coverage: Tensor, attention: Tensor | None) -> Tensor:
-        """The coverage (M, S) after one more step; left as it is where no penalty asks for it."""
+        """The coverage ``(M, S)`` after one more step; left as it is where no penalty asks for it."""
         if self.beta == 0:
             return coverage
         if attention is None:
@@ -362,14 +362,14 @@ class _Ranking:
         return coverage + attention
 
     def totals(self, best: _Best, coverage: Tensor, rows: Tensor, length: int) -> Tensor:
-        """(A, K): the score of each hypothesis if it is finished with |Y| = ``length``."""
+        """``(A, K)``: the score of each hypothesis if it is finished with |Y| = ``length``."""
         totals = best.scores / length_penalty(torch.tensor(length), self.alpha)
         if self.beta == 0 or self.source_lengths is None:
             return totals
         return totals + self.beta * coverage_penalty(coverage, self.source_lengths[rows])[best.parents]
 
     def bounds(self, scores: Tensor, examples: Tensor) -> Tensor:
-        """(A, K): what no continuation of hypotheses of these log-probabilities (A, K) can exceed."""
+        """``(A, K)``: what no continuation of hypotheses of these log-probabilities can exceed."""
         return scores / length_penalty(self.longest[examples], self.alpha)[:, None]
 
 
@@ -381,7 +381,7 @@ class _Trace:
         self._steps: list[tuple[list[int], list[int], Tensor | None]] = []
 
     def record(self, parents: Tensor, tokens: Tensor, attention: Tensor | None) -> None:
-        """Store one step: parents and tokens (A, K), attention (A, K, S)."""
+        """Stores one step: parents and tokens ``(A, K)``, attention ``(A, K, S)``."""
         rows = None if attention is None else attention.flatten(0, 1)
         self._steps.append((parents.flatten().tolist(), tokens.flatten().tolist(), rows))
 
@@ -399,7 +399,7 @@ class _Trace:
 @final
 @dataclass(frozen=True)
 class _Finished:
-    """The best finished hypotheses of each example so far, each tensor (N, n_best), best first."""
+    """The best finished hypotheses of each example so far, each tensor ``(N, n_best)``, best first."""
 
     totals: Tensor  # IMPOSSIBLE where there is none yet
     log_probabilities: Tensor
@@ -413,7 +413,7 @@ class _Finished:
         return cls(scores, scores.clone(), places, places.clone())
 
     def add(self, examples: Tensor, scores: Tensor, totals: Tensor, ends: Tensor, step: int) -> None:
-        """Let those hypotheses (A, K) of a step that end compete with the ones finished before."""
+        """Lets those hypotheses ``(A, K)`` of a step that end compete with the ones finished before."""
         rows = torch.arange(ends.numel(), device=ends.device).view_as(ends)
         new = totals.masked_fill(~ends, IMPOSSIBLE), scores, torch.full_like(rows, step), rows
         old = self.totals, self.log_probabilities, self.steps, self.rows
