@@ -300,7 +300,7 @@ def test_the_figure_is_of_the_types_that_the_words_of_the_last_test_were_taken_f
 def test_only_singletons_are_made_unknown_and_only_in_training() -> None:
     model = built(dropout=0.0, singleton_dropout=0.5)
     singletons, others = ["Lovelace", "left", "1996", "Port"], ["Ada", "met", "Ely", "rain"]
-    assert all(LEXICON.encode([word])[0, 0] >= LEXICON.rare for word in singletons)
+    assert all(LEXICON.encode([word])[0, 0] >= LEXICON.first_singleton for word in singletons)
     for words, number in ((singletons, 2), (others, 1)):
         for word in words:
             batch = Batch(

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rnnx.core.errors import InputError
-from rnnx.tasks.parts.pictures.film_strip import PASSING, SCHEME, film_strip, passing, read_film_strip
+from rnnx.tasks.parts.pictures.film_strip import (
+    SCHEME,
+    SHEET_FRAMES,
+    contact_sheet,
+    film_strip,
+    read_film_strip,
+)
 
 videos = st.tuples(st.integers(1, 4), st.sampled_from([1, 3]), st.integers(1, 5), st.integers(1, 5)).flatmap(
     lambda shape: arrays(np.uint8, shape)
@@ -66,10 +72,11 @@ def test_what_is_none_is_refused(line: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "shown"), [(1, [0]), (3, [0, 1, 2]), (PASSING, list(range(10))), (19, list(range(0, 19, 2)))]
+    ("length", "shown"),
+    [(1, [0]), (3, [0, 1, 2]), (SHEET_FRAMES, list(range(10))), (19, list(range(0, 19, 2)))],
 )
 def test_some_frames_stand_side_by_side(length: int, shown: list[int]) -> None:
     frames = np.arange(length, dtype=np.uint8).reshape(-1, 1, 1, 1) * np.ones((1, 3, 4, 2), np.uint8)
-    (picture,) = read_film_strip(passing(frames), (3, 4, 2 * len(shown)))
+    (picture,) = read_film_strip(contact_sheet(frames), (3, 4, 2 * len(shown)))
     assert picture[0, 0].tolist() == [number for number in shown for _ in range(2)]
     assert (picture == picture[:1, :1]).all()

@@ -86,14 +86,18 @@ def test_singletons_are_the_words_from_rare_on(lowercase: bool) -> None:
     counts = Counter(
         word.lower() if lowercase else word for sentence in SENTENCES for word in sentence if word != "<unk>"
     )
-    assert set(lexicon.words.tokens[lexicon.rare :]) == {word for word in counts if counts[word] == 1}
-    assert set(lexicon.words.tokens[2 : lexicon.rare]) == {word for word in counts if counts[word] > 1}
+    assert set(lexicon.words.tokens[lexicon.first_singleton :]) == {
+        word for word in counts if counts[word] == 1
+    }
+    assert set(lexicon.words.tokens[2 : lexicon.first_singleton]) == {
+        word for word in counts if counts[word] > 1
+    }
 
 
 def test_rare_words_can_be_left_out() -> None:
     lexicon = trained(min_frequency=2)
     assert set(lexicon.words.tokens) == {"<pad>", "<unk>", "the", "dog", ".", ","}
-    assert lexicon.rare == len(lexicon.words)  # there is no singleton
+    assert lexicon.first_singleton == len(lexicon.words)  # there is no singleton
     assert characters_of(lexicon, "cat") == "cat"
 
 
@@ -103,7 +107,7 @@ def test_plain_data_is_all_there_is() -> None:
         again = Lexicon.from_plain(json.loads(json.dumps(lexicon.to_plain())))
         words = ["The", "DOG", "1996", "2024", "ßx"]
         assert torch.equal(again.encode(words), lexicon.encode(words))
-        assert again.rare == lexicon.rare
+        assert again.first_singleton == lexicon.first_singleton
 
 
 def test_sentences_are_padded_both_ways() -> None:

@@ -239,7 +239,9 @@ class Entities(Task):
         words = inputs[..., 0]  # (N, T)
         if self.training and self.singleton_dropout:
             dropped = torch.rand(words.shape, device=words.device) < self.singleton_dropout
-            words = words.masked_fill(dropped & (words >= self.lexicon.rare), self.lexicon.words.unk)
+            words = words.masked_fill(
+                dropped & (words >= self.lexicon.first_singleton), self.lexicon.words.unk
+            )
         x = self.embedding(words)  # (N, T, E)
         if self.characters is not None:
             real = real_steps(words, lengths)  # (N, T)

@@ -29,7 +29,7 @@ from rnnx.tasks.parts.files.frame_folder import read_frames
 from rnnx.tasks.parts.files.frames import to_tensor
 from rnnx.tasks.parts.lines import each
 from rnnx.tasks.parts.nets.frame_encoder import FrameEncoder
-from rnnx.tasks.parts.pictures.film_strip import SCHEME, film_strip, passing, read_film_strip
+from rnnx.tasks.parts.pictures.film_strip import SCHEME, contact_sheet, film_strip, read_film_strip
 from rnnx.tasks.parts.scores.confusion import ConfusionMatrix, confusion_figures
 from rnnx.tasks.parts.scores.segment_scores import Edit, FrameAccuracy, SegmentF1
 from rnnx.tasks.parts.segments import format_segments
@@ -191,7 +191,7 @@ class FrameLabels(Task):
         """The line that a video is read from and, of pictures, some of them."""
         if len(self.shape) == 1:
             return Text(line)
-        return Picture(line or film_strip(frames), "Frames of the video", passing(frames))
+        return Picture(line or film_strip(frames), "Frames of the video", contact_sheet(frames))
 
     def _ribbon(self, rows: Mapping[str, Sequence[int]]) -> Figure:
         from rnnx.tasks.parts.pictures.ribbon import ribbons

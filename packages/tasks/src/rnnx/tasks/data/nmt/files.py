@@ -11,7 +11,7 @@ from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
-from rnnx.tasks.parts.files.gzip_text import kind
+from rnnx.tasks.parts.files.gzip_text import suffix
 from rnnx.tasks.parts.files.json_text import parsed
 from rnnx.tasks.parts.files.text import read_lines
 
@@ -65,7 +65,7 @@ class Files(Parallel):
         return {split: self._read(prefix) for split, prefix in prefixes.items()}
 
     def _missing(self, split: Split, prefix: Path) -> list[str]:
-        if kind(prefix) in TABLES and prefix.is_file():
+        if suffix(prefix) in TABLES and prefix.is_file():
             return []
         sides = [_side(prefix, language) for language in self.languages]
         return [
@@ -75,9 +75,9 @@ class Files(Parallel):
         ]
 
     def _read(self, prefix: Path) -> Pairs:
-        if prefix.is_file() and kind(prefix) == ".tsv":
+        if prefix.is_file() and suffix(prefix) == ".tsv":
             return [_columns(prefix, number, line) for number, line in enumerate(read_lines(prefix), 1)]
-        if prefix.is_file() and kind(prefix) == ".jsonl":
+        if prefix.is_file() and suffix(prefix) == ".jsonl":
             return [self._keys(prefix, number, line) for number, line in enumerate(read_lines(prefix), 1)]
         return _aligned(*(_existing(_side(prefix, language)) for language in self.languages))
 

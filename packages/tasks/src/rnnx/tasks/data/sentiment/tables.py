@@ -10,7 +10,7 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.sentiment.texts import Found, checked
 from rnnx.tasks.parts.files.comma_separated import read_rows
 from rnnx.tasks.parts.files.faults import Faults
-from rnnx.tasks.parts.files.gzip_text import kind
+from rnnx.tasks.parts.files.gzip_text import suffix
 from rnnx.tasks.parts.files.json_text import parsed
 from rnnx.tasks.parts.files.text import read_lines
 
@@ -56,7 +56,7 @@ def format_of(path: Path) -> str:
         >>> format_of(Path("train.tsv.gz")), format_of(Path("train.txt"))
         ('.tsv', '')
     """
-    ending = kind(path)
+    ending = suffix(path)
     return ending if ending in FORMATS else ""
 
 

@@ -13,11 +13,11 @@ RATIO: Final = 100  # text shrinks to a third, tables to a twentieth, a bomb to 
 FREE: Final = 64 * 2**20  # bytes that any file may unpack to
 
 
-def kind(path: Path) -> str:
-    """The ending that says what a file holds, whether it is packed or not.
+def suffix(path: Path) -> str:
+    """The suffix of a file's name that says what it holds, be it packed or not.
 
     Example:
-        >>> kind(Path("train.tsv")), kind(Path("train.tsv.gz"))
+        >>> suffix(Path("train.tsv")), suffix(Path("train.tsv.gz"))
         ('.tsv', '.tsv')
     """
     return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix

@@ -15,7 +15,7 @@ from rnnx.core.errors import InputError
 from rnnx.tasks.parts.files.image_file import measured, read_picture
 
 SCHEME: Final = "data:image/png;base64,"  # RFC 2397
-PASSING: Final = 10  # frames that are shown of a video, at most
+SHEET_FRAMES: Final = 10  # of a contact sheet, at most
 SHOWN: Final = 40  # characters of a line that is refused
 
 
@@ -36,16 +36,16 @@ def film_strip(frames: NDArray[np.uint8]) -> str:
     return SCHEME + base64.b64encode(file.getvalue()).decode()
 
 
-def passing(frames: NDArray[np.uint8]) -> str:
+def contact_sheet(frames: NDArray[np.uint8]) -> str:
     """Some pictures of ``(T, C, H, W)``, evenly spaced from the first to the last, side by side, as a URL.
 
     Example:
-        >>> from rnnx.tasks.parts.pictures.film_strip import PASSING
+        >>> from rnnx.tasks.parts.pictures.film_strip import SHEET_FRAMES
         >>> frames = np.zeros((50, 1, 8, 8), dtype=np.uint8)
-        >>> read_film_strip(passing(frames), (1, 8, PASSING * 8)).shape
+        >>> read_film_strip(contact_sheet(frames), (1, 8, SHEET_FRAMES * 8)).shape
         (1, 1, 8, 80)
     """
-    chosen = np.linspace(0, len(frames) - 1, min(len(frames), PASSING)).round().astype(int)
+    chosen = np.linspace(0, len(frames) - 1, min(len(frames), SHEET_FRAMES)).round().astype(int)
     return film_strip(np.concatenate(frames[chosen], axis=-1)[np.newaxis])
 
 

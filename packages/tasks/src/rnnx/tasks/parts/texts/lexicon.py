@@ -28,11 +28,12 @@ class Lexicon:
         words: The vocabulary of words.
         characters: That of characters, which keep their case.
         zero_digits: Whether each digit is read as 0.
-        rare: The number of the first singleton; as many as there are words if there is none.
+        first_singleton: The number of the first word that occurs once; as many as there are words if there is
+            none.
 
     Example:
         >>> lexicon = Lexicon.train([["In", "1996"], ["in", "Ely"]], lowercase=True, zero_digits=True)
-        >>> lexicon.words.tokens, lexicon.rare
+        >>> lexicon.words.tokens, lexicon.first_singleton
         (['<pad>', '<unk>', 'in', '0000', 'ely'], 3)
         >>> lexicon.encode(["In", "2024"]).tolist() == lexicon.encode(["In", "1996"]).tolist()
         True
@@ -40,8 +41,13 @@ class Lexicon:
         [2, 1]
     """
 
-    def __init__(self, words: Vocabulary, characters: Vocabulary, zero_digits: bool, rare: int) -> None:
-        self.words, self.characters, self.zero_digits, self.rare = words, characters, zero_digits, rare
+    def __init__(
+        self, words: Vocabulary, characters: Vocabulary, zero_digits: bool, first_singleton: int
+    ) -> None:
+        self.words = words
+        self.characters = characters
+        self.zero_digits = zero_digits
+        self.first_singleton = first_singleton
 
     @classmethod
     def train(
@@ -62,8 +68,8 @@ class Lexicon:
         )
         counts = Counter(word.lower() if lowercase else word for word in spelt)
         once = (n for n, word in enumerate(words.tokens) if counts[word] == 1 and word != UNK)
-        rare = next(once, len(words))
-        return cls(words, Vocabulary.train(spelt, "char", specials=specials), zero_digits, rare)
+        characters = Vocabulary.train(spelt, "char", specials=specials)
+        return cls(words, characters, zero_digits, first_singleton=next(once, len(words)))
 
     def encode(self, words: Sequence[str]) -> Tensor:
         """A sentence as numbers.
@@ -92,7 +98,7 @@ class Lexicon:
             "words": self.words.to_plain(),
             "characters": self.characters.to_plain(),
             "zero_digits": self.zero_digits,
-            "rare": self.rare,
+            "rare": self.first_singleton,
         }
 
     @classmethod
