@@ -464,6 +464,15 @@ def test_wrapped_cells_and_layers_are_measured_as_they_are_in_evaluation() -> No
     close(stepped.state, plain.state)
 
 
+def test_what_is_recomputed_in_training_is_measured_like_what_is_not() -> None:
+    """Twenty steps: chunks of four, which are read by the cell's plan."""
+    gru, batch = GRU(2, hidden_size=3), batch_of(torch.randn(2, 20, 2), torch.tensor([20, 15]))
+    plain, again = Layer(gru), Layer(gru, recompute=True)
+    assert gradient_flow(reading(again), batch) == gradient_flow(reading(plain), batch)
+    assert again.recompute
+    assert not plain.recompute
+
+
 def test_a_state_that_no_gradient_reaches_is_part_of_it() -> None:
     class Counting(Cell):
         input_size, output_size, state_sizes = 2, 2, (2, 1)

@@ -103,6 +103,8 @@ class Gates(TorchFunctionMode):
 def recording(net: nn.Module) -> Iterator[list[Record]]:
     """Records what the layers within a net do until the context is left, by the loop of their cells' steps.
 
+    Meanwhile no layer recomputes: its steps would be made again when nobody records them.
+
     Args:
         net: A net, or a task.
 
@@ -118,6 +120,8 @@ def recording(net: nn.Module) -> Iterator[list[Record]]:
                 record = records[layer.cell] = Record(name, layer.cell, layer.reverse)
                 _shadow(stack, layer.cell, "step", record.step)
                 _shadow(stack, layer.cell, "unroll", lambda x, lengths, state: None)
+            stack.callback(setattr, layer, "recompute", layer.recompute)
+            layer.recompute = False
             stack.enter_context(layer.register_forward_pre_hook(records[layer.cell].begin))
             stack.enter_context(layer.register_forward_hook(records[layer.cell].begin))
         yield list(records.values())
