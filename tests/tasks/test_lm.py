@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import InputError, UsageError
+from rnnx.core.exhibits.heat import Heat
 from rnnx.core.experiment import Experiment
 from rnnx.core.running.optimizers import Adam
 from rnnx.core.spec import resolve
@@ -329,6 +330,67 @@ def test_a_prompt_of_words_is_continued_after_a_blank() -> None:
         lines = " ".join("\n" if n == vocabulary.eos else vocabulary.tokens[n] for n in expected)
         blank = " " if prompt else ""
         assert text == prompt + blank + lines.replace(" \n ", "\n").replace(" \n", "\n").replace("\n ", "\n")
+
+
+def saying(token: str, level: Level) -> LanguageModel:
+    """A model that says one token, always."""
+    vocabulary, _, meta = read(level, ["a bad", "a bad", "bad"])
+    model = built(meta=meta)
+    with torch.no_grad():
+        model.output.bias[vocabulary.tokens.index(token)] = 1e3
+    return model
+
+
+@pytest.mark.parametrize(
+    ("level", "token", "prompt", "expected"),
+    [
+        ("bpe", "▁bad", "a", "a bad bad"),
+        ("bpe", "▁bad", "", "bad bad"),
+        ("bpe", "b", "a b", "a bbb"),
+        ("bpe", EOS, "a", "a\n\n"),
+        ("word", "bad", "a", "a bad bad"),
+        ("word", "bad", "", "bad bad"),
+        ("char", " ", "a", "a  "),
+        ("char", " ", "", "  "),
+    ],
+)
+def test_blanks_stand_where_the_next_word_begins(
+    level: Level, token: str, prompt: str, expected: str
+) -> None:
+    model = saying(token, level)
+    assert list(model.predict([prompt], length=2)) == [expected]
+    (*_, shown) = model.generate(prompt, length=2)
+    heat = shown["text"]
+    assert isinstance(heat, Heat)
+    assert heat.text == "".join(piece for column in heat.columns for piece, _ in column) == expected
+
+
+def test_a_subword_that_begins_a_word_is_told_from_one_that_does_not() -> None:
+    model = saying("▁bad", "bpe")
+    (answer,) = model.predict(["a"], mode="complete", length=2, n_best=1)
+    assert answer == " bad bad\t0.0000"
+    (shown,) = model.expect("a bad", guesses=1)
+    heat = shown["expected"]
+    assert isinstance(heat, Heat)
+    assert [[piece for piece, _ in column] for column in heat.columns] == [[" a", "␣bad"], [" bad", "␣bad"]]
+
+
+@each_level
+def test_of_nothing_the_views_show_what_begins_a_text(level: Level) -> None:
+    model = built(meta=read(level)[2])
+    (shown,) = model.expect("")
+    assert (shown["expected"].text, shown["bits"].text) == ("", "0.0 in all, 0.00 a token")
+    (*_, last) = model.generate("", length=1)
+    assert isinstance(last["text"], Heat)
+    assert len(last["text"].columns) == 2
+    assert model._read_aloud("") == ["▸"]
+
+
+def test_an_end_among_the_guesses_is_a_line_break_alone() -> None:
+    (shown,) = saying(EOS, "word").expect("a bad", guesses=1)
+    heat = shown["expected"]
+    assert isinstance(heat, Heat)
+    assert [[piece for piece, _ in column] for column in heat.columns] == [["a ", "↵"], ["bad ", "↵"]]
 
 
 @each_level

@@ -142,7 +142,8 @@ class LanguageModel(Task):
             prompt = row[: (length + 1) // 2]
             if len(prompt):
                 drawn = self._continue(prompt, length=SAMPLE_LENGTH, temperature=SAMPLE_TEMPERATURE)
-                samples.append({"prompt": Text(self._text(prompt)), "continuation": Text(self._text(drawn))})
+                continuation = Text(self._text(drawn, prompt))
+                samples.append({"prompt": Text(self._text(prompt)), "continuation": continuation})
         return samples
 
     def figures(self, batch: Batch) -> dict[str, Figure]:
@@ -196,7 +197,7 @@ class LanguageModel(Task):
                     top_p=top_p,
                     generator=generator,
                 )
-                yield line + self._glue(line) + self._text(drawn)
+                yield line + self._glue(line) + self._text(drawn, prompt)
             else:
                 yield from self._complete(prompt, length, n_best, max(beam_size, n_best))
 
@@ -234,16 +235,18 @@ class LanguageModel(Task):
         """
         generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
         tokens = torch.tensor([self.meta["start"], *self._encode(line)], device=self.device)
+        prompt, drawn = tokens, tokens[:0]
         state = self._after(tokens[:-1])
         token = tokens[-1:]
-        text = line
-        columns = [[(line + self._glue(line), 0.0)]]
+        text = begin = line + self._glue(line)
+        columns = [[(begin, 0.0)]]
         for _ in range(length):
             logits, state = self._next(token, state)
             kept = filter_logits(logits, temperature=temperature, top_k=top_k, top_p=top_p).exp()  # (1, V)
             token = kept.multinomial(1, generator=generator).squeeze(1)
-            (piece,) = self._pieces(token)
-            text += piece
+            drawn = torch.cat((drawn, token))
+            before, text = text, begin + self._text(drawn, prompt)
+            piece = text.removeprefix(before)
             columns = [*columns, [(piece, float(kept[0, token]))]]  # another list than the one shown before
             yield {"text": Heat(text, columns), "what was to come": Bars.of(self._likeliest(kept[0], SHOWN))}
 
@@ -309,9 +312,9 @@ class LanguageModel(Task):
         return list(zip(map(shown, self._pieces(best.indices)), best.values.tolist(), strict=True))
 
     def _pieces(self, tokens: Tensor) -> list[str]:
-        """Tokens ``(T,)`` as pieces of text, with the blank that follows a word."""
-        blank = self._glue("-")
-        return [self._text(token) + blank for token in tokens.split(1)]
+        """Tokens ``(T,)`` as pieces of text, with the blank that follows a word or begins a sub-word."""
+        texts, blank = [self._text(token, token) for token in tokens.unsqueeze(1)], self._glue("-")
+        return [text if text == "\n" else text + blank for text in texts]
 
     @torch.no_grad()
     def _after(self, tokens: Tensor) -> State:
@@ -353,7 +356,7 @@ class LanguageModel(Task):
             n_best=n_best,
         )
         for hypothesis in found:
-            text = self._text(torch.tensor(hypothesis.tokens)).replace("\n", r"\n")
+            text = self._text(torch.tensor(hypothesis.tokens), prompt).replace("\n", r"\n")
             yield f"{text}\t{hypothesis.log_probability:.4f}"
 
     @torch.no_grad()
@@ -376,8 +379,13 @@ class LanguageModel(Task):
         """What stands between a prompt and its continuation: a blank between words."""
         return " " if line and self.vocabulary.level == "word" else ""
 
-    def _text(self, tokens: Tensor) -> str:
-        """The text of tokens ``(T,)``, a new line after each end token."""
+    def _text(self, tokens: Tensor, after: Tensor | None = None) -> str:
+        """The text of tokens ``(T,)``, a new line after each end token.
+
+        Args:
+            tokens: The tokens.
+            after: What they go on from, ``(S,)``; none where they begin a line.
+        """
         if EOS not in self.vocabulary.specials:
             return self.vocabulary.decode(tokens.tolist())
         pieces: list[list[int]] = [[]]
@@ -386,4 +394,6 @@ class LanguageModel(Task):
                 pieces.append([])
             else:
                 pieces[-1].append(token)
-        return "\n".join(self.vocabulary.decode(piece) for piece in pieces)
+        begins = after is None or int(after[-1]) == self.vocabulary.eos
+        first = (self.vocabulary.decode if begins else self.vocabulary.decode_within)(pieces[0])
+        return "\n".join([first, *map(self.vocabulary.decode, pieces[1:])])

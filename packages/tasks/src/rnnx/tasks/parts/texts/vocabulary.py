@@ -15,6 +15,7 @@ Level: TypeAlias = Literal["word", "bpe", "char"]
 PAD, UNK, BOS, EOS = "<pad>", "<unk>", "<bos>", "<eos>"
 CONTROLS = (PAD, BOS, EOS)
 SUBWORDS = 8000  # tokens, if not said; also the default of SentencePiece
+BLANK = "▁"  # in sub-words
 UNLIMITED = 2**31  # tokens: more than any text has
 _LINES_AT_ONCE = 10_000  # whose encodings, far larger than their token numbers, are held at once
 
@@ -106,6 +107,19 @@ class Vocabulary:
         text: str = self._tokenizer.decode([number for number in ids if number not in self._controls])
         return text
 
+    def decode_within(self, ids: Iterable[int]) -> str:
+        """As :meth:`decode`, of tokens that go on with a line: the blank before a first sub-word is kept.
+
+        Example:
+            >>> words = Vocabulary.train(["ab ab ab"], "bpe", specials=(UNK,))
+            >>> (_, second, _), *_ = words.encode(["ab ab ab"])
+            >>> words.decode([second]), words.decode_within([second])
+            ('ab', ' ab')
+        """
+        ids = list(ids)
+        blank = " " if self.level == "bpe" and ids and self.tokens[ids[0]].startswith(BLANK) else ""
+        return blank + self.decode(ids)
+
     def __len__(self) -> int:
         return len(self.tokens)
 
@@ -162,10 +176,10 @@ class Vocabulary:
 def _untrained(level: Level) -> Tokenizer:
     if level == "bpe":
         tokenizer = Tokenizer(models.BPE())
-        tokenizer.normalizer = normalizers.Prepend("▁")
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+        tokenizer.normalizer = normalizers.Prepend(BLANK)
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(BLANK, prepend_scheme="never")
         tokenizer.decoder = decoders.Sequence(
-            [decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+            [decoders.Replace(BLANK, " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
         )
         return tokenizer
     tokenizer = Tokenizer(models.WordLevel(unk_token=UNK))
