@@ -443,6 +443,14 @@ def test_an_option_not_given_is_as_trained(option: str, value: float) -> None:
     assert list(usual.predict(LINES, scores=True)) == list(usual.predict(LINES, scores=True))
 
 
+def test_a_model_that_looks_nowhere_has_no_coverage_to_pay_for() -> None:
+    model = built(attention="none")
+    expected = r"^coverage_penalty: 0\.2 needs attention, and the model was trained with task\.attention=none"
+    with pytest.raises(UsageError, match=expected):
+        next(model.predict(LINES, coverage_penalty=0.2))
+    assert list(model.predict(LINES, coverage_penalty=0.0)) == list(model.predict(LINES))
+
+
 def test_lengths_and_repetitions_are_as_asked() -> None:
     model = built()
     lengths = [len(line.split()) for line in model.predict(LINES, min_length=4, max_length=5)]

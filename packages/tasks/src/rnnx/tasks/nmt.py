@@ -237,6 +237,9 @@ class Translation(Task):
         Returns:
             One line for each line read, in order (``n_best`` lines where that is above 1); the translation of
             nothing, or of blanks alone, is empty.
+
+        Raises:
+            UsageError: a coverage penalty or an alignment is asked of a model without attention.
         """
         search = self.search.changed(
             n_best,
@@ -248,6 +251,11 @@ class Translation(Task):
             max_ratio=max_ratio,
             no_repeat_ngram=no_repeat_ngram,
         )
+        if search.coverage_penalty and self.decoder.attention is None:
+            raise UsageError(
+                f"coverage_penalty: {search.coverage_penalty} needs attention, and the model was trained "
+                "with task.attention=none; leave it out"
+            )
         picture = None if attention is None else attention_file(attention, self.decoder)
         if read_ahead is None:
             read_ahead = 1 if batch_size == 1 else READ_AHEAD * batch_size
