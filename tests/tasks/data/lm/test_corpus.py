@@ -171,5 +171,13 @@ def test_a_text_too_short_to_cut_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         cut_in_order("abc", (0.9, 0.05, 0.05), False)
     assert str(caught.value) == (
-        "data.cut: (0.9, 0.05, 0.05) of 3 characters leaves valid empty; give more text"
+        "data.cut: (0.9, 0.05, 0.05) of 3 characters leaves valid empty; give more characters"
+    )
+
+
+def test_a_long_text_of_too_few_lines_is_told_to_be_made_more_of() -> None:
+    with pytest.raises(UsageError) as caught:
+        cut_in_order("the same line " * 1000, (0.9, 0.05, 0.05), True)
+    assert str(caught.value) == (
+        "data.cut: (0.9, 0.05, 0.05) of 1 lines leaves valid and test empty; give more lines"
     )

@@ -163,8 +163,9 @@ def cut_in_order(text: str, cut: tuple[float, float, float], whole_lines: bool) 
     parts["test"] = text[ends[1] : ends[2]] if test else parts["valid"]
     empty = [split for split, part in parts.items() if not part]
     if empty:
+        size, more = (len(split_lines(text)), "lines") if whole_lines else (len(text), "characters")
         raise UsageError(
-            f"data.cut: {cut} of {len(text)} characters leaves {' and '.join(empty)} empty; give more text"
+            f"data.cut: {cut} of {size} {more} leaves {' and '.join(empty)} empty; give more {more}"
         )
     return parts
 
