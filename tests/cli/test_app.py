@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from importlib.metadata import distribution, entry_points
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 
 from rnnx.cli.app import COMMANDS, app
 
+COMMAND = [sys.executable, "-m", "rnnx.cli"]
 RUN = "it's small"
 CELLS = ", ".join(sorted(entry_points(group="rnnx.cells").names))
 TASKS = ", ".join(sorted(entry_points(group="rnnx.tasks").names))
@@ -133,6 +136,21 @@ def test_what_stops_any_command_is_a_sentence(monkeypatch, error, code, told):
     assert (done.exit_code, done.stdout) == (code, "")
     assert done.stderr.startswith(told)
     assert done.stderr.count("\n") == 1
+
+
+def test_a_disk_that_is_full_is_a_sentence():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, "list", "cells"], stdout=full, stderr=subprocess.PIPE, check=False)
+    expected = "rnnx: where it writes to: No space left on device; make room, or write elsewhere\n"
+    assert (done.returncode, done.stderr.decode()) == (1, expected)
+
+
+def test_standard_streams_that_are_closed_give_nothing_and_take_anything(trained):
+    command, _ = trained
+    predict = shlex.join([*COMMAND, "predict", RUN])
+    for closed in (f"{predict} <&-", f"echo una casa | {predict} >&-"):
+        done = subprocess.run(["sh", "-c", closed], cwd=command.folder, capture_output=True, check=False)
+        assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (0, "", "")
 
 
 def test_what_data_leave_out_is_a_sentence(rnnx):

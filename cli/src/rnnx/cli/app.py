@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -48,6 +50,7 @@ OF_MEMORY: Final = (  # which torch says where there is too little, or would be 
     "Overflow when unpacking long",
     "Storage size calculation overflowed",
 )
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "resume": resume,
@@ -134,7 +137,10 @@ for name, command in COMMANDS.items():
 
 
 def main() -> None:
-    """The console script."""
+    """The console script; a standard stream that is closed is one to and from nowhere."""
+    nowhere = Path(os.devnull)
+    sys.stdin = sys.stdin or nowhere.open()
+    sys.stdout, sys.stderr = (stream or nowhere.open("w") for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -177,6 +183,9 @@ def _complain(error: Exception) -> None:
         what, *_ = (str(error) or type(error).__name__).splitlines()
         advice = "make the model or its batches smaller (cell.hidden_size, data.batch_size), or the sequences"
         typer.echo(f"rnnx: out of memory: {what}; {advice}", err=True)
+    elif isinstance(error, OSError) and error.errno in FULL:
+        where = error.filename or "where it writes to"
+        typer.echo(f"rnnx: {where}: {error.strerror}; make room, or write elsewhere", err=True)
     else:
         what = f"{type(error).__name__}: {error}"
         more = "; ".join([*getattr(error, "__notes__", ()), "use --debug for the traceback"])
