@@ -8,7 +8,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from rnnx.core.errors import InputError
 
@@ -70,6 +70,10 @@ def decoded(file: Path | IO[bytes], name: str | Path) -> Image.Image:
             simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as image:
                 image.load()
+    except UnidentifiedImageError:
+        raise InputError(
+            name, "expected an image, and it does not decode (its format is none that Pillow knows)"
+        ) from None
     except Exception as error:  # decoders raise whatever they stumble over
         raise InputError(name, f"expected an image, and it does not decode ({error})") from None
     if image.mode.startswith(DEEP):
