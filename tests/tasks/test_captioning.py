@@ -199,6 +199,11 @@ def test_equation_14_has_the_weight_of_the_paper_unless_said_otherwise() -> None
         built(attention="none", doubly_stochastic=0.5)
 
 
+def test_a_net_in_two_directions_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^net\.bidirectional: task 'captioning' has a decoder only"):
+        built(net=GRU | {"bidirectional": True})
+
+
 @doubles
 def test_labels_are_smoothed_in_training_and_only_there() -> None:
     eps = 0.3

@@ -120,6 +120,11 @@ class Captioning(Task):
         no_repeat_ngram: Count = 0,
     ) -> None:
         super().__init__(net, meta)
+        if self.net.bidirectional:
+            raise UsageError(
+                "net.bidirectional: task 'captioning' has a decoder only, which writes in one direction; set "
+                "net.bidirectional=false"
+            )
         if attention == "none" and doubly_stochastic:
             raise UsageError(
                 f"task.doubly_stochastic: {doubly_stochastic} needs attention, and task.attention is none; "
