@@ -142,7 +142,7 @@ KILLER = """
 import sys
 import lightning as L, wandb
 from rnnx.core.experiment import Experiment
-from rnnx.core.tracking import Meter
+from rnnx.core.running.meter import Meter
 
 kept = Meter.on_train_batch_end
 def die(self, trainer, *others):

@@ -90,3 +90,19 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 def components(install: Install) -> None:
     """The modules ``components``, ``base`` and ``computed``, to be read or imported."""
     install("a", {}, components=COMPONENTS, base=BASE, computed=COMPUTED)
+
+
+@pytest.fixture
+def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
+    """Installs a component that somebody else wrote, ``module:Class``, beside those there are."""
+
+    def install(group: str, target: str, source: str) -> None:
+        site, module = tmp_path / "site", target.partition(":")[0]
+        metadata = site / f"{module}-1.0.dist-info"
+        metadata.mkdir(parents=True)
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[rnnx.{group}]\n{module} = {target}\n")
+        (site / f"{module}.py").write_text(dedent(source))
+        monkeypatch.syspath_prepend(site)
+
+    return install

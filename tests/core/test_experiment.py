@@ -7,7 +7,6 @@ import platform
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 import torch
@@ -33,22 +32,6 @@ def history(folder: Path) -> list[dict[str, str]]:
 
 def column(folder: Path, name: str) -> list[float]:
     return [float(row[name]) for row in history(folder) if row[name]]
-
-
-@pytest.fixture
-def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
-    """Installs a component that somebody else wrote, ``module:Class``, beside those there are."""
-
-    def install(group: str, target: str, source: str) -> None:
-        site, module = tmp_path / "site", target.partition(":")[0]
-        metadata = site / f"{module}-1.0.dist-info"
-        metadata.mkdir(parents=True)
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
-        (metadata / "entry_points.txt").write_text(f"[rnnx.{group}]\n{module} = {target}\n")
-        (site / f"{module}.py").write_text(dedent(source))
-        monkeypatch.syspath_prepend(site)
-
-    return install
 
 
 def test_the_folder_holds_the_run_and_nothing_else(done: Result) -> None:
@@ -253,32 +236,6 @@ def test_a_baseline_is_a_run_without_a_model(text: Path, tmp_path: Path) -> None
     assert again.values["test"] == result.values["test"]
     with pytest.raises(UsageError, match="baseline 'ngram'"):
         Run.load(result.folder)
-
-
-def test_the_result_is_safe_when_the_tracking_fails_at_the_end(
-    text: Path, tmp_path: Path, stranger: Callable[[str, str, str], None]
-) -> None:
-    source = '''
-        """A logger that fails at the end."""
-        from rnnx.core.tracking import Tracker
-
-
-        class Bursting(Tracker):
-            """Fails at the end."""
-
-            def begin(self, folder, config, metric, mode):
-                return []
-
-            def finish(self, ending):
-                raise ConnectionError("the cable was pulled")
-    '''
-    stranger("loggers", "bursting:Bursting", source)
-    said: list[str] = []
-    words = [*LM, f"data.text={text}", "logger=bursting", f"out={tmp_path}"]
-    Experiment.from_words(*words).run(say=said.append)
-    assert said[-1].endswith("the cable was pulled")
-    assert "test" in json.loads((tmp_path / "lm-elman" / "result.json").read_text())
-    assert Run.load("lm-elman", out=tmp_path).test()
 
 
 def test_a_run_whose_gradient_flow_cannot_be_measured_stands(

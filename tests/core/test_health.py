@@ -43,7 +43,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 def test_where_all_is_well_all_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OMP_NUM_THREADS", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("rnnx.core.wandb_runs.has_key", lambda: False)
+    monkeypatch.setattr("rnnx.core.tracking.wandb_runs.has_key", lambda: False)
     (tmp_path / "runs" / "one").mkdir(parents=True)
     (tmp_path / "runs" / "one" / "config.yaml").touch()
     found = list(examine(tmp_path / "runs"))
@@ -157,7 +157,7 @@ def test_where_a_run_would_be_tracked(
     mode: str, key: bool, value: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", mode)
-    monkeypatch.setattr("rnnx.core.wandb_runs.has_key", lambda: key)
+    monkeypatch.setattr("rnnx.core.tracking.wandb_runs.has_key", lambda: key)
     found = by_name(list(health.tracking()))
     assert found["key of Weights & Biases"].value == ("yes" if key else "none")
     assert (found["mode"].value, found["mode"].state) == (value, state)

@@ -20,7 +20,7 @@ from rnnx.cli.screen import display, say, table
 from rnnx.core.errors import UsageError
 from rnnx.core.files import write_text
 from rnnx.core.runs import CONFIG, OUT, RESULT, find_run, names, read_result
-from rnnx.core.wandb_runs import Tracked, has_key, tracked
+from rnnx.core.tracking.wandb_runs import Tracked, has_key, tracked
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -102,7 +102,7 @@ def _views(folders: Sequence[Path], out: Path) -> dict[str, str]:
     projects = _projects(folders)
     missing = projects.keys() - known.keys()
     if missing and os.environ.get("WANDB_MODE", "online") == "online" and has_key():
-        from rnnx.core.workspace import set_up
+        from rnnx.core.tracking.workspace import set_up
 
         for project in sorted(missing):
             metrics, pictures = _content(projects[project])

@@ -115,7 +115,7 @@ def installed() -> Iterator[Finding]:
 
 def tracking() -> Iterator[Finding]:
     """Where Weights & Biases would track a run."""
-    from rnnx.core.wandb_runs import has_key
+    from rnnx.core.tracking.wandb_runs import has_key
 
     key, told = has_key(), os.environ.get("WANDB_MODE")
     yield Finding("tracking", "key of Weights & Biases", "yes" if key else "none")

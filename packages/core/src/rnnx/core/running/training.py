@@ -28,6 +28,7 @@ from rnnx.core.running.ending import Ending
 from rnnx.core.running.history import METRICS
 from rnnx.core.running.interruption import Interruption, requeue
 from rnnx.core.running.last_checkpoint import Last
+from rnnx.core.running.meter import Meter
 from rnnx.core.running.place import Place
 from rnnx.core.running.progress import ProgressBar, is_watched
 from rnnx.core.running.result import Result, values_of
@@ -35,7 +36,7 @@ from rnnx.core.running.stopping import Stopping
 from rnnx.core.running.trainer import Trainer
 from rnnx.core.spec import Config
 from rnnx.core.task import Task
-from rnnx.core.tracking import Meter, Tracker
+from rnnx.core.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,3 +1,5 @@
+"""Weights & Biases, by what its own reader finds in what it wrote."""
+
 from __future__ import annotations
 
 import csv
@@ -10,19 +12,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import pytest
-import torch
 from matplotlib.image import imread
 
 from rnnx.core.errors import UsageError
 from rnnx.core.experiment import Experiment
-from rnnx.core.gradient_flow import Flow
 from rnnx.core.run import Run
 from rnnx.core.running.ending import Ending
-from rnnx.core.running.gradients import GradientNorm
 from rnnx.core.running.result import Result
-from rnnx.core.tracking import Meter, WeightsAndBiases, _charts
+from rnnx.core.tracking.weights_and_biases import WeightsAndBiases
 
 SMALL = (
     "cell=gru",
@@ -38,7 +36,6 @@ SMALL = (
     "task.max_length=20",
     "task.min_length=2",  # however little it has learnt, there is something to see
 )
-TEXT = ("cell=elman", "task=lm", "data=files", "cell.hidden_size=8", "task.embedding_size=8")
 RUN = (
     "import sys; from rnnx.core.experiment import Experiment; "
     "Experiment.from_words(*sys.argv[1:]).run(progress=False)"
@@ -89,13 +86,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
         if not key.startswith("WANDB_") and key not in ("NETRC", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
     }
     return {**kept, "HOME": str(home)}
-
-
-@pytest.fixture
-def words(tmp_path: Path) -> tuple[str, ...]:
-    text = tmp_path / "text.txt"
-    text.write_text("to be or not to be that is the question\n" * 40)
-    return (*TEXT, f"data.text={text}", f"out={tmp_path / 'runs'}", "trainer.max_epochs=1")
 
 
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -193,16 +183,6 @@ def test_wandb_has_the_gradient_flow_as_charts(done: Result, summary: dict[str, 
         assert found["data"] == expected
 
 
-def test_norms_that_have_no_logarithm_are_left_out() -> None:
-    def flow(layer: str, curve: tuple[float, ...]) -> Flow:
-        return Flow(layer, curve, (0.0, 0.0), None, math.nan, 0.0, None, None)
-
-    charts = _charts([flow("a", (1.0, 0.0, 100.0)), flow("b", (math.nan, math.inf, 0.1))])
-    assert list(charts) == ["flow/loss"]
-    assert charts["flow/loss"].table.data == [[0, "a", 0.0], [2, "a", 2.0], [2, "b", -1.0]]
-    assert _charts([]) == {}
-
-
 def test_wandb_keeps_no_model_offline(done: Result, records: list[dict[str, Any]]) -> None:
     assert {record["type"] for record in records} >= {"history", "summary", "run"}
     kinds = [record["artifact"].get("type") for record in records if record["type"] == "artifact"]
@@ -244,24 +224,6 @@ def test_wandb_writes_only_into_the_run(done: Result) -> None:
     assert [path.name for path in done.folder.parent.iterdir()] == ["nmt-gru"]
     assert (done.folder / "wandb").is_dir()
     assert (done.folder / "result.json").is_file()
-
-
-def test_csv_is_metrics_csv_and_nothing_of_wandb(tmp_path: Path, words: tuple[str, ...]) -> None:
-    result = Experiment.from_words(*words, "logger=csv").run()
-    assert len(history(result.folder)) >= 2
-    assert not (result.folder / "wandb").exists()
-
-
-def test_none_keeps_no_history(tmp_path: Path, words: tuple[str, ...]) -> None:
-    result = Experiment.from_words(*words, "logger=none").run()
-    assert {path.name for path in result.folder.iterdir()} == {
-        "config.yaml",
-        "flow.json",
-        "result.json",
-        "checkpoints",
-        "samples",
-        "plots",
-    }
 
 
 def test_without_a_key_it_is_offline_and_asks_nothing_even_on_a_terminal(
@@ -361,53 +323,3 @@ def test_the_mode_online_needs_a_key(environment: dict[str, str], words: tuple[s
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"{UsageError.__module__}.UsageError: ")
     assert "No API key configured" in last
-
-
-class Line(L.LightningModule):
-    """Loss ``3 w`` of one weight: its gradient is 3, whatever the data."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-
-    def training_step(self, batch: torch.Tensor, batch_index: int) -> dict[str, Any]:
-        return {"loss": 3 * self.weight.sum(), "count": torch.tensor(7)}
-
-    def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.SGD(self.parameters(), lr=0.5)
-        halved = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": halved, "interval": "step"}}
-
-
-@pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*LeafSpec.*:FutureWarning")
-@pytest.mark.parametrize(("every", "accumulated"), [(1, 1), (2, 1), (2, 3)])
-def test_the_meter_measures(tmp_path: Path, every: int, accumulated: int) -> None:
-    meter = Meter(every, GradientNorm())
-    trainer = L.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=L.pytorch.loggers.CSVLogger(tmp_path, name="", version=""),
-        callbacks=[meter],
-        log_every_n_steps=every,
-        gradient_clip_val=0.1,
-        accumulate_grad_batches=accumulated,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-    )
-    trainer.fit(Line(), torch.utils.data.DataLoader(torch.zeros(4 * accumulated, 1)))
-    rows = history(tmp_path)
-    steps = [int(row["step"]) for row in rows]
-    assert steps == list(range(every - 1, 4, every))
-    assert [float(row["gradient_norm"]) for row in rows] == [3.0] * len(rows)  # not the clipped one
-    assert [float(row["learning_rate"]) for row in rows] == [0.5 * 0.5**step for step in steps]
-    assert meter.count == 4 * accumulated * 7
-    assert meter.rate == pytest.approx(meter.count / meter.seconds)
-    speeds = [float(row["tokens_per_second"]) for row in rows]
-    assert math.fsum(7 * accumulated * every / speed for speed in speeds) == pytest.approx(
-        meter.seconds, rel=1e-3
-    )
-
-
-def test_the_rate_of_nothing_is_zero() -> None:
-    assert Meter(1, GradientNorm()).rate == 0

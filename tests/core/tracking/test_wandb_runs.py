@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnx.core.wandb_runs import Tracked, tracked
+from rnnx.core.tracking.wandb_runs import Tracked, tracked
 
 
 def test_stretches_come_in_their_order_with_their_states(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_stretches_come_in_their_order_with_their_states(tmp_path: Path) -> None
 def test_a_key_is_found_without_a_question(key: str, there: bool, tmp_path: Path) -> None:
     """In a process of its own: W&B looks once."""
     done = subprocess.run(
-        [sys.executable, "-c", "from rnnx.core.wandb_runs import has_key; print(has_key())"],
+        [sys.executable, "-c", "from rnnx.core.tracking.wandb_runs import has_key; print(has_key())"],
         env={
             **os.environ,
             "WANDB_MODE": "online",

@@ -1,87 +1,28 @@
-"""Where the metrics of a run go: nowhere, a CSV file, or Weights & Biases as well."""
+"""The history of a run at Weights & Biases."""
 
 from __future__ import annotations
 
-import math
 import os
-import time
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
+from typing import Any, final
 
-import lightning as L
-import torch
 from lightning.pytorch.loggers import Logger, WandbLogger
 from pydantic import ValidationError
 
-from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError, RunWarning, UsageError
-from rnnx.core.exhibits.exhibit import Exhibit
-from rnnx.core.gradient_flow import Flow
-from rnnx.core.running.checkpoints import BEST
 from rnnx.core.running.ending import Ending
-from rnnx.core.running.gradients import GradientNorm
 from rnnx.core.running.history import METRICS
 from rnnx.core.running.history_logger import History
-from rnnx.core.runs import CONFIG, RESULT
-from rnnx.core.wandb_runs import STEP, has_key, tracked
+from rnnx.core.tracking.tracker import Mode, Tracker
+from rnnx.core.tracking.wandb_media import artifact, charts, table
+from rnnx.core.tracking.wandb_runs import STEP, has_key, tracked
 
-if TYPE_CHECKING:
-    import wandb
-    from wandb.plot.custom_chart import CustomChart
-
-Mode: TypeAlias = Literal["min", "max"]
 HURRY = 10.0  # seconds that it is waited for where a run ends before its time
 TIMEOUTS = {"init_timeout": 15.0, "finish_timeout": 60.0}  # seconds that a W&B server is waited for
-
-
-class Tracker(ABC):
-    """Follows one run; a plugin of the entry-point group ``rnnx.loggers``."""
-
-    @abstractmethod
-    def begin(self, folder: Path, config: Mapping[str, Any], metric: str, mode: Mode) -> list[Logger]:
-        """Starts.
-
-        Args:
-            folder: The run's folder.
-            config: The resolved configuration, plain data.
-            metric: The validation metric that chooses the best model, such as ``valid/loss``.
-            mode: Whether it is to fall or to rise.
-
-        Returns:
-            Lightning's loggers, for the trainer.
-        """
-
-    @abstractmethod
-    def finish(self, ending: Ending) -> None:
-        """Ends."""
-
-
-@final
-class NoLogger(Tracker):
-    """Keeps no history; ``result.json`` is written all the same."""
-
-    def begin(self, folder: Path, config: Mapping[str, Any], metric: str, mode: Mode) -> list[Logger]:
-        return []
-
-    def finish(self, ending: Ending) -> None:
-        pass
-
-
-@final
-class CSV(Tracker):
-    """Writes ``metrics.csv`` in the run's folder."""
-
-    def begin(self, folder: Path, config: Mapping[str, Any], metric: str, mode: Mode) -> list[Logger]:
-        return [History(folder)]
-
-    def finish(self, ending: Ending) -> None:
-        pass
 
 
 @final
@@ -142,11 +83,11 @@ class WeightsAndBiases(Tracker):
             if name in ending.values.get("valid", {}):
                 run.summary.update({"best": {name: ending.values["valid"][name], "step": ending.step}})
             run.log({name: wandb.Image(figure) for name, figure in ending.figures.items()})
-            run.log(_charts(ending.flows))
+            run.log(charts(ending.flows))
             if ending.samples:
-                run.log({"samples": _table(ending.samples)})
+                run.log({"samples": table(ending.samples)})
             if self.model and not run.offline and not run.disabled:
-                run.log_artifact(_artifact(run, self._folder, ending.values), aliases=["best"])
+                run.logartifact(artifact(run, self._folder, ending.values), aliases=["best"])
             run.finish()
 
         _within(run, run.settings.finish_timeout, send)
@@ -206,114 +147,6 @@ class _Follower(WandbLogger):
             self.lost = True
             with suppress(Exception):
                 _within(self.experiment, HURRY, lambda: self.experiment.finish(exit_code=1))
-
-
-@final
-class Meter(L.Callback):
-    """Logs throughput, gradient norm and learning rate.
-
-    Args:
-        every: Steps between two logs, the trainer's own.
-        gradient_norm: The task's.
-    """
-
-    def __init__(self, every: int, gradient_norm: GradientNorm) -> None:
-        self.every, self.gradient_norm = every, gradient_norm
-        self.count, self.seconds = 0, 0.0
-        self._since, self._step, self._pending, self._mark = 0.0, 0, 0, 0.0
-
-    def state_dict(self) -> dict[str, Any]:
-        """What was counted so far."""
-        return {"count": self.count, "seconds": self.seconds}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """What :meth:`state_dict` gave."""
-        self.count, self.seconds = state_dict["count"], state_dict["seconds"]
-
-    @property
-    def rate(self) -> float:
-        """Tokens (or whatever the task predicts) a second of training, validation left out."""
-        return self.count / self.seconds if self.seconds else 0.0
-
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
-    ) -> None:
-        """Lightning's hook."""
-        self._since, self._step = time.perf_counter(), trainer.global_step
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
-    ) -> None:
-        """Lightning's hook."""
-        count = int(outputs["count"])  # which waits for a GPU
-        seconds = time.perf_counter() - self._since
-        self.seconds += seconds
-        self._mark += seconds
-        self.count += count
-        self._pending += count
-        if trainer.global_step > self._step and trainer.global_step % self.every == 0:
-            pl_module.log("tokens_per_second", self._pending / self._mark, prog_bar=True, batch_size=1)
-            self._pending, self._mark = 0, 0.0
-
-    def on_before_optimizer_step(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: torch.optim.Optimizer
-    ) -> None:
-        """Lightning's hook, before gradients are clipped."""
-        if (trainer.global_step + 1) % self.every == 0:
-            pl_module.log("gradient_norm", self.gradient_norm.of(optimizer), batch_size=1)
-            pl_module.log("learning_rate", optimizer.param_groups[0]["lr"], batch_size=1)
-
-
-def _table(samples: Sequence[Mapping[str, Exhibit]]) -> wandb.Table:
-    """Samples as a table of W&B's: a column of texts, or of HTML where any of its exhibits has that."""
-    import wandb
-
-    rich = {name for row in samples for name, exhibit in row.items() if exhibit.html is not None}
-    rows = [
-        [
-            wandb.Html(exhibit.html or escape(exhibit.text), inject=False) if name in rich else exhibit.text
-            for name, exhibit in row.items()
-        ]
-        for row in samples
-    ]
-    return wandb.Table(columns=list(samples[0]), data=rows)
-
-
-def _charts(flows: Sequence[Flow]) -> dict[str, CustomChart]:
-    """Charts of W&B's: the decimal logarithm of norms against the lag, a line for each layer.
-
-    What is zero or not finite is left out.
-    """
-    import wandb
-
-    charts = {}
-    for name, title, curves in (
-        ("loss", "gradient of the loss at the state: log10 of its norm", [flow.loss for flow in flows]),
-        ("state", "memory of the state: log10 of its gradient's norm", [flow.state for flow in flows]),
-    ):
-        points = [
-            [(lag, math.log10(norm)) for lag, norm in enumerate(curve) if 0 < norm < math.inf]
-            for curve in curves
-        ]
-        if any(points):
-            charts[f"flow/{name}"] = wandb.plot.line_series(
-                [[lag for lag, _ in line] for line in points],
-                [[norm for _, norm in line] for line in points],
-                keys=[flow.layer for flow in flows],
-                title=title,
-                xname="lag",
-            )
-    return charts
-
-
-def _artifact(run: Any, folder: Path, values: Mapping[str, Any]) -> wandb.Artifact:
-    """What of a run's folder ``rnnx predict`` and ``rnnx test`` need, at the same places."""
-    import wandb
-
-    artifact = wandb.Artifact(f"model-{run.id}", "model", metadata=dict(values))
-    for name in (CONFIG, RESULT, BEST):
-        artifact.add_file(str(folder / name), name, policy="immutable")
-    return artifact
 
 
 def _reason(error: Exception) -> str:

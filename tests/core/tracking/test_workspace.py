@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from rnnx.core.workspace import NAME
+from rnnx.core.tracking.workspace import NAME
 from tests.wandb_server import Server
 
 SET_UP = """
-from rnnx.core.workspace import set_up
+from rnnx.core.tracking.workspace import set_up
 print(set_up("parrots", None, ["loss", "bleu"], ["attention", "curves"]))
 """
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from rnnx.core.errors import UsageError
-from rnnx.core.wandb_runs import STEP
+from rnnx.core.tracking.wandb_runs import STEP
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Section
