@@ -50,6 +50,7 @@ def test_what_is_no_tensor_or_no_tuple_is_told(given: Callable[..., Any], messag
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
 def test_lengths_of_any_whole_numbers_are_compared_with_any_number_of_steps(dtype: torch.dtype) -> None:
     found = checked_lengths(2, 300, torch.tensor([100, 2], dtype=dtype))
+    assert found is not None
     assert (found.dtype, found.tolist()) == (torch.int64, [100, 2])
     with pytest.raises(ValueError, match=re.escape("lengths must be from 0 to 99, got [100, 2]")):
         checked_lengths(2, 99, torch.tensor([100, 2], dtype=dtype))

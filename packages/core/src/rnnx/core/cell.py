@@ -243,5 +243,5 @@ class TreeCell(Cell):
     @final
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         """A node whose only child is the step before."""
-        mask = torch.ones(len(z), 1, dtype=torch.bool, device=z.device)
+        mask = torch.ones(z.shape[0], 1, dtype=torch.bool, device=z.device)
         return self.fold(z, tuple(tensor.unsqueeze(1) for tensor in state), mask)

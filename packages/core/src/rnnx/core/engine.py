@@ -25,6 +25,7 @@ from rnnx.core.unrolling.circumstances import compiling, transformed, uncompiled
 from rnnx.core.unrolling.folded import folded
 from rnnx.core.unrolling.levels import level_by_level
 from rnnx.core.unrolling.packing import Packing
+from rnnx.core.unrolling.padded import step_over_padding
 from rnnx.core.unrolling.plans import plan_from_inputs, plan_of, plans_of_groups
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.substitution import named_tensors, with_tensors
@@ -84,11 +85,12 @@ def scan(
     refuse_state(cell, rows, state)
     if lengths is not None:
         lengths = checked_lengths(rows, steps, lengths)
-        if bool((lengths == steps).all()):
-            lengths = None
     if reverse:
         x = flip(x, lengths)
-    y, state = (_in_chunks if recompute else _read)(cell, x, lengths, state)
+    if torch.compiler.is_exporting():
+        y, state = step_over_padding(cell, x, lengths, state)
+    else:
+        y, state = (_in_chunks if recompute else _read)(cell, x, lengths, state)
     return (flip(y, lengths) if reverse else y), state
 
 

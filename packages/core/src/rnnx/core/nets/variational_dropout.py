@@ -38,7 +38,7 @@ class VariationalDropout(Recurrent):
         state: State | None = None,
         trees: Trees | None = None,
     ) -> tuple[Tensor, State]:
-        before, after = self._masks(len(x), x)
+        before, after = self._masks(x.shape[0], x)
         y, state = self.layer(x * before.unsqueeze(1), lengths, state, trees)
         return y * after.unsqueeze(1), state
 

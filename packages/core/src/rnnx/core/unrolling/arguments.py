@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from rnnx.core.cell import Cell
@@ -43,8 +44,10 @@ def refuse_state(cell: Cell, rows: int, state: State) -> None:
         raise ValueError(f"the state must be tensors of shapes {wanted}, got {found}")
 
 
-def checked_lengths(rows: int, steps: int, lengths: Tensor) -> Tensor:
-    """Lengths of rows, in 64 bits.
+def checked_lengths(rows: int, steps: int, lengths: Tensor) -> Tensor | None:
+    """Lengths of rows, in 64 bits; None where all are ``T``.
+
+    Those that ``torch.export`` shows have no values yet, so only their form is looked at.
 
     Args:
         rows: ``N``.
@@ -63,9 +66,11 @@ def checked_lengths(rows: int, steps: int, lengths: Tensor) -> Tensor:
     if lengths.shape != (rows,):
         raise ValueError(f"lengths must have shape {(rows,)}, got {tuple(lengths.shape)}")
     lengths = lengths.long()
+    if torch.compiler.is_exporting():
+        return lengths
     if bool(((lengths < 0) | (lengths > steps)).any()):
         raise ValueError(f"lengths must be from 0 to {steps}, got {lengths.tolist()}")
-    return lengths
+    return None if bool((lengths == steps).all()) else lengths
 
 
 def _described(value: Any) -> str:
