@@ -46,6 +46,17 @@ def plain(**options: Any) -> dict[str, Any]:
     return {"cell": {"name": "lstm", "hidden_size": H}} | options
 
 
+def test_options_from_python_are_held_to_their_bounds_all_at_once() -> None:
+    with pytest.raises(UsageError) as told:
+        Net.from_plain(plain(layers=0, dropout=1.5, skip="residul", layer=2))
+    assert told.value.problems == (
+        "net.layers: expected an integer of at least 1, got 0",
+        "net.dropout: expected a number of at least 0 and below 1, got 1.5",
+        "net.skip: 'residul' is not one of none, residual, dense, highway; did you mean 'residual'?",
+        "net.layer: no such option of net; did you mean 'layers'?",
+    )
+
+
 def test_a_net_has_its_layers_in_both_directions_where_it_encodes() -> None:
     net = Net.from_plain(plain(layers=3, bidirectional=True))
     encoder, decoder = net.encoder(I), net.decoder(I)

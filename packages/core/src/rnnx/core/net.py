@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 from rnnx.core.bounds import AboveZero, NonNegative, Positive, Rate
 from rnnx.core.cell import Cell
 from rnnx.core.contract import hold_to_contract
+from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import UsageError
 from rnnx.core.layers import Bidirectional, Layer, Recurrent, Stack
 from rnnx.core.nets.initialization import Initialization, initialize
@@ -18,6 +19,7 @@ from rnnx.core.nets.transition import DeepTransition
 from rnnx.core.nets.variational_dropout import VariationalDropout
 from rnnx.core.nets.weight_drop import WeightDrop
 from rnnx.core.nets.zoneout import Zoneout
+from rnnx.core.options import options_of
 from rnnx.core.spec import Spec
 
 
@@ -96,9 +98,16 @@ class Net:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Net:
-        """The net of plain data ``{"cell": {"name": ..., options}, options}``, as a checkpoint holds it."""
-        options = dict(plain)
-        return cls(Spec.from_plain("cell", options.pop("cell")), **options)
+        """The net of plain data ``{"cell": {"name": ..., options}, options}``, as a checkpoint holds it.
+
+        Raises:
+            UsageError: no such cell is installed, or an option of its or of the net cannot be so.
+        """
+        given = {name: value for name, value in plain.items() if name != "cell"}
+        options, problems = validate("net", "net", options_of(cls), given)
+        if problems:
+            raise UsageError(*problems.values())
+        return cls(Spec.from_plain("cell", plain["cell"]), **options)
 
     def encoder(self, input_size: int) -> Recurrent:
         """A net that reads whole sequences, in one direction or both.
