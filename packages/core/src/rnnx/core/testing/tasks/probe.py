@@ -26,8 +26,9 @@ class Probe(Cell):
     r"""A gated cell, of which no task can take one width for another, or the output for the state.
 
     .. math::
-        (a, g) &= W x_t + U h_{t-1} + b \\
-        m_t &= \sigma(g) \, m_{t-1} + (1 - \sigma(g)) \tanh(a) \\
+        a_t &= \tanh(W_a x_t + U_a h_{t-1} + b_a) \\
+        g_t &= \sigma(W_g x_t + U_g h_{t-1} + b_g) \\
+        m_t &= g_t \, m_{t-1} + (1 - g_t) \, a_t \\
         h_t &= \tanh(V m_t)
 
     The state is ``m``, ``(N, H)``, and ``h``, ``(N, H + 2)``; the output is both of them side by side.
@@ -40,8 +41,8 @@ class Probe(Cell):
         super().__init__()
         self.input_size, self.output_size = input_size, 2 * hidden_size + 2
         self.state_sizes = (hidden_size, hidden_size + 2)
-        self.input = nn.Linear(input_size, 2 * hidden_size)  # W, b
-        self.past = nn.Linear(hidden_size + 2, 2 * hidden_size, bias=False)  # U
+        self.input = nn.Linear(input_size, 2 * hidden_size)  # W_a, W_g, b_a, b_g
+        self.past = nn.Linear(hidden_size + 2, 2 * hidden_size, bias=False)  # U_a, U_g
         self.hide = nn.Linear(hidden_size, hidden_size + 2, bias=False)  # V
 
     def project(self, x: Tensor) -> Tensor:
@@ -49,9 +50,9 @@ class Probe(Cell):
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         m, h = state
-        a, g = (z + self.past(h)).chunk(2, -1)
-        g = torch.sigmoid(g)
-        m = g * m + (1 - g) * self.drop_candidate(torch.tanh(a))
+        sum_a, sum_g = (z + self.past(h)).chunk(2, -1)
+        a, g = torch.tanh(sum_a), torch.sigmoid(sum_g)
+        m = g * m + (1 - g) * self.drop_candidate(a)
         h = torch.tanh(self.hide(m))
         return torch.cat((m, h), -1), (m, h)
 
