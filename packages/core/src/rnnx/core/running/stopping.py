@@ -67,7 +67,7 @@ class Stopping:
 
 @final
 class NonFinite(L.Callback):
-    """Watches for a loss or a gradient that is infinite or not a number.
+    """Watches for a loss or a gradient that is infinite or not a number, or gradients whose norm is.
 
     In 16-bit mixed precision a gradient may be infinite, and the scaler leaves that step out by itself: there
     only the loss is watched.
@@ -130,14 +130,17 @@ class NonFinite(L.Callback):
         loss, examples = next((pair for pair in losses if not _is_finite(pair[0])), losses[0])
         listed = ", ".join(map(str, examples[:SHOWN])) + (", ..." if len(examples) > SHOWN else "")
         gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-        norms = {name: float(gradient.norm()) for name, gradient in gradients.items()}
-        bad = [name for name, norm in norms.items() if not _is_finite(norm)]
+        norms = {name: float(gradient.double().norm()) for name, gradient in gradients.items()}
+        bad = [name for name, gradient in gradients.items() if not bool(gradient.isfinite().all())]
+        found = f"{len(bad)} of {len(norms)} gradients are not finite"
+        if _is_finite(loss) and not bad:
+            found = f"all {len(norms)} gradients are finite, but their norm is too large a number"
         largest = max(norms, key=lambda name: (name in bad, norms[name]))
         return (
             f"step {trainer.global_step + 1} (epoch {trainer.current_epoch + 1}): the loss is {loss:.4g} and "
-            f"{len(bad)} of {len(norms)} gradients are not finite, the largest being that of {largest}; the "
-            f"batch holds the training examples {listed}; try a lower optimizer.lr or "
-            "trainer.gradient_clip_val, or leave such steps out by stopping.non_finite=skip"
+            f"{found}, the largest being that of {largest}; the batch holds the training examples {listed}; "
+            "try a lower optimizer.lr or trainer.gradient_clip_val, or leave such steps out by "
+            "stopping.non_finite=skip"
         )
 
 
