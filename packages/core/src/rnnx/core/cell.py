@@ -129,6 +129,10 @@ class Cell(nn.Module, ABC):
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         """One time step.
 
+        An output that is a tensor of the new state is given as that same object, not as a copy: so it is
+        known to be the memory, and ``net.zoneout`` acts on it too. Equal numbers would not tell, as two
+        tensors may be equal by chance; that no copy is given is among what ``rnnx check`` looks at.
+
         Args:
             z: The projected input, ``(N, P)``.
             state: The state before the step, tensors ``(N, size)``.

@@ -19,7 +19,8 @@ class Zoneout(Cell):
 
     In training each number of a state tensor keeps its value of the step before with the tensor's rate; in
     evaluation the tensor is the expectation, ``rate old + (1 - rate) new``. An output that is a tensor of the
-    state is that tensor after zoneout. At a tree's node the old value is the mean of the children's.
+    state, so the same object (see :meth:`Cell.step`), is that tensor after zoneout. At a tree's node the old
+    value is the mean of the children's.
 
     Args:
         cell: The cell.
