@@ -91,8 +91,8 @@ PARALLEL = {"train.de": b"a\nb\nc\n", "train.en": b"a\nb\nc\n", "dev.de": b"a\n"
         ),
         (
             {"dev.en": b""},
-            1,
-            "dev.en: the file is empty; expected UTF-8 text",
+            2,
+            "data.valid: the file 'dev.en' is empty",
         ),
         (
             {"train.en": b"a\nb\xfcb\nc\n"},

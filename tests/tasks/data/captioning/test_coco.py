@@ -131,7 +131,7 @@ def test_a_wrong_entry_is_named_with_its_number(key: str, entry: Any, expected: 
 
 def test_missing_files_and_folders_are_said(root: Path) -> None:
     (root / "val.json").rename(root / "vall.json")
-    assert problem(root).startswith("val.json: no such file; did you mean 'vall.json'")
+    assert problem(root).startswith("data.valid: there is no file 'val.json'; did you mean 'vall.json'")
     (root / "vall.json").rename(root / "val.json")
     (root / "test2014").rename(root / "test2015")
     assert problem(root) == "data.test_images: there is no folder 'test2014'; check the path"

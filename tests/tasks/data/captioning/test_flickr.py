@@ -128,7 +128,7 @@ def test_a_wrong_caption_is_named_with_its_line(line: str, expected: str, root: 
         ("train.txt", "d.jpg\nd.jpg\n", "train.txt:2: 'd.jpg' is in 'train.txt:1' already; leave one out"),
         ("test.txt", "d.jpg\na.jpg\n", "test.txt:2: 'a.jpg' is in 'train.txt:2' already; leave one out"),
         ("valid.txt", "\n \n", "valid.txt: expected valid images, and there is none"),
-        ("valid.txt", "", "valid.txt: the file is empty; expected UTF-8 text"),
+        ("valid.txt", "", "data.valid: the file 'valid.txt' is empty"),
         ("c.jpg", "4", "c.jpg: expected 3 features, as 'b#b.jpg' has, got 4"),
     ],
 )  # fmt: skip
@@ -153,10 +153,10 @@ def test_what_is_not_utf_8_is_named(file: str, root: Path) -> None:
 def test_missing_files_are_said_before_any_image_is_read(root: Path) -> None:
     (root / "b#b.jpg").write_text("no number")
     (root / "test.txt").unlink()
-    assert problem(root).startswith("test.txt: no such file; ")
+    assert problem(root).startswith("data.test: there is no file 'test.txt'; ")
     (root / "test.txt").write_text("d.jpg\n")
     (root / "captions.txt").unlink()
-    assert problem(root).startswith("captions.txt: no such file; ")
+    assert problem(root).startswith("data.captions: there is no file 'captions.txt'; ")
 
 
 def test_what_is_wrong_is_left_out_and_counted_where_that_is_asked_for(

@@ -16,6 +16,7 @@ from rnnx.tasks.data.captioning.photographs import Photographs
 from rnnx.tasks.data.captioning.stored import folder
 from rnnx.tasks.parts.files.contained_path import inside
 from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.given import refuse_unreadable
 from rnnx.tasks.parts.files.json_text import parsed
 from rnnx.tasks.parts.files.text import read_text
 
@@ -51,9 +52,10 @@ class Coco(Photographs):
         """The images of a file, in its order.
 
         Raises:
-            UsageError: the file or the folder does not exist.
+            UsageError: nothing can be read from a file, or the folder does not exist.
             InputError: the file is no such JSON, or an entry is wrong.
         """
+        refuse_unreadable([("train", self.train), ("valid", self.valid), ("test", self.test)])
         path, root = {
             "train": (self.train, self.train_images),
             "valid": (self.valid, self.valid_images),

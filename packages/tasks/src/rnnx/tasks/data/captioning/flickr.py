@@ -14,6 +14,7 @@ from rnnx.core.paths import typed
 from rnnx.tasks.data.captioning.listing import Listed, Listing, checked
 from rnnx.tasks.data.captioning.stored import Stored
 from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.given import refuse_unreadable
 from rnnx.tasks.parts.files.text import read_lines, whole_number
 
 
@@ -53,7 +54,9 @@ class Flickr(Stored, ABC):
 
     @final
     def listing(self, split: Split) -> Listing:
-        path = typed({"train": self.train, "valid": self.valid, "test": self.test}[split])
+        lists: dict[Split, str] = {"train": self.train, "valid": self.valid, "test": self.test}
+        refuse_unreadable([*lists.items(), ("captions", self.captions)])
+        path = typed(lists[split])
         faults, names, images = Faults(path, self.skip), _lines(path), list[Listed]()
         for line, text in names:
             with faults:

@@ -9,6 +9,7 @@ from rnnx.core.bounds import Share
 from rnnx.core.data import Split
 from rnnx.core.errors import UsageError
 from rnnx.tasks.data.lm.corpus import RunningText, cut_in_order
+from rnnx.tasks.parts.files.given import refuse_unreadable
 from rnnx.tasks.parts.files.text import read_text
 
 
@@ -48,9 +49,10 @@ class Files(RunningText):
         """Reads the files.
 
         Raises:
-            UsageError: a file does not exist.
-            InputError: a file is empty, damaged or not UTF-8.
+            UsageError: nothing can be read from a file; all of them are named at once.
+            InputError: a file is damaged or not UTF-8.
         """
+        refuse_unreadable([*self._paths().items(), ("text", self.text)])
         if self.text is not None:
             return cut_in_order(read_text(self.text), self.cut, whole_lines=self.level != "char")
         return {split: read_text(path) for split, path in self._paths().items() if path is not None}

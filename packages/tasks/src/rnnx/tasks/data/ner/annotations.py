@@ -80,7 +80,7 @@ class Annotations(Sentences, ABC):
         """Reads and checks each split.
 
         Raises:
-            UsageError: there is no such file, or an option does not suit it.
+            UsageError: nothing can be read from a file, or an option does not suit it.
             InputError: a line or a tag is wrong, or nothing is named in the training split.
         """
         sources = {split: self.source(split) for split in SPLITS}

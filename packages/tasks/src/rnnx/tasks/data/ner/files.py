@@ -11,6 +11,7 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.ner.annotations import Annotations, Draft, Source
 from rnnx.tasks.parts.files.conll import Row, read_rows
 from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.given import refuse_unreadable
 
 
 @final
@@ -36,7 +37,9 @@ class Files(Annotations):
     tag_column: Count = 0
 
     def source(self, split: Split) -> Source:
-        path = {"train": self.train, "valid": self.valid, "test": self.test}[split]
+        paths = {"train": self.train, "valid": self.valid, "test": self.test}
+        refuse_unreadable(paths.items())
+        path = paths[split]
         sentences = read_rows(path)
         if not sentences:
             raise InputError(path, "expected a word and its tag in a line, but all lines are blank")

@@ -11,6 +11,7 @@ from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
 from rnnx.tasks.data.nmt.corpus import Pairs, Parallel
+from rnnx.tasks.parts.files.given import refuse_unreadable
 from rnnx.tasks.parts.files.gzip_text import suffix
 from rnnx.tasks.parts.files.json_text import parsed
 from rnnx.tasks.parts.files.text import read_lines
@@ -54,7 +55,7 @@ class Files(Parallel):
         """Reads the pairs of each split.
 
         Raises:
-            UsageError: files are missing; all of them are named at once.
+            UsageError: files are missing, or nothing can be read from them; all are named at once.
             InputError: two files of a split differ in length, or a line is malformed.
         """
         given: dict[Split, str] = {"train": self.train, "valid": self.valid, "test": self.test}
@@ -62,7 +63,15 @@ class Files(Parallel):
         problems = [problem for split, prefix in prefixes.items() for problem in self._missing(split, prefix)]
         if problems:
             raise UsageError(*problems)
-        return {split: self._read(prefix) for split, prefix in prefixes.items()}
+        files = {split: self._files(prefix) for split, prefix in prefixes.items()}
+        refuse_unreadable((split, file) for split, some in files.items() for file in some)
+        return {split: self._read(some) for split, some in files.items()}
+
+    def _files(self, prefix: Path) -> list[Path]:
+        """What is read: a table, or a file for each language."""
+        if suffix(prefix) in TABLES and prefix.is_file():
+            return [prefix]
+        return [_existing(_side(prefix, language)) for language in self.languages]
 
     def _missing(self, split: Split, prefix: Path) -> list[str]:
         if suffix(prefix) in TABLES and prefix.is_file():
@@ -74,12 +83,14 @@ class Files(Parallel):
             if not side.exists() and not _packed(side).exists()
         ]
 
-    def _read(self, prefix: Path) -> Pairs:
-        if prefix.is_file() and suffix(prefix) == ".tsv":
-            return [_columns(prefix, number, line) for number, line in enumerate(read_lines(prefix), 1)]
-        if prefix.is_file() and suffix(prefix) == ".jsonl":
-            return [self._keys(prefix, number, line) for number, line in enumerate(read_lines(prefix), 1)]
-        return _aligned(*(_existing(_side(prefix, language)) for language in self.languages))
+    def _read(self, files: list[Path]) -> Pairs:
+        if len(files) > 1:
+            return _aligned(*files)
+        (table,) = files
+        lines = enumerate(read_lines(table), 1)
+        if suffix(table) == ".tsv":
+            return [_columns(table, number, line) for number, line in lines]
+        return [self._keys(table, number, line) for number, line in lines]
 
     def _keys(self, path: Path, number: int, line: str) -> tuple[str, str]:
         row = parsed(line, path, number)

@@ -15,6 +15,7 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
 from rnnx.tasks.data.sentiment import folders, tables
 from rnnx.tasks.data.sentiment.texts import Found, Texts
+from rnnx.tasks.parts.files.given import refuse_unreadable
 
 
 @final
@@ -49,7 +50,7 @@ class Files(Texts):
         """Reads the texts of each split.
 
         Raises:
-            UsageError: files are missing, all of them named at once; or columns.
+            UsageError: files are missing or empty, all of them named at once; or columns.
             InputError: a row or a text cannot be used.
         """
         given: dict[Split, str | None] = {"train": self.train, "valid": self.valid, "test": self.test}
@@ -57,11 +58,12 @@ class Files(Texts):
         problems = [problem for split, path in paths.items() for problem in _problems(split, path)]
         if problems:
             raise UsageError(*problems)
+        refuse_unreadable((split, path) for split, path in paths.items() if _is_table(path))
         texts = {split: self._read(path) for split, path in paths.items()}
         return texts if self.valid is not None else {**texts, **self._cut(texts["train"])}
 
     def _read(self, path: Path) -> list[Found]:
-        if tables.format_of(path) and path.is_file():
+        if _is_table(path):
             return tables.read(path, tables.Columns(self.text, self.label), self.skip)
         return folders.read(path, self.skip)
 
@@ -77,6 +79,10 @@ class Files(Texts):
             "train": [text for number, text in enumerate(texts) if number not in drawn],
             "valid": [text for number, text in enumerate(texts) if number in drawn],
         }
+
+
+def _is_table(path: Path) -> bool:
+    return bool(tables.format_of(path)) and path.is_file()
 
 
 def _problems(split: Split, path: Path) -> list[str]:

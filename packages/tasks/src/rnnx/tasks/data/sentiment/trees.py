@@ -8,12 +8,12 @@ from typing import Annotated, Final, final
 from annotated_types import Ge
 
 from rnnx.core.data import Split
-from rnnx.core.errors import InputError, UsageError
-from rnnx.core.paths import typed
+from rnnx.core.errors import InputError
 from rnnx.tasks.data.sentiment.corpus import FIVE, Corpus, LabelledText
 from rnnx.tasks.data.sentiment.labelled import Labelled
 from rnnx.tasks.parts.files.brackets import Tree, parse_tree
 from rnnx.tasks.parts.files.faults import Faults
+from rnnx.tasks.parts.files.given import refuse_unreadable
 from rnnx.tasks.parts.files.text import read_lines
 
 TWO: Final = ["negative", "positive"]
@@ -49,17 +49,11 @@ class Trees(Labelled):
         """Reads the trees of each split.
 
         Raises:
-            UsageError: files are missing; all of them are named at once.
+            UsageError: nothing can be read from a file; all of them are named at once.
             InputError: a line is no tree with such labels.
         """
         files: dict[Split, str] = {"train": self.train, "valid": self.valid, "test": self.test}
-        missing = [
-            f"data.{split}: there is no file '{file}'; check the path"
-            for split, file in files.items()
-            if not typed(file).exists()
-        ]
-        if missing:
-            raise UsageError(*missing)
+        refuse_unreadable(files.items())
         classes = TWO if self.binary else self._names
         return Corpus(classes, {split: self._read(file) for split, file in files.items()})
 

@@ -88,7 +88,7 @@ def _read_bytes(path: Path) -> bytes:
         with open_packed(path) as file:
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"{path}: no such file; {_what_there_is(path)}") from None
+        raise UsageError(f"{path}: no such file; {what_there_is(path)}") from None
     except EOFError:
         raise InputError(path, "the gzip archive is cut off; copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -97,7 +97,10 @@ def _read_bytes(path: Path) -> bytes:
         raise InputError(path, f"cannot be read: {error.strerror}") from None
 
 
-def _what_there_is(path: Path) -> str:
+def what_there_is(path: Path) -> str:
+    """What may be meant by a path at which there is no file, as the end of a sentence."""
+    if path.is_symlink():
+        return f"it is a link to '{path.readlink()}', which is not there"
     if not path.parent.is_dir():
         return f"there is no folder '{path.parent}' either; check the path"
     alike = difflib.get_close_matches(path.name, sorted(entry.name for entry in path.parent.iterdir()))

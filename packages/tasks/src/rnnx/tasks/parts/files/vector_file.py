@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from rnnx.core.data import Meta
-from rnnx.core.errors import InputError, UsageError
+from rnnx.core.errors import InputError
 from rnnx.core.paths import typed
+from rnnx.tasks.parts.files.given import refuse_unreadable
 from rnnx.tasks.parts.files.gzip_text import open_packed
 from rnnx.tasks.parts.files.text import whole_number
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
@@ -48,13 +49,12 @@ def vectors_meta(path: str | None, vocabulary: Vocabulary, option: str = "vector
         them, and how many of them were ``found``; None without a file.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: nothing can be read from it.
         InputError: as for :func:`read_vectors`.
     """
     if path is None:
         return None
-    if not typed(path).is_file():
-        raise UsageError(f"data.{option}: there is no file '{path}'; check the path")
+    refuse_unreadable([(option, path)])
     places, values = read_vectors(path, tuple(vocabulary.tokens))
     found, words = len(places), len(vocabulary)
     log.warning("'%s' has vectors of %d of the %d words (%.1f%%)", path, found, words, 100 * found / words)
