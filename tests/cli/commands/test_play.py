@@ -31,6 +31,24 @@ def test_the_terminal_shows_the_texts_of_a_view(trained) -> None:
     )
 
 
+def test_words_set_the_options_of_a_view_in_the_terminal(trained) -> None:
+    rnnx, _ = trained
+    for unit in ("0", "2"):
+        shown = rnnx("play", RUN, "--terminal", "--view", "units", f"unit={unit}", stdin="la\n").stdout
+        assert shown.startswith(f"unit {unit} of ")
+
+    done = rnnx("play", RUN, "--terminal", "beam_sise=2", "5", "n_best=0", stdin="la\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "rnnx: '5': expected OPTION=VALUE",
+        "rnnx: beam_sise: no such option of the view 'translate'; did you mean 'beam_size'?",
+        "rnnx: n_best: expected an integer of at least 1, got 0",
+    ]
+    done = rnnx("play", RUN, "beam_size=2")
+    said = "rnnx: beam_size=2: of no use without --terminal; leave it out\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
 def test_what_cannot_be_played_is_said(trained) -> None:
     rnnx, _ = trained
     done = rnnx("play", RUN, "--terminal", "--view", "tree")

@@ -52,6 +52,13 @@ PredictWords = Annotated[
         autocompletion=completion.predict_words,
     ),
 ]
+ViewWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OPTION=VALUE...",
+        help="Options of the view, with --terminal; the page has them beside it.",
+    ),
+]
 BenchWords = Annotated[
     list[str] | None,
     typer.Argument(

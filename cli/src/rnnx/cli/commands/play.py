@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from rnnx.cli.arguments import Out, RunName
-from rnnx.cli.commands.predict import lines_of
-from rnnx.core.declarations.validation import validate
+from rnnx.cli.arguments import Out, RunName, ViewWords
+from rnnx.cli.commands.predict import lines_of, options_in
 from rnnx.core.errors import UsageError
 from rnnx.core.runs import OUT, SAMPLES, find_run
 
@@ -37,6 +36,7 @@ Title = Annotated[str | None, typer.Option("--view", help="What to watch in the 
 
 def play(
     run: RunName,
+    words: ViewWords = None,
     port: Port = None,
     open_: Open = None,
     terminal: Terminal = False,
@@ -47,7 +47,9 @@ def play(
 
     rnnx play nmt-gru
     """
-    of_no_use: dict[str, object] = {"--port": port, "--open": open_} if terminal else {"--view": view}
+    of_the_page: dict[str, object] = {"--port": port, "--open": open_}
+    of_the_terminal: dict[str, object] = {"--view": view, **{word: word for word in words or ()}}
+    of_no_use = of_the_page if terminal else of_the_terminal
     idle = [option for option, value in of_no_use.items() if value is not None]
     if idle:
         raise UsageError(
@@ -63,7 +65,7 @@ def play(
     trained = Run.load(folder)
     with Interruption():
         if terminal:
-            _answer(_named(trained.task.views(), view))
+            _answer(_named(trained.task.views(), view), words or ())
         else:
             _serve(
                 f"{folder.resolve().name}: {trained.config.task.name}, {trained.config.cell.name}",
@@ -85,9 +87,9 @@ def _serve(title: str, views: Sequence[View], lines: Sequence[str], port: int | 
         threading.Event().wait()
 
 
-def _answer(view: View) -> None:
+def _answer(view: View, words: Sequence[str]) -> None:
     """Shows the lines of standard input, one by one."""
-    options, _ = validate("", view.title, view.options, {})
+    options = options_in(words, f"the view '{view.title}'", view.options)
     for line in lines_of(sys.stdin.buffer):
         *_, exhibits = view.show(line, options)
         for heading, exhibit in exhibits.items():

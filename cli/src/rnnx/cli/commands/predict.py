@@ -9,7 +9,7 @@ from typing import Any
 from rnnx.cli.arguments import Out, PredictWords, RunName
 from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.options import options_of
+from rnnx.core.options import Options, options_of
 from rnnx.core.registry import find
 from rnnx.core.runs import CONFIG, OUT, find_run
 from rnnx.core.spec import resolve
@@ -22,7 +22,8 @@ def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
     """
     folder = find_run(run, out)
     task = find("task", resolve([str(folder / CONFIG)]).task.name)
-    options = _options(f"{task.target}.predict", f"rnnx predict with {task.label}", words or ())
+    there = options_of(f"{task.target}.predict")
+    options = options_in(words or (), f"rnnx predict with {task.label}", there)
 
     from rnnx.core.run import Run
 
@@ -56,11 +57,20 @@ def lines_of(stream: Iterable[bytes]) -> Iterator[str]:
             raise InputError("standard input", what, number) from None
 
 
-def _options(target: str, label: str, words: Sequence[str]) -> dict[str, Any]:
-    """The options of a function as the words give them, checked."""
+def options_in(words: Sequence[str], label: str, options: Options) -> dict[str, Any]:
+    """Options as words give them, and the defaults of the others.
+
+    Args:
+        words: ``OPTION=VALUE``.
+        label: Whose options they are, as a sentence names it.
+        options: Those there are.
+
+    Raises:
+        UsageError: all words that give none of them, or a value that cannot be.
+    """
     given = {key: Word(text) for key, equals, text in (word.partition("=") for word in words) if equals}
-    options, problems = validate("", label, options_of(target), given)
+    values, problems = validate("", label, options, given)
     strange = [f"{word!r}: expected OPTION=VALUE" for word in words if "=" not in word]
     if strange or problems:
         raise UsageError(*strange, *problems.values())
-    return options
+    return values
