@@ -46,7 +46,7 @@ def test_a_run_is_followed_and_stands_when_that_fails_at_the_end(
         *words, "logger=bursting", f"logger.book={tmp_path / 'book'}", "name=followed"
     ).run(say=said.append)
     begun, ended = map(json.loads, (tmp_path / "book").read_text().splitlines())
-    assert begun == [str(result.folder), "elman", "valid/loss", "min"]
+    assert begun == [str(result.folder), "elman", "valid/perplexity", "min"]
     assert {"valid", "test"} <= set(ended)
     assert said[-1].endswith("the cable was pulled")
     assert "test" in json.loads((result.folder / "result.json").read_text())

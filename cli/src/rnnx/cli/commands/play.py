@@ -47,10 +47,11 @@ def play(
 
     rnnx play nmt-gru
     """
-    of_the_page: dict[str, object] = {"--port": port, "--open": open_}
-    of_the_terminal: dict[str, object] = {"--view": view, **{word: word for word in words or ()}}
-    of_no_use = of_the_page if terminal else of_the_terminal
+    words = words or []
+    of_no_use: dict[str, object] = {"--port": port, "--open": open_} if terminal else {"--view": view}
     idle = [option for option, value in of_no_use.items() if value is not None]
+    if not terminal:
+        idle += words
     if idle:
         raise UsageError(
             f"{', '.join(idle)}: of no use {'with' if terminal else 'without'} --terminal; leave it out"
@@ -65,7 +66,7 @@ def play(
     trained = Run.load(folder)
     with Interruption():
         if terminal:
-            _answer(_named(trained.task.views(), view), words or ())
+            _answer(_named(trained.task.views(), view), words)
         else:
             _serve(
                 f"{folder.resolve().name}: {trained.config.task.name}, {trained.config.cell.name}",
