@@ -413,8 +413,9 @@ def test_prompts_are_read_when_their_turn_comes() -> None:
         while True:
             yield "a"
 
-    for mode in ("generate", "complete", "score"):
-        assert len(list(islice(built().predict(endless(), mode=mode, length=2), 3))) == 3  # type: ignore[arg-type]
+    short: dict[str, Any]
+    for short in ({"length": 2}, {"mode": "complete", "length": 2}, {"mode": "score"}):
+        assert len(list(islice(built().predict(endless(), **short), 3))) == 3
 
 
 # ----------------------------------------------------------------------------- completions and scores
@@ -465,6 +466,22 @@ def test_what_was_scored_before_does_not_matter() -> None:
     model = built()
     alone = [answer for line in TEXT for answer in model.predict([line], mode="score")]
     assert list(model.predict(TEXT, mode="score")) == alone
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "idle"),
+    [
+        ("score", {"top_k": 3, "length": 5}, ["length", "top_k"]),
+        ("generate", {"n_best": 5, "top_p": 0.5}, ["n_best"]),
+        ("complete", {"temperature": 1.0, "seed": 1, "beam_size": 2}, ["temperature", "seed"]),
+    ],
+)
+def test_an_option_of_another_mode_is_refused(mode: Any, options: dict[str, Any], idle: list[str]) -> None:
+    with pytest.raises(UsageError) as refused:
+        list(built().predict(["a"], mode=mode, **options))
+    assert refused.value.problems == tuple(
+        f"{name}: of no use with mode={mode}; leave it out" for name in idle
+    )
 
 
 def test_an_unknown_character_is_refused_and_an_unknown_word_is_the_unknown_word() -> None:

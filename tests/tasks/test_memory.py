@@ -317,16 +317,17 @@ def test_a_line_is_read_as_the_data_makes_it(name: str, line: str) -> None:
 @pytest.mark.parametrize(
     ("name", "line", "problem"),
     [
-        ("adding", "0.3:0 0.5", "expected 2 numbers separated by :, got 1 in '0.5'"),
-        ("adding", "0.3:0 x:1", "expected 2 numbers separated by :, got 1 in 'x:1'"),
-        ("adding", "0.3:0 1:1:1", "expected 2 numbers separated by :, got 3 in '1:1:1'"),
-        ("adding", "0.3:0 nan:1", "expected 2 numbers separated by :, got 1 in 'nan:1'"),
+        ("adding", "0.3:0 0.5", "expected 2 finite numbers separated by :, got 1 in '0.5'"),
+        ("adding", "0.3:0 x:1", "expected 2 finite numbers separated by :, got 1 in 'x:1'"),
+        ("adding", "0.3:0 1:1:1", "expected 2 finite numbers separated by :, got 3 in '1:1:1'"),
+        ("adding", "0.3:0 nan:1", "expected 2 finite numbers separated by :, got 1 in 'nan:1'"),
+        ("adding", "0.3:0 1e400:1", "expected 2 finite numbers separated by :, got 1 in '1e400:1'"),
         ("adding", "  ", "expected steps separated by blanks, at least 1, got 0"),
-        ("pixels", "1 2 3", "expected 64 numbers separated by blanks, got 3 in '1 2 3'"),
+        ("pixels", "1 2 3", "expected 64 finite numbers separated by blanks, got 3 in '1 2 3'"),
         (
             "pixels",
             "1 " * 63 + "x",
-            "expected 64 numbers separated by blanks, got 63 in '" + "1 " * 27 + "[...]'",
+            "expected 64 finite numbers separated by blanks, got 63 in '" + "1 " * 27 + "[...]'",
         ),
         (
             "copying",

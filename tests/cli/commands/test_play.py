@@ -31,6 +31,17 @@ def test_the_terminal_shows_the_texts_of_a_view(trained) -> None:
     )
 
 
+def test_a_line_that_cannot_be_shown_is_told_and_the_next_one_shown(trained) -> None:
+    rnnx, _ = trained
+    words = ("data.length=3", "data.train=8", "data.valid=4", "data.test=4", "trainer.max_epochs=1")
+    rnnx("run", "task=memory", "data=adding", "cell.hidden_size=4", *words, "logger=none", "name=sums")
+    line = "0.5:0 0.25:1 0.5:1\n"
+    done = rnnx("play", "sums", "--terminal", stdin=f"{line}0.5:0 x\n{line}")
+    problem = "the input:2: expected 2 finite numbers separated by :, got 0 in 'x'"
+    assert (done.returncode, done.stderr) == (1, f"rnnx: {problem}\n")
+    assert done.stdout == rnnx("play", "sums", "--terminal", stdin=2 * line).stdout != ""
+
+
 def test_words_set_the_options_of_a_view_in_the_terminal(trained) -> None:
     rnnx, _ = trained
     for unit in ("0", "2"):

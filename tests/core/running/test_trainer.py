@@ -161,6 +161,10 @@ def test_what_a_cpu_can_do_is_not(precision: str) -> None:
         ({"max_steps": 0}, "trainer.max_steps: expected at least 1, or -1 for no limit, got 0, "),
         ({"limit_train_batches": 0}, "trainer.limit_train_batches: expected at least one batch, "),
         ({"limit_train_batches": 0.0}, "trainer.limit_train_batches: expected at least one batch, "),
+        (
+            {"max_epochs": -1, "max_time": "00:01:00:00"},
+            "trainer.max_epochs: expected a limit of epochs or of ",
+        ),
         ({"max_time": "1h"}, "trainer.max_time: expected more than no time, as DD:HH:MM:SS, "),
         ({"max_time": "01:30:00"}, "trainer.max_time: "),
         ({"max_time": "00:00:00:00"}, "trainer.max_time: "),

@@ -15,7 +15,7 @@ import typer
 
 from rnnx.cli.arguments import Out, RunName, ViewWords
 from rnnx.cli.commands.predict import lines_of, options_in
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import InputError, UsageError
 from rnnx.core.runs import OUT, SAMPLES, find_run
 
 if TYPE_CHECKING:
@@ -89,13 +89,21 @@ def _serve(title: str, views: Sequence[View], lines: Sequence[str], port: int | 
 
 
 def _answer(view: View, words: Sequence[str]) -> None:
-    """Shows the lines of standard input, one by one."""
+    """Shows the lines of standard input, one by one; of one that cannot be read it is told why."""
     options = options_in(words, f"the view '{view.title}'", view.options)
-    for line in lines_of(sys.stdin.buffer):
-        *_, exhibits = view.show(line, options)
+    refused = False
+    for number, line in enumerate(lines_of(sys.stdin.buffer), 1):
+        try:
+            *_, exhibits = view.show(line, options)
+        except InputError as error:
+            typer.echo(f"rnnx: {InputError('the input', error.problem, number)}", err=True)
+            refused = True
+            continue
         for heading, exhibit in exhibits.items():
             if exhibit.text:
                 typer.echo(f"{heading}: {exhibit.text}")
+    if refused:
+        raise typer.Exit(InputError.exit_code)
 
 
 def _named(views: Sequence[View], title: str | None) -> View:

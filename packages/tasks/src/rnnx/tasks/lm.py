@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, final
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +42,13 @@ SHOWN = 10  # tokens that may come next
 START = "▸"  # stands for what starts a text
 SAMPLE_LENGTH = 60  # tokens of a sample's continuation: about a line of characters
 SAMPLE_TEMPERATURE = 0.8  # below 1: fewer slips of a tail of improbable tokens, and texts still differ
+Mode: TypeAlias = Literal["generate", "complete", "score"]
+OPTIONS: Final[Mapping[Mode, Sequence[str]]] = {  # of use in each mode
+    "generate": ("length", "temperature", "top_k", "top_p", "seed"),
+    "complete": ("length", "n_best", "beam_size"),
+    "score": (),
+}
+LENGTH, N_BEST, BEAM_SIZE = 100, 5, 10  # if not said
 
 
 @final
@@ -154,13 +161,13 @@ class LanguageModel(Task):
         self,
         lines: Iterable[str],
         *,
-        mode: Literal["generate", "complete", "score"] = "generate",
-        length: Positive = 100,
-        temperature: NonNegative = 1.0,
-        top_k: Count = 0,
-        top_p: Fraction = 1.0,
-        n_best: Positive = 5,
-        beam_size: Positive = 10,
+        mode: Mode = "generate",
+        length: Positive | None = None,
+        temperature: NonNegative | None = None,
+        top_k: Count | None = None,
+        top_p: Fraction | None = None,
+        n_best: Positive | None = None,
+        beam_size: Positive | None = None,
         seed: Seed | None = None,
     ) -> Iterator[str]:
         r"""Continues prompts, or tells how probable lines are.
@@ -169,19 +176,35 @@ class LanguageModel(Task):
             lines: Prompts (an empty one starts a text), or sentences to be scored.
             mode: generate draws a continuation; complete finds the n_best most probable ones; score gives the
                 natural logarithm of each line's probability at the beginning of a text, its end included.
-            length: Tokens of a continuation.
-            temperature: Below 1 the probable becomes more so; 0 takes the most probable.
-            top_k: Draws from the k most probable tokens; 0 for all.
-            top_p: Draws from the fewest tokens that together have this probability; 1 for all.
-            n_best: Continuations of a prompt, with mode=complete.
-            beam_size: Hypotheses kept at each step, with mode=complete.
-            seed: Of the drawing; another text each time if not said.
+            length: Tokens of a continuation; 100 if not said.
+            temperature: With mode=generate; below 1 the probable becomes more so, 0 takes the most probable;
+                1 if not said.
+            top_k: With mode=generate, draws from the k most probable tokens; from all if 0 or not said.
+            top_p: With mode=generate, draws from the fewest tokens that together have this probability; from
+                all if 1 or not said.
+            n_best: Continuations of a prompt, with mode=complete; 5 if not said.
+            beam_size: Hypotheses kept at each step, with mode=complete, at least n_best; 10 if not said.
+            seed: Of the drawing, with mode=generate; another text each time if not said.
 
         Returns:
             The prompt with its continuation; or the continuations, a line each with ``\n`` for a line break,
             and the logarithm of each one's probability after a tab; or the logarithm and the line after a
             tab.
+
+        Raises:
+            UsageError: an option is given that is of no use in the mode.
         """
+        _refuse_idle(
+            mode,
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            n_best=n_best,
+            beam_size=beam_size,
+            seed=seed,
+        )
+        length, n_best = length or LENGTH, n_best or N_BEST
         generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
         for line, tokens in each(lines, lambda line: (line, self._encode(line))):
             if mode == "score":
@@ -192,14 +215,14 @@ class LanguageModel(Task):
                 drawn = self._continue(
                     prompt,
                     length=length,
-                    temperature=temperature,
-                    top_k=top_k,
-                    top_p=top_p,
+                    temperature=1.0 if temperature is None else temperature,
+                    top_k=top_k or 0,
+                    top_p=top_p or 1.0,
                     generator=generator,
                 )
                 yield line + self._glue(line) + self._text(drawn, prompt)
             else:
-                yield from self._complete(prompt, length, n_best, max(beam_size, n_best))
+                yield from self._complete(prompt, length, n_best, max(beam_size or BEAM_SIZE, n_best))
 
     def views(self) -> list[View]:
         """Text drawn token by token, what was expected at each place of a text, and the units over it."""
@@ -397,3 +420,10 @@ class LanguageModel(Task):
         begins = after is None or int(after[-1]) == self.vocabulary.eos
         first = (self.vocabulary.decode if begins else self.vocabulary.decode_within)(pieces[0])
         return "\n".join([first, *map(self.vocabulary.decode, pieces[1:])])
+
+
+def _refuse_idle(mode: Mode, **options: object) -> None:
+    """Refuses options that are given, so not None, and of no use in a mode."""
+    idle = [name for name, value in options.items() if value is not None and name not in OPTIONS[mode]]
+    if idle:
+        raise UsageError(*(f"{name}: of no use with mode={mode}; leave it out" for name in idle))

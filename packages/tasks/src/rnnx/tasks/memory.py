@@ -329,10 +329,10 @@ def _numbers(text: str, separator: str | None, count: int) -> list[float]:
         ValueError: they are not so many, or something else is among them.
     """
     words = text.split(separator)
-    numbers = [float(word) for word in words if NUMBER.fullmatch(word)]
+    numbers = [float(word) for word in words if NUMBER.fullmatch(word) and math.isfinite(float(word))]
     if not len(numbers) == len(words) == count:
         raise ValueError(
-            f"expected {count} numbers separated by {separator or 'blanks'}, got {len(numbers)} in "
+            f"expected {count} finite numbers separated by {separator or 'blanks'}, got {len(numbers)} in "
             f"{shorten(text, SHOWN)!r}"
         )
     return numbers

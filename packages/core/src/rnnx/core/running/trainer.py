@@ -148,6 +148,12 @@ class Trainer:
             for name, expected in how.items()
             if self._arguments[name] == 0
         ]
+        if self._arguments["max_epochs"] == -1 == self._arguments["max_steps"]:
+            problems.append(
+                "trainer.max_epochs: expected a limit of epochs or of steps (trainer.max_steps), by which "
+                "the schedule of the learning rate is laid out, got neither; with trainer.max_time set a "
+                "large one"
+            )
         most = self._arguments["max_time"]
         if most is not None and not (re.fullmatch(TIME, most.strip()) and re.search("[1-9]", most)):
             problems.append(
