@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 
 
 def write_run(

@@ -10,8 +10,8 @@ import pytest
 
 from rnnx.core.experiment import Experiment
 from rnnx.core.registry import plugins
+from rnnx.core.resolution import resolve
 from rnnx.core.running.result import Result
-from rnnx.core.spec import resolve
 
 GENERATED = ("data.train=64", "data.valid=8", "data.test=8", "data.batch_size=8")
 FOUND = ("data.characters=20_000", "data.bptt=20", "data.batch_size=8")

@@ -255,6 +255,7 @@ def test_nobody_imports_against_the_star() -> None:
             "core.options",
             "core.declarations.validation",
             "core.spec",
+            "core.resolution",
             "cli.app",
         ],
         *[

@@ -9,10 +9,10 @@ from typing import Final
 from docs.site.page import Page
 from docs.site.prose import markdown
 from rnnx.cli.screen import in_markdown
+from rnnx.core.config import KEYS, UNNAMED
 from rnnx.core.declarations.docstrings import documentation
 from rnnx.core.options import Option, Options, options_of
 from rnnx.core.registry import PER_TASK, Plugin, plugins
-from rnnx.core.spec import KEYS, UNNAMED
 
 SECTIONS: Final = {  # in the order of the navigation, with what each says
     "cell": "The equations: `cell=NAME` and `cell.OPTION=VALUE`.",

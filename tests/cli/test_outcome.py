@@ -8,8 +8,8 @@ import pytest
 from rnnx.cli.outcome import metrics, outcome, tell
 from rnnx.cli.screen import display
 from rnnx.core.exhibits.exhibit import Text
+from rnnx.core.resolution import resolve
 from rnnx.core.running.result import Result
-from rnnx.core.spec import resolve
 
 CONFIG = resolve(["trainer.max_epochs=7"])
 SIDE_BY_SIDE = ["rnnx compare", "rnnx report"]

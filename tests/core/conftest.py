@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from rnnx.core import registry
+from rnnx.core.config import UNNAMED
 from rnnx.core.experiment import Experiment
 from rnnx.core.running.result import Result
 from tests.core.components import BASE, COMPONENTS, COMPUTED
 from tests.core.small_runs import NMT
+from tests.core.typed import GROUPS, ZOO
 
 Install = Callable[..., Path]
 
@@ -106,3 +108,14 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
         monkeypatch.syspath_prepend(site)
 
     return install
+
+
+@pytest.fixture
+def zoo(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small zoo of components in place of what is installed, and an empty folder to be in."""
+    install("zoo", GROUPS, zoo=ZOO)
+    for section in ("checkpoint", "stopping"):
+        monkeypatch.delitem(UNNAMED, section)
+    for section in ("net", "trainer"):
+        monkeypatch.setitem(UNNAMED, section, f"zoo:{section.title()}")
+    monkeypatch.chdir(tmp_path)

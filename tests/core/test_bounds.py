@@ -11,11 +11,12 @@ import pytest
 from annotated_types import Ge, Gt, Le, Lt
 
 from rnnx.core.bounds import AboveZero, Count, Fraction, Limit, NonNegative, Positive, Rate, Seed, Share
+from rnnx.core.config import KEYS, UNNAMED
 from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import UsageError
 from rnnx.core.options import Option, Options, options_of
 from rnnx.core.registry import GROUPS, find, plugins
-from rnnx.core.spec import KEYS, UNNAMED, resolve
+from rnnx.core.resolution import resolve
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_all_of_them_come_at_once_before_torch_is_imported() -> None:
     program = f"""
 import sys
 from rnnx.core.errors import UsageError
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 try:
     resolve({words})
 except UsageError as error:
@@ -100,9 +101,9 @@ except UsageError as error:
         ("nmt", "beam_size=0", "expected an integer of at least 1 or null, got 0"),
         ("nmt", "n_best=0", "expected an integer of at least 1, got 0"),
         ("nmt", "max_length=0", "expected an integer of at least 1 or null, got 0"),
-        ("lm", "temperature=-1", "expected a number of at least 0, got -1"),
-        ("lm", "length=-1", "expected an integer of at least 1, got -1"),
-        ("lm", "top_p=0", "expected a number above 0 and at most 1, got 0"),
+        ("lm", "temperature=-1", "expected a number of at least 0 or null, got -1"),
+        ("lm", "length=-1", "expected an integer of at least 1 or null, got -1"),
+        ("lm", "top_p=0", "expected a number above 0 and at most 1 or null, got 0"),
     ],
 )
 def test_so_it_is_in_prediction(task: str, word: str, problem: str) -> None:

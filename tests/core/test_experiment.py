@@ -14,10 +14,10 @@ from matplotlib.image import imread
 
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.experiment import Experiment
+from rnnx.core.resolution import resolve
 from rnnx.core.run import Run
 from rnnx.core.running.result import Result
 from rnnx.core.running.training import count_parameters
-from rnnx.core.spec import resolve
 from tests.core.small_runs import LM, NMT, content, run, samples
 
 TIMED = ("tokens_per_second",)  # metrics that differ from one run to the next

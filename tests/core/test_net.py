@@ -19,7 +19,7 @@ from rnnx.core.nets.variational_dropout import VariationalDropout
 from rnnx.core.nets.weight_drop import WeightDrop
 from rnnx.core.nets.zoneout import Zoneout
 from rnnx.core.options import options_of
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 from rnnx.core.trees import Trees
 
 N, T, I, H = 4, 5, 3, 8  # noqa: E741

@@ -14,7 +14,7 @@ import pytest
 from typer.main import get_command
 
 from rnnx.cli.app import app
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 from rnnx.core.yaml import yaml
 from tests.docs.blocks import PAGES, ROOT, SHELL, Block, blocks
 from tests.docs.desk import lay

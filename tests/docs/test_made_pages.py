@@ -7,9 +7,9 @@ import pytest
 from docs.site import cells, command_line, flow, ledger, options
 from docs.site.page import Page
 from rnnx.cli.app import COMMANDS
+from rnnx.core.config import KEYS, SECTIONS, UNNAMED
 from rnnx.core.options import options_of
 from rnnx.core.registry import GROUPS, plugins
-from rnnx.core.spec import KEYS, SECTIONS, UNNAMED
 
 
 @pytest.fixture(scope="module")

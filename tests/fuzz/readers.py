@@ -20,10 +20,10 @@ from rnnx.core.comparing.record import Record
 from rnnx.core.data import Data
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.plots import curves
+from rnnx.core.resolution import resolve
 from rnnx.core.run import Run
 from rnnx.core.running.checkpoints import read_checkpoint
 from rnnx.core.runs import read_result
-from rnnx.core.spec import resolve
 from rnnx.tasks.data.captioning.coco import Coco
 from rnnx.tasks.data.captioning.features import Features as CaptionedFeatures
 from rnnx.tasks.data.captioning.files import Files as Photographs

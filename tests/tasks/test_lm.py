@@ -17,8 +17,8 @@ from rnnx.core.batch import Batch
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.heat import Heat
 from rnnx.core.experiment import Experiment
+from rnnx.core.resolution import resolve
 from rnnx.core.running.optimizers import Adam
-from rnnx.core.spec import resolve
 from rnnx.tasks.data.lm.streams import streamed
 from rnnx.tasks.lm import LanguageModel
 from rnnx.tasks.parts.texts.vocabulary import EOS, UNK, Level, Vocabulary

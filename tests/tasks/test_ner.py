@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader
 
 from rnnx.core.batch import Batch
 from rnnx.core.errors import UsageError
+from rnnx.core.resolution import resolve
 from rnnx.core.running.optimizers import Adam
-from rnnx.core.spec import resolve
 from rnnx.tasks.data.ner.padded import PaddedSentences
 from rnnx.tasks.data.ner.sentence import Sentence
 from rnnx.tasks.ner import Entities

@@ -13,10 +13,10 @@ from statistics import mean
 
 import pytest
 
+from rnnx.core.config import Config
 from rnnx.core.errors import RunWarning, UsageError
 from rnnx.core.registry import plugins
 from rnnx.core.running.checkpoints import LAST
-from rnnx.core.spec import Config
 from rnnx.core.sweeps.matrix import Entry, Line, Matrix, configurations, lines, run
 
 SMALL = (

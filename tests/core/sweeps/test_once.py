@@ -7,9 +7,10 @@ from typing import Any
 import lightning as L
 import pytest
 
+from rnnx.core.config import Config
 from rnnx.core.errors import UsageError
+from rnnx.core.resolution import resolve
 from rnnx.core.runs import read_result
-from rnnx.core.spec import Config, resolve
 from rnnx.core.sweeps.once import once
 
 SMALL = (

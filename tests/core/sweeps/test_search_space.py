@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from optuna.samplers import RandomSampler
 
 from rnnx.core.errors import UsageError
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 from rnnx.core.sweeps.search_space import SearchSpace
 
 

@@ -18,7 +18,7 @@ import pytest
 from optuna.trial import TrialState
 
 from rnnx.core.errors import RunError, UsageError
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 from rnnx.core.sweeps.sweep import Outcome, Sweep, outcomes, ranked, run, work
 
 SMALL = (

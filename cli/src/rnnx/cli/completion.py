@@ -14,12 +14,12 @@ from typing import Any, TypeAlias
 import typer
 
 from rnnx.cli.equations import readable
+from rnnx.core.config import DEFAULTS, KEYS, SECTIONS, UNNAMED
 from rnnx.core.declarations.docstrings import summary
 from rnnx.core.errors import RnnxError
 from rnnx.core.options import Options, options_of
 from rnnx.core.registry import CHECKABLE, GROUPS, KINDS, PER_TASK, find, plugins
 from rnnx.core.runs import CONFIG, OUT, find_run, names
-from rnnx.core.spec import DEFAULTS, KEYS, SECTIONS, UNNAMED
 from rnnx.core.yaml import yaml
 
 Choice: TypeAlias = tuple[str, str]  # a word, and one line about it

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Group, RenderableType
 
 from rnnx.cli.screen import display, display_json, table
+from rnnx.core.config import Config
+from rnnx.core.resolution import resolve
 from rnnx.core.runs import CONFIG, OUT
-from rnnx.core.spec import Config, resolve
 
 if TYPE_CHECKING:
     from rnnx.core.running.result import Result

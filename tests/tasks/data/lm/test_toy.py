@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rnnx.core.errors import UsageError
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 from rnnx.tasks.data.lm.toy import Toy
 from rnnx.tasks.parts.files.library_source import library_source
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary

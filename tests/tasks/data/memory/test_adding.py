@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rnnx.core.errors import UsageError
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 from rnnx.tasks.data.memory.adding import Adding, sums
 
 

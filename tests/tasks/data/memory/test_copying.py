@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rnnx.core.errors import UsageError
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 from rnnx.tasks.data.memory.copying import Copying
 
 BLANK, DELIMITER = 8, 9  # as a_8 and a_9 of Arjovsky, Shah & Bengio 2016, section 4.1

@@ -11,7 +11,7 @@ from torch import Tensor
 from rnnx.core.batch import Batch
 from rnnx.core.data import Meta, Split
 from rnnx.core.errors import UsageError
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 from rnnx.tasks.data.memory.draws import whole
 from rnnx.tasks.data.memory.generated import Generated
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rnnx.core.errors import UsageError
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 from rnnx.tasks.data.video.toy import Toy
 from rnnx.tasks.parts.toys.moving_shapes import CLASSES
 

@@ -14,7 +14,7 @@ from rnnx.cli.screen import display_json
 from rnnx.core.declarations.validation import Word
 from rnnx.core.errors import UsageError
 from rnnx.core.registry import CHECKABLE, GROUPS, Plugin, find, plugins, suggestion
-from rnnx.core.spec import allow_only
+from rnnx.core.resolution import allow_only
 
 
 @final

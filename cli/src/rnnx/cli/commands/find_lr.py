@@ -10,7 +10,7 @@ import typer
 
 from rnnx.cli.arguments import Json, Plot, Words
 from rnnx.cli.screen import display_json
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 
 
 def find_lr(

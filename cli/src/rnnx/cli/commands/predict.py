@@ -11,8 +11,8 @@ from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.options import Options, options_of
 from rnnx.core.registry import find
+from rnnx.core.resolution import resolve
 from rnnx.core.runs import CONFIG, OUT, find_run
-from rnnx.core.spec import resolve
 
 
 def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:

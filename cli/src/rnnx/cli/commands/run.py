@@ -11,7 +11,7 @@ import typer
 from rnnx.cli.arguments import Json, Words
 from rnnx.cli.outcome import tell
 from rnnx.cli.screen import command_line, display_json, say
-from rnnx.core.spec import resolve
+from rnnx.core.resolution import resolve
 
 if TYPE_CHECKING:
     from rnnx.core.task import Task

@@ -16,11 +16,11 @@ from rnnx.cli import completion
 from rnnx.cli.arguments import Json
 from rnnx.cli.equations import readable
 from rnnx.cli.screen import display, display_json, table
+from rnnx.core.config import UNNAMED
 from rnnx.core.declarations.docstrings import documentation, paper
 from rnnx.core.errors import UsageError
 from rnnx.core.options import Option, Options, options_of
 from rnnx.core.registry import GROUPS, PER_TASK, Plugin, find, plugins, suggestion
-from rnnx.core.spec import UNNAMED
 
 KINDS = (*GROUPS, *UNNAMED)
 SECTION = re.compile(r"^(Args|Attributes|Example|Examples|Raises|Returns|Yields):$", re.MULTILINE)

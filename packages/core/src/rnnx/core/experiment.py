@@ -18,10 +18,12 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from rnnx.core import processes
 from rnnx.core.baseline import Baseline
+from rnnx.core.config import Config
 from rnnx.core.data import Data, Meta
 from rnnx.core.errors import RunWarning, UsageError
 from rnnx.core.files import make_folder, replacing
 from rnnx.core.matching import matching_size
+from rnnx.core.resolution import allow_only, resolve
 from rnnx.core.run import Run
 from rnnx.core.running import history
 from rnnx.core.running.checkpoints import latest, read_checkpoint
@@ -32,7 +34,6 @@ from rnnx.core.running.result import Result, values_of
 from rnnx.core.running.trainer import Trainer
 from rnnx.core.running.training import Training, count_parameters
 from rnnx.core.runs import CONFIG, OUT, RESULT, find_run
-from rnnx.core.spec import Config, allow_only, resolve
 from rnnx.core.task import Task
 
 CHANGEABLE = ("trainer.", "checkpoint.", "stopping.", "logger=", "logger.")  # when a run goes on
@@ -43,7 +44,7 @@ class Experiment:
     """A configuration that can be run.
 
     Args:
-        config: From :func:`rnnx.core.spec.resolve`.
+        config: From :func:`rnnx.core.resolution.resolve`.
     """
 
     def __init__(self, config: Config) -> None:

@@ -11,17 +11,18 @@ from typing import Any, final
 import lightning as L
 
 from rnnx.core import gradient_flow, processes
+from rnnx.core.config import Config
 from rnnx.core.data import Data
 from rnnx.core.declarations.validation import validate
 from rnnx.core.errors import RnnxError, RunError, UsageError
 from rnnx.core.exporting import exported
 from rnnx.core.options import options_of
+from rnnx.core.resolution import allow_only, resolve
 from rnnx.core.running.checkpoints import BEST, read_checkpoint
 from rnnx.core.running.quiet import quiet
 from rnnx.core.running.trainer import Trainer
 from rnnx.core.running.training import metrics_of
 from rnnx.core.runs import CONFIG, OUT, find_run
-from rnnx.core.spec import Config, allow_only, resolve
 from rnnx.core.task import Task
 
 CHANGEABLE = ("task.", "data=", "data.", "trainer.")  # of a model that is trained

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, final
 
+from rnnx.core.config_file import settings
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.running.history import METRICS, series
 from rnnx.core.runs import CONFIG, FLOW, SAMPLES, read_result
-from rnnx.core.spec import settings
 
 Points: TypeAlias = list[tuple[float, float]]
 

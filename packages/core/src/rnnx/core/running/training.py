@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from rnnx.core import gradient_flow, plots, processes
 from rnnx.core.batch import Batch
+from rnnx.core.config import Config
 from rnnx.core.data import Data, Split
 from rnnx.core.errors import Interrupted, RunWarning, UsageError
 from rnnx.core.gradient_flow import Flow
@@ -34,7 +35,6 @@ from rnnx.core.running.progress import ProgressBar, is_watched
 from rnnx.core.running.result import Result, values_of
 from rnnx.core.running.stopping import Stopping
 from rnnx.core.running.trainer import Trainer
-from rnnx.core.spec import Config
 from rnnx.core.task import Task
 from rnnx.core.tracking.tracker import Tracker
 

@@ -17,12 +17,14 @@ from optuna.trial import TrialState
 
 from rnnx.core.commas import between_commas
 from rnnx.core.comparing.scores import mean_and_spread
+from rnnx.core.config import Config
 from rnnx.core.errors import UsageError
 from rnnx.core.launchers.launcher import Launcher, launcher_of
 from rnnx.core.paths import refuse_elsewhere
 from rnnx.core.registry import find, plugins
+from rnnx.core.resolution import resolve
 from rnnx.core.runs import RESULT
-from rnnx.core.spec import Config, Spec, resolve
+from rnnx.core.spec import Spec
 from rnnx.core.sweeps.crew import POLL, at_work, take_turns
 from rnnx.core.sweeps.once import essence, many_processes, once
 from rnnx.core.sweeps.study import Claim, Study, failure, reason
@@ -170,9 +172,9 @@ def configurations(words: Sequence[str]) -> list[Config]:
     """Every combination of the tasks, cells and seeds in the words, each checked; by task, then by cell.
 
     Args:
-        words: As of :func:`rnnx.core.spec.resolve`; ``task``, ``cell`` and ``seed`` may hold several values
-            with commas between, ``task`` and ``cell`` also ``all``. What is not said of ``task`` and ``cell``
-            stands in a file among the words, or else is ``all``.
+        words: As of :func:`rnnx.core.resolution.resolve`; ``task``, ``cell`` and ``seed`` may hold several
+            values with commas between, ``task`` and ``cell`` also ``all``. What is not said of ``task`` and
+            ``cell`` stands in a file among the words, or else is ``all``.
 
     Raises:
         UsageError: all that is wrong with the words.

@@ -8,9 +8,10 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rnnx.core.config import KEYS, Config
 from rnnx.core.errors import RnnxError, UsageError
+from rnnx.core.resolution import resolve
 from rnnx.core.runs import CONFIG, RESULT, read_result
-from rnnx.core.spec import KEYS, Config, resolve
 
 if TYPE_CHECKING:
     from lightning import Callback
@@ -49,7 +50,7 @@ def many_processes(config: Config) -> Iterator[str]:
     """What is wrong with a configuration that is to be one of many runs: it must be content with one process.
 
     Example:
-        >>> from rnnx.core.spec import resolve
+        >>> from rnnx.core.resolution import resolve
         >>> list(many_processes(resolve(["trainer.devices=2"])))
         ['trainer.devices: expected 1, as each of many runs has one process, got 2; ...']
     """
@@ -65,7 +66,7 @@ def essence(config: Config) -> dict[str, Any]:
     """What of a configuration those who share a study have alike: not its seed, its place, or its logger.
 
     Example:
-        >>> from rnnx.core.spec import resolve
+        >>> from rnnx.core.resolution import resolve
         >>> essence(resolve(["out=here", "seed=2"])) == essence(resolve(["logger=csv"]))
         True
     """

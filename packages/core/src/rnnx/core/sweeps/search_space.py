@@ -12,8 +12,8 @@ from typing import Any, TypeAlias, final
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from rnnx.core.commas import between_commas
+from rnnx.core.config import DEFAULTS
 from rnnx.core.errors import UsageError
-from rnnx.core.spec import DEFAULTS
 
 RANGE = re.compile("(uniform|loguniform|int|logint):(.*)", re.DOTALL)
 FORMS = {
@@ -75,7 +75,7 @@ class SearchSpace:
         return cls(tuple(fixed), searched)
 
     def words(self, values: Values) -> list[str]:
-        """The words of a trial, as for :func:`rnnx.core.spec.resolve`.
+        """The words of a trial, as for :func:`rnnx.core.resolution.resolve`.
 
         Args:
             values: One for each key.

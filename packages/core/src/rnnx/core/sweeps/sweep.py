@@ -16,11 +16,13 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnx.core.commas import between_commas
 from rnnx.core.comparing.scores import mean_and_spread, spread
+from rnnx.core.config import Config
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.launchers.launcher import Launcher, launcher_of
 from rnnx.core.paths import refuse_elsewhere
 from rnnx.core.registry import find
-from rnnx.core.spec import Config, Spec, resolve
+from rnnx.core.resolution import resolve
+from rnnx.core.spec import Spec
 from rnnx.core.sweeps.crew import at_work, take_turns
 from rnnx.core.sweeps.once import essence, many_processes, once
 from rnnx.core.sweeps.search_space import SearchSpace, Values

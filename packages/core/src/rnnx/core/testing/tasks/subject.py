@@ -12,10 +12,10 @@ from typing import Any, Final, final
 import torch
 
 from rnnx.core.batch import Batch
+from rnnx.core.config import UNNAMED
 from rnnx.core.data import Data, Meta, Split
 from rnnx.core.errors import UsageError
 from rnnx.core.options import Options, options_of
-from rnnx.core.spec import UNNAMED
 from rnnx.core.task import Task
 from rnnx.core.testing.settings import settings
 from rnnx.core.testing.tasks.batches import in_type, rows
