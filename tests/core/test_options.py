@@ -110,7 +110,7 @@ EVEN = "typing.Annotated[int, MultipleOf(multiple_of=2)]"
     [
         ("size: int = 1, **rest", "takes **rest; write each option as a keyword-only parameter"),
         ("size=1", "option 'size' has no type"),
-        ("where: Path = None", f"the type of option 'where' is <class 'pathlib.Path'>, {NOT_PLAIN}"),
+        ("where: Path = None", f"the type of option 'where' is {Path}, {NOT_PLAIN}"),
         ("text: Annotated[str, Ge(1)] = ''", f"the type of option 'text' is {LONG}, {NOT_PLAIN}"),
         ("pair: Annotated[int, MultipleOf(2)]", f"the type of option 'pair' is {EVEN}, {NOT_PLAIN}"),
         ("table: dict[int, str]", f"the type of option 'table' is dict[int, str], {NOT_PLAIN}"),
