@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, final
 
 import lightning as L
 import torch
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from rnnx.core import gradient_flow, plots, processes
 from rnnx.core.batch import Batch
 from rnnx.core.config import Config
-from rnnx.core.data import Data, Split
+from rnnx.core.data import Data, Loader, Split
 from rnnx.core.errors import Interrupted, RunWarning, UsageError
 from rnnx.core.gradient_flow import Flow
 from rnnx.core.running.best_checkpoint import Best
@@ -29,6 +30,7 @@ from rnnx.core.running.ending import Ending
 from rnnx.core.running.history import METRICS
 from rnnx.core.running.interruption import Interruption, requeue
 from rnnx.core.running.last_checkpoint import Last
+from rnnx.core.running.lines import Lines
 from rnnx.core.running.meter import Meter
 from rnnx.core.running.place import Place
 from rnnx.core.running.progress import ProgressBar, is_watched
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SAMPLES = 5
-SAID = 4  # metrics of a validation
 MINUTE = 60.0  # seconds after which a line is said where no bar is drawn
 
 
@@ -88,45 +89,26 @@ class Training:
             return self._carry_out(data, task, checkpoint)
 
     def _carry_out(self, data: Data, task: Task, checkpoint: Path | None) -> Result:
-        config, plan = self.config.to_plain(), Trainer(**self.config.trainer)
-        tracker: Tracker = self.config.logger.build()
-        metric = f"valid/{task.monitor}"
-        with processes.together():
-            try:
-                place, valid_loader, test_loader = (
-                    Place(data.loader("train")),
-                    data.loader("valid"),
-                    data.loader("test"),
-                )
-                plan.check_batches(len(place), len(valid_loader), len(test_loader))
-                loggers = tracker.begin(self.folder, config, metric, task.mode) if processes.leads() else []
-            except UsageError:
-                if processes.leads():
-                    self.undo()
-                raise
+        plan, tracker = Trainer(**self.config.trainer), self.config.logger.build()
+        place, valid_loader, test_loader, loggers = self._begin(data, task, plan, tracker)
         meter = Meter(self.config.trainer["log_every_n_steps"], task.gradient_norm)
-        last = Last(self.folder, config, place, self.interruption, Checkpoint(**self.config.checkpoint))
+        last = Last(
+            self.folder,
+            self.config.to_plain(),
+            place,
+            self.interruption,
+            Checkpoint(**self.config.checkpoint),
+        )
         shown = is_watched() if self.progress is None else self.progress
-        bar = ProgressBar() if shown and processes.leads() else None
-        callbacks = [
-            meter,
-            _Lines(rank_zero_only(bar.say if bar else self.say), metric, math.inf if bar else MINUTE),
-            Best(self.folder, metric, task.mode),
-            last,
-            *Stopping(**self.config.stopping).callbacks(metric, task.mode, task.gradient_norm),
-            *self.callbacks,
-            *([bar] if bar else []),
-        ]
-        trainer = plan.build(self.folder, loggers, callbacks)
+        bars = [ProgressBar()] if shown and processes.leads() else []
+        trainer = plan.build(self.folder, loggers, self._callbacks(task, meter, last, bars))
         trainer.fit(task, place, valid_loader, ckpt_path=checkpoint)
         if last.resumed_at == trainer.global_step and processes.leads():
-            limits = ((name, self.config.trainer[name]) for name in ("max_epochs", "max_steps", "max_time"))
-            set_to = ", ".join(f"trainer.{name}={value}" for name, value in limits if value not in (None, -1))
-            self.say(f"no step was trained: the training had ended ({set_to}), and its model is tested again")
+            self._say_nothing_was_trained()
         fitted = last.elapsed
         best, step = processes.from_leader(lambda: _best(self.folder))
         task.load_state_dict(best)
-        untracked = plan.build(self.folder, [], [bar] if bar else [])
+        untracked = plan.build(self.folder, [], bars)
         valid = metrics_of(untracked.validate(task, valid_loader, verbose=False))
         start = time.perf_counter()
         test = metrics_of(trainer.test(task, test_loader, verbose=False))
@@ -140,8 +122,48 @@ class Training:
         )
         if not processes.leads():
             return Result(self.folder, values, [], [])
-        ending = self._ending(data, task, values, step)
-        result = Result(self.folder, values, ending.samples, self._drawn(ending.figures))
+        return self._write_down(self._ending(data, task, values, step), tracker)
+
+    def _begin(
+        self, data: Data, task: Task, plan: Trainer, tracker: Tracker
+    ) -> tuple[Place, Loader, Loader, list[Logger]]:
+        """The batches of the three splits, and Lightning's loggers of a tracking that has begun."""
+        config, metric = self.config.to_plain(), f"valid/{task.monitor}"
+        with processes.together():
+            try:
+                place, valid, test = Place(data.loader("train")), data.loader("valid"), data.loader("test")
+                plan.check_batches(len(place), len(valid), len(test))
+                loggers = tracker.begin(self.folder, config, metric, task.mode) if processes.leads() else []
+            except UsageError:
+                if processes.leads():
+                    self.undo()
+                raise
+        return place, valid, test, loggers
+
+    def _callbacks(
+        self, task: Task, meter: Meter, last: Last, bars: Sequence[ProgressBar]
+    ) -> list[L.Callback]:
+        """What happens in the training; the bar, where there is one, comes last."""
+        metric = f"valid/{task.monitor}"
+        say, pause = (bars[0].say, math.inf) if bars else (self.say, MINUTE)
+        return [
+            meter,
+            Lines(rank_zero_only(say), metric, pause),
+            Best(self.folder, metric, task.mode),
+            last,
+            *Stopping(**self.config.stopping).callbacks(metric, task.mode, task.gradient_norm),
+            *self.callbacks,
+            *bars,
+        ]
+
+    def _say_nothing_was_trained(self) -> None:
+        limits = ((name, self.config.trainer[name]) for name in ("max_epochs", "max_steps", "max_time"))
+        set_to = ", ".join(f"trainer.{name}={value}" for name, value in limits if value not in (None, -1))
+        self.say(f"no step was trained: the training had ended ({set_to}), and its model is tested again")
+
+    def _write_down(self, ending: Ending, tracker: Tracker) -> Result:
+        """Writes what came of the training in the folder, and only then to where it is tracked."""
+        result = Result(self.folder, ending.values, ending.samples, self._drawn(ending.figures))
         result.write()
         try:
             tracker.finish(ending)
@@ -190,65 +212,6 @@ def metrics_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
         {'loss': 1.5}
     """
     return {name.split("/", 1)[1]: value for found in results for name, value in found.items()}
-
-
-@final
-class _Lines(L.Callback):
-    """Says a line after each validation: the losses, the metric that is watched, and a few others.
-
-    Between two of them it tells how far the epoch is, after so many seconds without a line. The loss of the
-    training is the mean over what has been predicted in the epoch so far, batches left out whose loss is no
-    number.
-    """
-
-    def __init__(self, say: Callable[[str], None], metric: str, pause: float) -> None:
-        self.say, self.metric, self.pause = say, metric, pause
-        self.start = self._said = time.perf_counter()
-        self._total = self._count = torch.zeros((), dtype=torch.float64)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"total": float(self._total), "count": float(self._count)}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._total, self._count = (
-            torch.tensor(state_dict[name], dtype=torch.float64) for name in ("total", "count")
-        )
-
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
-    ) -> None:
-        if batch_idx == 0:
-            self._total = self._count = torch.zeros((), dtype=torch.float64)
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
-    ) -> None:
-        total, count = outputs["total"], outputs["count"]
-        finite = total.isfinite()
-        self._total = self._total.to(total.device, non_blocking=True) + total.where(finite, 0)
-        self._count = self._count.to(count.device, non_blocking=True) + count.where(finite, 0)
-        if time.perf_counter() - self._said >= self.pause:
-            share = (batch_idx + 1) / trainer.num_training_batches
-            self._line(trainer, f", {share:.0%}", self._train_loss)
-
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.state.fn != "fit":
-            return
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        valid = [name for name in metrics if name.startswith("valid/")]
-        said = sorted(valid, key=lambda name: name not in ("valid/loss", self.metric))[:SAID]
-        shown = [f"{name.replace('/', ' ')} {metrics[name]:.4g}" for name in valid if name in said]
-        self._line(trainer, "", [*self._train_loss, *shown])
-
-    @property
-    def _train_loss(self) -> list[str]:
-        count = float(self._count)
-        return [f"train loss {float(self._total) / count:.4g}"] if count else []
-
-    def _line(self, trainer: L.Trainer, share: str, shown: Sequence[str]) -> None:
-        self._said = time.perf_counter()
-        seconds = self._said - self.start
-        self.say(f"epoch {trainer.current_epoch + 1}{share} ({seconds:.0f} s): {', '.join(shown)}")
 
 
 @contextmanager
