@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
@@ -73,3 +76,10 @@ def test_a_net_is_exported_with_lengths(options: dict[str, object], axes: dict[i
         steps = max(lengths) if 1 in axes else 4
         x = torch.randn(len(lengths), steps, 3)
         torch.testing.assert_close(program(x, torch.tensor(lengths)), net(x, torch.tensor(lengths)))
+
+
+def test_what_only_an_export_needs_is_not_imported_by_others() -> None:
+    """SymPy takes longer to import than all of the engine."""
+    code = "import sys, rnnx.core.engine; print('sympy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

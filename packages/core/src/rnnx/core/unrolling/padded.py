@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.fx.experimental.symbolic_shapes import has_static_value
 
 from rnnx.core.cell import Cell
 from rnnx.core.nets.padding import real_steps
@@ -36,6 +35,9 @@ def step_over_padding(cell: Cell, x: Tensor, lengths: Tensor | None, state: Stat
         >>> y[..., 0].tolist(), last[:, 0].tolist()
         ([[1.0, 3.0], [3.0, 0.0]], [3.0, 3.0])
     """
+    from torch._higher_order_ops.scan import scan  # not public yet
+    from torch.fx.experimental.symbolic_shapes import has_static_value  # which takes long to import
+
     z = cell.project(x).transpose(0, 1)  # (T, N, P)
     real = x.new_ones(x.shape[:2], dtype=torch.bool) if lengths is None else real_steps(x, lengths)
     real = real.t().unsqueeze(-1)  # (T, N, 1)
@@ -52,7 +54,5 @@ def step_over_padding(cell: Cell, x: Tensor, lengths: Tensor | None, state: Stat
             state, y = step(state, read)
             outputs.append(y)
         return torch.stack(outputs, 1), state
-    from torch._higher_order_ops.scan import scan  # not public yet
-
     state, y = scan(step, state, (z, real))
     return y.transpose(0, 1), state
