@@ -202,7 +202,8 @@ if __name__ == "__main__":
 def at_once(command: str, folder: Path, *words: str) -> subprocess.Popen[str]:
     """A matrix as another machine has it, of which some runs take their time."""
     script = folder / "run.py"
-    script.write_text(RUN)
+    if not script.exists():  # which the other one may be reading
+        script.write_text(RUN)
     longer = ("task=memory", "logger=csv", "cell.hidden_size=4", f"out={folder / 'runs'}")
     return subprocess.Popen(
         [sys.executable, str(script), command, *longer, *words],

@@ -23,6 +23,7 @@ def recurrent_matrices(cell: Cell) -> list[str]:
         cell: Any cell; it and the random numbers to come stay as they are.
 
     Example:
+        >>> from torch import nn
         >>> class Simple(Cell):
         ...     input_size, output_size, state_sizes = 2, 3, (3,)
         ...     def __init__(self):
