@@ -296,7 +296,7 @@ def test_torchs_kernel_reads_where_it_is_exact() -> None:
     assert [fused(**options) for options in VARIANTS] == [None] * len(VARIANTS)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch's own, in forward mode
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")  # torch's own, in forward mode
 def test_within_a_transformation_of_functions_torchs_kernel_does_not_read() -> None:
     """It has no rule for them; each row alone says what is right."""
     cell = LSTM(3, hidden_size=4).double()

@@ -360,7 +360,7 @@ TRANSFORMED: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]] =
 }
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # torch's own, in its forward mode
+@pytest.mark.filterwarnings("ignore:.torch.jit.script")  # torch's own, in its forward mode
 @pytest.mark.parametrize("transform", TRANSFORMED.values(), ids=TRANSFORMED)
 @pytest.mark.parametrize("planned_before", [False, True])
 def test_within_a_transformation_of_functions_as_the_loop(
@@ -381,7 +381,7 @@ def test_within_a_transformation_of_functions_as_the_loop(
     assert plan_for(cell) is not None
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # torch's own, in its forward mode
+@pytest.mark.filterwarnings("ignore:.torch.jit.script")  # torch's own, in its forward mode
 def test_forward_mode_differentiation_as_the_loop() -> None:
     class Dual(Elman):
         pass

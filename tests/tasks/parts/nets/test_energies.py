@@ -235,7 +235,7 @@ def test_they_are_of_the_type_that_is_given(dtype: torch.dtype) -> None:
     torch.testing.assert_close(found, formula(*tensors), rtol=0.05, atol=0.1)
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # torch's own, in its forward mode
+@pytest.mark.filterwarnings("ignore:.torch.jit.script")  # torch's own, in its forward mode
 def test_within_torchs_transformations_they_are_the_formulas() -> None:
     query, keys, v = (tensor.detach() for tensor in drawn(3, 2, 4, 6))
     found, tangent = torch.func.jvp(energies, (query, keys, v), (query, keys, v))
