@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -133,3 +136,32 @@ def test_what_counts_operations_sees_a_product(library: bool, factors: tuple[Ten
         mm(*factors)
     rows, terms, columns = SIZES
     assert counter.get_total_flops() == 2 * rows * terms * columns
+
+
+BY_PLAIN_LOOPS = """
+import torch
+from rnnx.core.nets import products
+from tests.core.nets.test_products import LAYOUTS, SIZES
+products.PAYS = True
+rows, terms, columns = SIZES
+bias, a, b = torch.ones(columns), torch.ones(rows, terms), torch.ones(terms, columns)
+apart = [*LAYOUTS, lambda matrix: torch.cat((matrix, matrix), 1)[:, : matrix.shape[1]]]
+for left in apart:
+    for right in apart:
+        products.mm(left(a), right(b))
+        products.addmm(bias, left(a), right(b))
+"""
+
+
+def test_no_product_is_made_by_onednns_plain_loops() -> None:
+    """oneDNN itself tells what it multiplies by; its reference takes a thousand times the time."""
+    done = subprocess.run(
+        [sys.executable, "-c", BY_PLAIN_LOOPS],
+        env=os.environ | {"ONEDNN_VERBOSE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = [line.split(",") for line in done.stdout.splitlines() if ",exec,cpu,inner_product," in line]
+    assert len(told) == 2 * 25
+    assert not [words for words in told if any(word.startswith("ref") for word in words)]

@@ -60,7 +60,8 @@ def mm(a: Tensor, b: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     if not is_onednn_faster(a, b):
         return torch.mm(a, b, out=out)
-    made = _product(b.t(), a.t()).t() if _copied(b.t()) < _copied(a) else _product(a, b)
+    turned = _is_dense(a) and _copied(b.t()) < _copied(a)
+    made = _product(b.t(), a.t()).t() if turned else _product(a, b)
     return made if out is None else out.copy_(made)
 
 
@@ -92,8 +93,18 @@ def addmm(
 
 
 def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """By oneDNN, which copies the first matrix where it must.
+
+    With a second one that has gaps it goes by plain loops, in a thousand times the time.
+    """
+    b = b if _is_dense(b) else b.contiguous()
     made: Tensor = torch.ops.mkldnn._linear_pointwise.default(a, b.t(), bias, "none", [], "")
     return made
+
+
+def _is_dense(a: Tensor) -> bool:
+    """Whether a matrix lies row by row, or column by column, without gaps."""
+    return a.is_contiguous() or a.t().is_contiguous()
 
 
 def _copied(a: Tensor) -> int:
