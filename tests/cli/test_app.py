@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -138,9 +139,13 @@ def test_what_stops_any_command_is_a_sentence(monkeypatch, error, code, told):
     assert done.stderr.count("\n") == 1
 
 
-def test_a_disk_that_is_full_is_a_sentence():
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_disk_that_is_full_is_a_sentence(unbuffered):
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([*COMMAND, "list", "cells"], stdout=full, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(
+            [*COMMAND, "list", "cells"], stdout=full, stderr=subprocess.PIPE, env=environment, check=False
+        )
     expected = "rnnx: where it writes to: No space left on device; make room, or write elsewhere\n"
     assert (done.returncode, done.stderr.decode()) == (1, expected)
 

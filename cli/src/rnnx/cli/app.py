@@ -12,6 +12,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -186,10 +187,18 @@ def _complain(error: Exception) -> None:
     elif isinstance(error, OSError) and error.errno in FULL:
         where = error.filename or "where it writes to"
         typer.echo(f"rnnx: {where}: {error.strerror}; make room, or write elsewhere", err=True)
+        if error.filename is None:
+            _leave_standard_output()
     else:
         what = f"{type(error).__name__}: {error}"
         more = "; ".join([*getattr(error, "__notes__", ()), "use --debug for the traceback"])
         typer.echo(f"rnnx: {_failing(error)}: {what} ({more})", err=True)
+
+
+def _leave_standard_output() -> None:
+    """Lets what it still holds go nowhere, over which Python would stumble once more at its end."""
+    with suppress(OSError):  # where it is none of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failing(error: Exception) -> str:
