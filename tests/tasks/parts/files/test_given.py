@@ -44,13 +44,36 @@ def test_each_problem_is_told_by_its_option(desk: Path) -> None:
     )
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
-def test_a_file_that_may_not_be_read(desk: Path) -> None:
+def told_to_anybody(path: str) -> str:
+    """What a user who is not the superuser is told of a file; a process of its own is that user."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        try:
+            refuse_unreadable([("x", path)])
+        except BaseException as error:
+            os.write(writing, f"{type(error).__name__}: {error}".encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as told:
+        return told.read()
+
+
+def test_a_file_or_a_folder_that_is_closed(desk: Path) -> None:
+    desk.chmod(0o755)
+    assert told_to_anybody("full") == ""
     (desk / "full").chmod(0)
-    with pytest.raises(
-        UsageError, match=r"^data\.x: the file 'full' may not be read; see to its permissions$"
-    ):
-        refuse_unreadable([("x", "full")])
+    (desk / "folder").chmod(0)
+    wanted = "UsageError: data.x: the file 'full' may not be read; see to its permissions"
+    assert told_to_anybody("full") == wanted
+    wanted = (
+        "UsageError: data.x: 'folder/any' lies in a folder that may not be entered; see to its permissions"
+    )
+    assert told_to_anybody("folder/any") == wanted
+    (desk / "folder").chmod(0o755)
 
 
 def test_what_is_no_plain_file_is_left_to_be_read(desk: Path) -> None:

@@ -30,10 +30,17 @@ def refuse_unreadable(files: Iterable[tuple[str, str | Path | None]]) -> None:
     problems = [
         f"data.{option}: {problem}"
         for option, path in files
-        if path is not None and (problem := _problem(typed(path)))
+        if path is not None and (problem := _seen(typed(path)))
     ]
     if problems:
         raise UsageError(*problems)
+
+
+def _seen(path: Path) -> str | None:
+    try:
+        return _problem(path)
+    except PermissionError:
+        return f"'{path}' lies in a folder that may not be entered; see to its permissions"
 
 
 def _problem(path: Path) -> str | None:
