@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
@@ -229,6 +229,14 @@ def test_dropout_is_on_places_and_words_and_only_in_training() -> None:
     assert not model.train()(batch_of()).vectors.any()
     assert [places.abs().max().item() for places in seen] == [0.0]
     assert model.eval()(batch_of()).vectors.any()
+
+
+def test_without_teacher_forcing_the_right_words_are_read_in_evaluation_only() -> None:
+    batch = batch_of()
+    other = replace(batch, targets=batch.targets.where(batch.targets == WORDS.pad, WORDS.eos))
+    for forcing, training, same in ((0.0, True, True), (0.0, False, False), (1.0, True, False)):
+        model = built(teacher_forcing=forcing).train(training)
+        assert torch.equal(model(batch).vectors, model(other).vectors) == same
 
 
 # ----------------------------------------------------------------------------------------- the search

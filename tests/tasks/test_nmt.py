@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from rnnx.core.batch import Batch
 from rnnx.core.errors import UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Text
+from rnnx.core.exhibits.view import View
 from rnnx.core.running.optimizers import Adam
 from rnnx.tasks.data.nmt.corpus import Example
 from rnnx.tasks.data.nmt.padded import PaddedPairs
@@ -246,6 +247,60 @@ def test_embeddings_may_have_a_rate_of_their_own(side: str) -> None:
         assert found.any()
         assert torch.equal(found, wanted) == same
     assert not built(dropout=1.0, embedding_dropout=0.0).train()(batch).vectors.any()
+
+
+@doubles
+def test_without_teacher_forcing_the_right_words_are_read_in_evaluation_only() -> None:
+    batch = batch_of([2, 3])
+    other = replace(batch, targets=torch.where(batch.targets == SOURCE.pad, batch.targets, SOURCE.eos))
+    for forcing, training, same in ((0.0, True, True), (0.0, False, False), (1.0, True, False)):
+        model = built(teacher_forcing=forcing).train(training)
+        assert torch.equal(model(batch).vectors, model(other).vectors) == same
+
+
+def turned(line: str) -> str:
+    """The words of a line from the last to the first."""
+    return " ".join(reversed(line.split()))
+
+
+@doubles
+@each_feeding
+@each_mechanism
+def test_a_source_read_backwards_is_that_of_its_words_turned(mechanism: Mechanism, feeding: bool) -> None:
+    """Only what is looked at has the source's own order, its end the last."""
+    forth = built(attention=mechanism, input_feeding=feeding)
+    back = built(attention=mechanism, input_feeding=feeding, reverse_source=True)
+    assert list(back.predict(LINES)) == list(forth.predict(map(turned, LINES))) != list(forth.predict(LINES))
+    places = [3, 0, 7]
+    found, expected = back(batch_of(places)), forth(batch_of(places))
+    assert not torch.allclose(found.vectors, expected.vectors)
+    ids = [[*tokens, SOURCE.eos] for tokens in SOURCE.encode(turned(SOURCES[place]) for place in places)]
+    inputs = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in ids], batch_first=True)
+    expected = forth(replace(batch_of(places), inputs=inputs))
+    torch.testing.assert_close(found.vectors, expected.vectors)
+    if mechanism != "none":
+        assert found.attention is not None
+        assert expected.attention is not None
+        for n, row in enumerate(ids):
+            order = [*range(len(row) - 2, -1, -1), len(row) - 1]
+            torch.testing.assert_close(found.attention[n][:, order], expected.attention[n][:, : len(row)])
+
+
+@doubles
+def test_what_is_seen_of_the_encoder_stands_at_the_word_it_read() -> None:
+    """In its own order: the first word read is the line's last."""
+    back, forth = (built(reverse_source=turned).views()[1] for turned in (True, False))
+    assert (
+        first_unit(back, "un gato ve") == first_unit(forth, "ve gato un") != first_unit(forth, "un gato ve")
+    )
+
+
+def first_unit(view: View, line: str) -> str:
+    """What is written of a view's first unit: each piece of a line and a number."""
+    ((unit, *_),) = (
+        shown.values() for shown in view.show(line, {name: o.default for name, o in view.options.items()})
+    )
+    return unit.text
 
 
 # ----------------------------------------------------------------------------------------- the search

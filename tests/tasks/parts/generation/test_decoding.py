@@ -50,6 +50,7 @@ def built(mechanism: Mechanism = "additive", input_feeding: bool = True) -> Deco
         value_size=WIDTH,
         mechanism=mechanism,
         input_feeding=input_feeding,
+        teacher_forcing=1.0,
         tied=True,
         embedding_dropout=0.0,
         dropout=0.0,

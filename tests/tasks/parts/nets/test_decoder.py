@@ -36,6 +36,7 @@ def built(
     tied: bool = True,
     dropout: float = 0.0,
     skip: str = "none",
+    forcing: float = 1.0,
 ) -> Decoder:
     """A decoder on a memory as wide as its net, as dot asks for."""
     net = Net.from_plain({"cell": cell, "layers": layers, "skip": skip})
@@ -48,6 +49,7 @@ def built(
         value_size=width,
         mechanism=mechanism,
         input_feeding=feeding,
+        teacher_forcing=forcing,
         tied=tied,
         embedding_dropout=dropout,
         dropout=dropout,
@@ -61,14 +63,14 @@ def given(decoder: Decoder) -> tuple[Tensor, Memory, State]:
 
 
 def alone(
-    decoder: Decoder, tokens: Tensor, memory: Memory, state: State, n: int
+    decoder: Decoder, tokens: Tensor, memory: Memory, state: State, n: int, length: int | None = None
 ) -> tuple[Tensor, Tensor | None]:
     """The log-probabilities and the attention of one row, unpadded, step by step."""
     size = int(SOURCES[n])
     memory = Memory(*(part[n : n + 1, :size] for part in memory))
     state = select(state, slice(n, n + 1))
     predictions, attentions = [], []
-    for token in tokens[n, : int(LENGTHS[n])]:
+    for token in tokens[n, : int(LENGTHS[n]) if length is None else length]:
         prediction, attention, state = decoder.step(token.unsqueeze(0), memory, state)
         predictions.append(prediction)
         attentions.append(attention)
@@ -299,6 +301,7 @@ def test_large_vocabularies_are_predicted_as_small_ones(
         value_size=width,
         mechanism="none",
         input_feeding=False,
+        teacher_forcing=1.0,
         tied=True,
         embedding_dropout=0.0,
         dropout=0.0,
@@ -329,6 +332,7 @@ def wide(feeding: bool, **rates: float) -> Decoder:
         value_size=WIDE,
         mechanism="none",
         input_feeding=feeding,
+        teacher_forcing=1.0,
         tied=False,
         embedding_dropout=0.0,
         dropout=0.0,
@@ -402,3 +406,71 @@ def test_in_evaluation_a_regularised_decoder_is_its_steps(feeding: bool) -> None
     predicted = decoder.logits(decoder(tokens, LENGTHS, memory, state)[0]).log_softmax(-1)
     for n in range(N):
         torch.testing.assert_close(predicted[n, : LENGTHS[n]], alone(decoder, tokens, memory, state, n)[0])
+
+
+# What is read in training: the known tokens, or those that the decoder finds most probable
+
+
+@each_feeding
+@each_mechanism
+def test_without_teacher_forcing_it_reads_what_it_finds_most_probable(
+    cell: dict[str, Any], mechanism: Mechanism, feeding: bool
+) -> None:
+    """After the first token, which is known."""
+    decoder = built(cell, mechanism, feeding, layers=2, forcing=0.0)
+    nn.init.normal_(decoder.output.weight)
+    tokens, memory, state = given(decoder)
+    vectors, weights = decoder(tokens, LENGTHS, memory, state)
+    differs = False
+    for n in range(N):
+        read = tokens[n, :1]
+        for u in range(int(LENGTHS[n])):
+            predicted, attention = alone(decoder, read.repeat(N, 1), memory, state, n, len(read))
+            torch.testing.assert_close(decoder.logits(vectors[n, u]).log_softmax(-1), predicted[-1])
+            if weights is not None:
+                assert attention is not None
+                torch.testing.assert_close(weights[n, u, : SOURCES[n]], attention[-1])
+            differs = differs or not torch.equal(read, tokens[n, : u + 1])
+            read = torch.cat((read, predicted[-1:].argmax(-1)))
+    assert differs
+
+
+@each_feeding
+def test_in_evaluation_known_tokens_are_read(feeding: bool) -> None:
+    forced, free = (built(GRU, "additive", feeding, forcing=forcing).eval() for forcing in (1.0, 0.0))
+    free.load_state_dict(forced.state_dict())
+    tokens, memory, state = given(forced)
+    torch.testing.assert_close(free(tokens, LENGTHS, memory, state), forced(tokens, LENGTHS, memory, state))
+
+
+@each_feeding
+def test_a_share_of_the_tokens_is_known_each_by_a_coin_of_its_own(feeding: bool) -> None:
+    """Known ones are each another, and its own always the last, so that gradients tell what was read."""
+    rows, share = 80, 0.3
+    decoder = Decoder(
+        nn.Embedding(rows * U + 1, E),
+        E,
+        Net.from_plain({"cell": GRU}),
+        source_sizes=FROM,
+        value_size=E,
+        mechanism="none",
+        input_feeding=feeding,
+        teacher_forcing=share,
+        tied=False,
+        embedding_dropout=0.0,
+        dropout=0.0,
+    )
+    with torch.no_grad():
+        decoder.output.bias[-1] = 100.0
+    memory = Memory(*(torch.zeros(rows, S, E),) * 2, torch.ones(rows, S, dtype=torch.bool))
+    state = decoder.start(tuple(torch.randn(rows, size) for size in FROM))
+    known = torch.arange(rows * U).view(rows, U)
+    decoder(known, torch.full((rows,), U), memory, state)[0].sum().backward()
+    assert decoder.embedding.weight.grad is not None
+    read = decoder.embedding.weight.grad.any(1)
+    assert read[-1]
+    places = read[:-1].view(rows, U)
+    assert places[:, 0].all()
+    assert abs(places[:, 1:].double().mean() - share) < 0.1  # of 320
+    assert all(0 < column.sum() < rows for column in places[:, 1:].T)
+    assert 0 < (places[:, 1] == places[:, 2]).sum() < rows

@@ -72,6 +72,8 @@ class Captioning(Task):
             twice the time of general; none for their mean only.
         input_feeding: Whether the attentional vector of one step, which its word is predicted from, is an
             input of the next (Luong et al. 2015, section 3.3).
+        teacher_forcing: Probability with which each word that the decoder reads in training is the right one,
+            and not the one it finds most probable itself (Bengio et al. 2015); below 1 it goes step by step.
         doubly_stochastic: Weight of the term that asks the decoder to attend to all places alike over the
             whole caption, in training (lambda of their equation 14); 1 if not said, where there is attention.
         channels: Channels of the first convolution of the net that is trained from scratch.
@@ -105,6 +107,7 @@ class Captioning(Task):
         embedding_frozen: bool = False,
         attention: Mechanism = "general",
         input_feeding: bool = False,
+        teacher_forcing: Share = 1.0,
         doubly_stochastic: NonNegative | None = None,
         channels: Positive = 32,
         place_size: Positive = 128,
@@ -168,6 +171,7 @@ class Captioning(Task):
             value_size=width,
             mechanism=attention,
             input_feeding=input_feeding,
+            teacher_forcing=teacher_forcing,
             tied=tied,
             embedding_dropout=dropout,
             dropout=dropout,

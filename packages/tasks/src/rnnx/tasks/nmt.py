@@ -66,6 +66,10 @@ class Translation(Task):
         attention: How the decoder attends to the source; none for the encoder's last state only.
         input_feeding: Whether the attentional vector of one step, which its word is predicted from, is an
             input of the next (Luong et al. 2015, section 3.3).
+        teacher_forcing: Probability with which each word that the decoder reads in training is the right one,
+            and not the one it finds most probable itself (Bengio et al. 2015); below 1 it goes step by step.
+        reverse_source: Whether the words of the source are read from the last to the first (Sutskever et al.
+            2014, section 3.3).
         tied: Whether the target's embedding is the output layer's matrix too (Press & Wolf 2017).
         dropout: Rate on embeddings, on the encoder's outputs, and on the vectors that words are predicted
             from.
@@ -98,6 +102,8 @@ class Translation(Task):
         embedding_frozen: bool = False,
         attention: Mechanism = "additive",
         input_feeding: bool = False,
+        teacher_forcing: Share = 1.0,
+        reverse_source: bool = False,
         tied: bool = True,
         dropout: Rate = 0.2,
         embedding_dropout: Rate | None = None,
@@ -119,7 +125,7 @@ class Translation(Task):
             )
         self.source = Vocabulary.from_plain(meta["source"])
         self.target = Vocabulary.from_plain(meta["target"])
-        self.label_smoothing, self.tokenize = label_smoothing, tokenize
+        self.label_smoothing, self.tokenize, self.reverse_source = label_smoothing, tokenize, reverse_source
         self.search = Search(
             beam_size=beam_size,
             length_penalty=length_penalty,
@@ -152,6 +158,7 @@ class Translation(Task):
             value_size=self.encoder.output_size,
             mechanism=attention,
             input_feeding=input_feeding,
+            teacher_forcing=teacher_forcing,
             tied=tied,
             embedding_dropout=embedding_dropout,
             dropout=dropout,
@@ -271,7 +278,7 @@ class Translation(Task):
     def graph(self) -> Graph:
         """The encoder: its outputs ``(N, S, H)``, from the numbers of words ``(N, S)``."""
         return Graph(
-            lambda inputs, lengths: self.encoder(self.embedding(inputs), lengths)[0],
+            lambda inputs, lengths: self._read(inputs, lengths)[0],
             "states",
             lambda *size: torch.randint(len(self.source), size),
         )
@@ -320,8 +327,11 @@ class Translation(Task):
     def _read_aloud(self, line: str) -> list[str]:
         """Has the encoder read a sentence, and gives its tokens as text."""
         source = self._numbers(line)
-        self._encode(torch.tensor([source], device=self.device), torch.tensor([len(source)]))
-        return [self.source.tokens[token] for token in source]
+        tokens, lengths = torch.tensor([source], device=self.device), torch.tensor([len(source)])
+        self._encode(tokens, lengths)
+        if self.reverse_source:
+            tokens = tokens.gather(1, _backwards(tokens, lengths))
+        return [self.source.tokens[token] for token in tokens[0].tolist()]
 
     def _answer(self, lines: Sequence[str], batch_size: int, search: Search) -> list[list[Hypothesis]]:
         """The translations of each line, best first; those of blanks alone are empty."""
@@ -340,9 +350,17 @@ class Translation(Task):
 
     def _encode(self, tokens: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         """What the decoder attends to, and the state that it starts from."""
-        values, state = self.encoder(self.embedding_dropout(self.embedding(tokens)), lengths)  # (N, S, E)
+        values, state = self._read(tokens, lengths)
         mask = real_steps(tokens, lengths)  # (N, S)
         return self.decoder.memory(self.dropout(values), mask), self.decoder.start(state)
+
+    def _read(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+        """The encoder's outputs ``(N, S, E)``, each in the place of its word, and its last state."""
+        if not self.reverse_source:
+            return self.encoder(self.embedding_dropout(self.embedding(tokens)), lengths)
+        order = _backwards(tokens, lengths)
+        values, state = self.encoder(self.embedding_dropout(self.embedding(tokens.gather(1, order))), lengths)
+        return values.gather(1, order.unsqueeze(-1).expand_as(values)), state
 
     @torch.inference_mode()
     def _translate(self, tokens: Tensor, lengths: Tensor, search: Search) -> list[list[Hypothesis]]:
@@ -378,3 +396,10 @@ class Translation(Task):
 
         if hypotheses[0].is_aligned:
             save(self._figure(self._numbers(line), hypotheses[0]), path)
+
+
+def _backwards(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """The places ``(N, S)`` that words are read from when they are reversed, and their end stays last."""
+    places = torch.arange(tokens.shape[1], device=tokens.device)
+    mirrored = lengths.to(tokens.device).unsqueeze(1) - 2 - places  # (N, S)
+    return torch.where(mirrored >= 0, mirrored, places)

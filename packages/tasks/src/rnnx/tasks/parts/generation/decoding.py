@@ -111,6 +111,8 @@ def teacher_forced(
 ) -> Predictions:
     """Predicts each token of the right texts from the right ones before it (Williams & Zipser 1989).
 
+    In training a decoder whose ``teacher_forcing`` is below 1 reads its own in place of some.
+
     Args:
         decoder: The decoder.
         vocabulary: What its tokens are.

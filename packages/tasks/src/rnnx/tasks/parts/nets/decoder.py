@@ -33,6 +33,10 @@ class Decoder(nn.Module):
     3.3) ``a`` is read together with the next token, and is then the last tensor of the state; without it the
     net reads all known tokens in one call.
 
+    In training some of the known tokens may give way to those that the decoder finds most probable in their
+    place (scheduled sampling, Bengio et al. 2015, without its schedule), so that it learns to go on from its
+    own mistakes; these are found step by step.
+
     Args:
         embedding: Of the tokens.
         size: Width ``A`` of the attentional vectors; if tied, they are as wide as the embeddings.
@@ -41,6 +45,8 @@ class Decoder(nn.Module):
         value_size: Width of the memory's values.
         mechanism: Which attention; none to see the source through the first state only.
         input_feeding: Whether the attentional vector is an input of the next step.
+        teacher_forcing: Probability with which each token that is read in training is the known one, and not
+            the decoder's own.
         tied: Whether the output layer's weights are the embedding's (Press & Wolf 2017).
         embedding_dropout: Rate on embeddings.
         dropout: Rate on attentional vectors.
@@ -56,13 +62,14 @@ class Decoder(nn.Module):
         value_size: int,
         mechanism: Mechanism,
         input_feeding: bool,
+        teacher_forcing: float,
         tied: bool,
         embedding_dropout: float,
         dropout: float,
     ) -> None:
         super().__init__()
         self.size = embedding.embedding_dim if tied else size
-        self.embedding, self.input_feeding = embedding, input_feeding
+        self.embedding, self.input_feeding, self.teacher_forcing = embedding, input_feeding, teacher_forcing
         self.net = net.decoder(embedding.embedding_dim + (self.size if input_feeding else 0))
         self.bridge = Bridge(source_sizes, self.net.state_sizes)
         self.attention: Attention | None = attention(mechanism, self.net.output_size, value_size)
@@ -87,7 +94,7 @@ class Decoder(nn.Module):
     def forward(
         self, tokens: Tensor, lengths: Tensor, memory: Memory, state: State
     ) -> tuple[Tensor, Tensor | None]:
-        """Reads known tokens.
+        """Reads known tokens; in training, with ``teacher_forcing`` below 1, also its own in their place.
 
         Args:
             tokens: What was written before each token to be predicted, ``(N, U)``.
@@ -102,7 +109,7 @@ class Decoder(nn.Module):
         lengths = lengths.to(tokens.device)
         order = lengths.argsort(descending=True)
         x = self.embedding_dropout(self.embedding(tokens[order]))  # (N, U, E)
-        read = self._step_by_step if self.input_feeding else self._at_once
+        read = self._step_by_step if self.input_feeding or self._reads_its_own else self._at_once
         vectors, weights = read(x, lengths[order], memory.select(order), states.select(state, order))
         back = order.argsort()
         return vectors[back], None if weights is None else weights[back]
@@ -119,16 +126,16 @@ class Decoder(nn.Module):
             The log-probabilities of the next token ``(M, V)``, the attention ``(M, S)``, and the state.
         """
         x = self.embedding_dropout(self.embedding(tokens))  # (M, E)
-        if self.input_feeding:
-            vectors, weights, state = self._feed(x, memory, state)
-        else:
-            y, state = self.net.step(x, state)
-            vectors, weights = self._attend(y, memory)
+        vectors, weights, state = self._step(x, memory, state)
         return self._predict(vectors), weights, state
 
     def logits(self, vectors: Tensor) -> Tensor:
         """The scores of all tokens: ``(..., A) -> (..., V)``."""
         return self.output(vectors)
+
+    @property
+    def _reads_its_own(self) -> bool:
+        return self.training and self.teacher_forcing < 1
 
     def _predict(self, vectors: Tensor) -> Tensor:
         """The log-probabilities of all tokens: ``(M, A) -> (M, V)``."""
@@ -167,7 +174,7 @@ class Decoder(nn.Module):
     def _step_by_step(
         self, x: Tensor, lengths: Tensor, memory: Memory, state: State
     ) -> tuple[Tensor, Tensor | None]:
-        """Reads rows, the longest first, with input feeding; those still read are the first ones."""
+        """Reads rows, the longest first, one token after another; those still read are the first ones."""
         noise = self.net.noise(len(x), x)
         vectors: list[Tensor] = []
         weights: list[Tensor] = []
@@ -176,7 +183,10 @@ class Decoder(nn.Module):
                 break
             if size < len(memory.mask):
                 memory, state = memory.select(slice(size)), states.select(state, slice(size))
-            vector, weight, state = self._feed(x_t[:size], memory, state, noise)
+            x_t = x_t[:size]
+            if vectors and self._reads_its_own:
+                x_t = self._sampled(x_t, vectors[-1][:size])
+            vector, weight, state = self._step(x_t, memory, state, noise)
             vectors.append(vector)
             if weight is not None:
                 weights.append(weight)
@@ -186,12 +196,24 @@ class Decoder(nn.Module):
 
         return padded(vectors), padded(weights) if weights else None
 
-    def _feed(
+    def _sampled(self, x: Tensor, vectors: Tensor) -> Tensor:
+        """The known tokens ``(M, E)``, or by chance those most probable after the vectors ``(M, A)``."""
+        with torch.no_grad():
+            own = self.logits(vectors).argmax(-1)  # (M,)
+            known = torch.rand(len(x), 1, device=x.device) < self.teacher_forcing
+        return torch.where(known, x, self.embedding_dropout(self.embedding(own)))
+
+    def _step(
         self, x: Tensor, memory: Memory, state: State, noise: Noise | None = None
     ) -> tuple[Tensor, Tensor | None, State]:
+        """The attentional vectors ``(M, A)`` after tokens ``(M, E)``, the attention, and the state."""
+        if not self.input_feeding:
+            y, state = self.net.step(x, state, noise)
+            vectors, weights = self._attend(y, memory)
+            return vectors, weights, state
         past, (vector,) = states.split(state, (len(state) - 1, 1))
         y, past = self.net.step(torch.cat((x, vector), -1), past, noise)
-        vectors, weights = self._attend(y, memory)  # (M, A)
+        vectors, weights = self._attend(y, memory)
         return vectors, weights, (*past, vectors)
 
     def _attend(self, y: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
