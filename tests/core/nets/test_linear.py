@@ -9,16 +9,15 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from rnnx.core.nets import products
-from rnnx.core.nets.linear import LARGE_WITH_GRADIENT, Linear, linear
+from rnnx.core.nets.linear import WITH_GRADIENT, Linear, linear
 
 ROWS, TERMS, COLUMNS = (3, 50), 170, 190  # more than 2 ** 22 multiplications
 
 
-@pytest.fixture(autouse=True, params=[True, False], ids=["onednn", "torch"])
-def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+@pytest.fixture(autouse=True)
+def library(processor: tuple[bool, bool]) -> bool:
     """Whether oneDNN multiplies, as on some processors, or torch as it will."""
-    monkeypatch.setattr(products, "PAYS", request.param)
-    return bool(request.param)
+    return processor[0]
 
 
 @pytest.fixture
@@ -150,4 +149,4 @@ def test_few_products_are_not_worth_a_function_of_pythons(library: bool) -> None
     few, weight = torch.randn(32, 128), torch.randn(256, 128, requires_grad=True)
     assert not is_own(linear(few, weight))
     assert is_own(linear(few.repeat(4, 1), weight)) is library
-    assert few.numel() * 4 * 256 == LARGE_WITH_GRADIENT
+    assert few.numel() * 4 * 256 == products.LARGE * WITH_GRADIENT

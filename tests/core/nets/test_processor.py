@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnx.core.nets.processor import OF_INTEL, WIDE_AMD
+from rnnx.core.nets.processor import AMD_512, OF_INTEL, WIDE_AMD
 
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -15,4 +15,5 @@ def test_it_is_what_the_system_says() -> None:
     lines = dict(line.split("\t", 1) for line in CPUINFO.read_text().splitlines() if "\t" in line)
     maker, flags = lines["vendor_id"].split()[-1], lines["flags"].split()
     assert (maker == "GenuineIntel") == OF_INTEL
+    assert (maker == "AuthenticAMD" and "avx512f" in flags) == AMD_512
     assert (maker == "AuthenticAMD" and {"avx512f", "avx_vnni"} <= set(flags)) == WIDE_AMD

@@ -17,11 +17,10 @@ from rnnx.core.nets.products import NAME, addmm, is_onednn_faster, mm
 SIZES = (67, 131, 150)  # more than 2 ** 20 multiplications
 
 
-@pytest.fixture(params=[True, False], ids=["onednn", "torch"])
-def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+@pytest.fixture
+def library(processor: tuple[bool, bool]) -> bool:
     """Whether oneDNN multiplies, as on some processors, or torch as it will."""
-    monkeypatch.setattr(products, "PAYS", request.param)
-    return bool(request.param)
+    return processor[0]
 
 
 @pytest.fixture
@@ -93,10 +92,14 @@ def test_a_sum_has_its_term_repeated_and_both_weighed(
 
 
 def test_onednn_multiplies_where_it_is_faster_and_there_alone(
-    library: bool, factors: tuple[Tensor, Tensor]
+    processor: tuple[bool, bool], factors: tuple[Tensor, Tensor]
 ) -> None:
-    assert used(lambda: mm(*factors)) is library
-    assert used(lambda: addmm(torch.ones(SIZES[2]), *factors)) is library
+    pays, turns = processor
+    a, b = factors
+    assert used(lambda: mm(a, b)) is pays
+    assert used(lambda: addmm(torch.ones(SIZES[2]), a, b)) is pays
+    assert used(lambda: mm(a, b.T.contiguous().T)) is pays
+    assert used(lambda: mm(a.T.contiguous().T, b)) is turns
 
 
 @pytest.mark.parametrize(
@@ -116,13 +119,16 @@ def test_it_is_faster_at_large_products_of_32_bits(
     monkeypatch: pytest.MonkeyPatch, a: Tensor, b: Tensor, faster: bool
 ) -> None:
     monkeypatch.setattr(products, "PAYS", True)
+    monkeypatch.setattr(products, "LARGE", 2**20)
     assert is_onednn_faster(a, b) is faster
+    assert not is_onednn_faster(a, b, price=2)
 
 
 def test_it_is_left_alone_where_torch_is_told_to_leave_it_alone(
     monkeypatch: pytest.MonkeyPatch, factors: tuple[Tensor, Tensor]
 ) -> None:
     monkeypatch.setattr(products, "PAYS", True)
+    monkeypatch.setattr(products, "LARGE", 2**20)
     torch.backends.mkldnn.set_flags(_enabled=False, _fp32_precision=None)
     try:
         assert not used(lambda: mm(*factors))
@@ -142,7 +148,7 @@ BY_PLAIN_LOOPS = """
 import torch
 from rnnx.core.nets import products
 from tests.core.nets.test_products import LAYOUTS, SIZES
-products.PAYS = True
+products.PAYS, products.LARGE, products.TURNS = True, 2**20, True
 rows, terms, columns = SIZES
 bias, a, b = torch.ones(columns), torch.ones(rows, terms), torch.ones(terms, columns)
 apart = [*LAYOUTS, lambda matrix: torch.cat((matrix, matrix), 1)[:, : matrix.shape[1]]]

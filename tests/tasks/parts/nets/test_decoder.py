@@ -292,6 +292,7 @@ def test_large_vocabularies_are_predicted_as_small_ones(
 ) -> None:
     """So many that oneDNN is faster on some processors, in 32 bits, and no multiple of 16."""
     monkeypatch.setattr(products, "PAYS", onednn)
+    monkeypatch.setattr(products, "LARGE", 2**20)
     many, width, words = 128, 32, 1003
     decoder = Decoder(
         nn.Embedding(words, width, dtype=torch.float32),

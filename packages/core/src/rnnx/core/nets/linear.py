@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnnx.core.nets.products import LARGE, addmm, is_onednn_faster, mm
+from rnnx.core.nets import products
+from rnnx.core.nets.products import addmm, is_onednn_faster, mm
 from rnnx.core.unrolling.circumstances import watched
 
-LARGE_WITH_GRADIENT: Final = 4 * LARGE  # as autograd calls functions of Python's at a cost of their own
+WITH_GRADIENT: Final = 4  # times the price, as autograd calls functions of Python's at a cost of their own
 
 
 @final
@@ -52,11 +53,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if watched() or x.is_meta or torch.is_autocast_enabled(x.device.type):  # sizes may be no numbers there
         return F.linear(x, weight, bias)
     learns = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias))
-    large = LARGE_WITH_GRADIENT if learns else LARGE
-    if x.numel() * len(weight) < large:
+    price = WITH_GRADIENT if learns else 1
+    if x.numel() * len(weight) < products.LARGE * price:
         return F.linear(x, weight, bias)
     rows = x.reshape(-1, x.shape[-1])  # (M, K)
-    if not is_onednn_faster(rows, weight.t(), large):
+    if not is_onednn_faster(rows, weight.t(), price):
         return F.linear(x, weight, bias)
     made = _apply(rows, weight, bias) if learns else _multiplied(rows, weight, bias)
     return made.view(*x.shape[:-1], len(weight))  # (..., L)
