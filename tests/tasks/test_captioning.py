@@ -286,6 +286,13 @@ def test_a_batch_gives_what_its_images_give_one_by_one(meta: Meta, tmp_path: Pat
     assert [match[2] for match in matches if match] == list(model.predict(lines))
 
 
+def test_a_caption_that_may_be_of_no_length_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^task\.min_length: expected at most task\.max_length=9, got 10$"):
+        built(min_length=10)
+    with pytest.raises(UsageError, match=r"^min_length: expected at most max_length=3, got 4$"):
+        list(built(min_length=4).predict([], max_length=3))
+
+
 @doubles
 @pytest.mark.parametrize(
     ("option", "value"),

@@ -515,6 +515,13 @@ def test_lengths_and_repetitions_are_as_asked() -> None:
     assert any(len(set(line.split())) < len(line.split()) for line in model.predict(LINES, min_length=6))
 
 
+def test_a_text_that_may_be_of_no_length_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^task\.min_length: expected at most task\.max_length=12, got 13$"):
+        built(min_length=13)
+    with pytest.raises(UsageError, match=r"^min_length: expected at most max_length=3, got 4$"):
+        list(built(min_length=4).predict(LINES, max_length=3))
+
+
 # ------------------------------------------------------------------------------- pictures and samples
 
 

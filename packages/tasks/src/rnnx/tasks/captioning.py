@@ -144,7 +144,7 @@ class Captioning(Task):
             min_length=min_length,
             max_length=max_length,
             no_repeat_ngram=no_repeat_ngram,
-        )
+        ).checked("task.")
         self.eye: ImageEncoder | Backbone | None = None
         if len(self.shape) > 1:
             self.eye = (
@@ -272,6 +272,7 @@ class Captioning(Task):
 
         Raises:
             InputError: there is no such image, or features are not as wide as those trained with.
+            UsageError: the least length is above the most.
         """
         search = self.search.changed(
             n_best,

@@ -134,7 +134,7 @@ class Translation(Task):
             max_length=max_length,
             no_repeat_ngram=no_repeat_ngram,
             max_ratio=max_ratio,
-        )
+        ).checked("task.")
         self.hparams["meta"] = without_vector_files(meta, "source_vectors", "target_vectors")
         made = partial(
             embeddings,
@@ -246,7 +246,8 @@ class Translation(Task):
             nothing, or of blanks alone, is empty.
 
         Raises:
-            UsageError: a coverage penalty or an alignment is asked of a model without attention.
+            UsageError: a coverage penalty or an alignment is asked of a model without attention; or the least
+                length is above the most.
         """
         search = self.search.changed(
             n_best,

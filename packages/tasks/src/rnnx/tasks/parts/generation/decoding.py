@@ -58,6 +58,9 @@ class Search(NamedTuple):
             n_best: Hypotheses of each example.
             **others: Other fields by name; those that are None stay as they are.
 
+        Raises:
+            UsageError: the least length is above the most.
+
         Example:
             >>> search = Search(5, 1.0, 0.0, 0, 100, 0)
             >>> search.changed(n_best=1, beam_size=2, max_length=None)
@@ -68,7 +71,29 @@ class Search(NamedTuple):
         """
         given: dict[str, Any] = {name: value for name, value in others.items() if value is not None}
         search = self._replace(n_best=n_best, **given)
-        return search._replace(beam_size=max(search.beam_size, n_best))
+        return search._replace(beam_size=max(search.beam_size, n_best)).checked()
+
+    def checked(self, section: str = "") -> Search:
+        """The search itself, if a text may be of some length.
+
+        Args:
+            section: What the user writes before the names of its fields.
+
+        Raises:
+            UsageError: the least length is above the most.
+
+        Example:
+            >>> Search(5, 1.0, 0.0, 9, 8, 0).checked("task.")
+            Traceback (most recent call last):
+                ...
+            rnnx.core.errors.UsageError: task.min_length: expected at most task.max_length=8, got 9
+        """
+        if self.min_length > self.max_length:
+            raise UsageError(
+                f"{section}min_length: expected at most {section}max_length={self.max_length}, "
+                f"got {self.min_length}"
+            )
+        return self
 
     def limits(self, places: Tensor) -> Tensor:
         """The most tokens of each text.
