@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,3 +172,33 @@ def test_no_product_is_made_by_onednns_plain_loops() -> None:
     told = [line.split(",") for line in done.stdout.splitlines() if ",exec,cpu,inner_product," in line]
     assert len(told) == 2 * 25
     assert not [words for words in told if any(word.startswith("ref") for word in words)]
+
+
+OF_EVER_OTHER_SHAPES = """
+from ctypes import CDLL, Structure, c_size_t
+import torch
+capabilities = torch.cpu.get_capabilities()
+torch.cpu.get_capabilities = lambda: capabilities | {"cpu_name": "AMD", "avx512_f": True}
+from rnnx.core.nets import products
+products.LARGE = 2**20
+
+class Memory(Structure):
+    _fields_ = [(name, c_size_t) for name in "abcdefghij"]  # mallinfo(3): h is what is in use
+
+allocator = CDLL(None)
+allocator.mallinfo2.restype = Memory
+factor, used = torch.ones(150, 131), []
+for rows in range(67, 667):
+    products.mm(torch.ones(rows, 150), factor)
+    used.append(allocator.mallinfo2().h)
+print(used[-1] - used[299])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver() < ("glibc", "2.33"), reason="asks glibc's allocator what is in use")
+def test_products_of_ever_other_shapes_take_no_more_memory() -> None:
+    """Each would keep half a megabyte."""
+    done = subprocess.run(
+        [sys.executable, "-c", OF_EVER_OTHER_SHAPES], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 2**23

@@ -4,10 +4,17 @@ On an x86 processor torch multiplies numbers of 32 bits by MKL, which computes w
 Intel's alone. oneDNN, which torch has for convolutions, does so on AMD's too, and takes half the time on
 those of Zen 5 once a product is large enough to pay for the call. On those of Zen 4, which compute with 512
 bits in two halves, it takes a tenth less where the first matrix lies row by row.
+
+oneDNN writes a program for each shape of a product, and keeps the last 1,024 of them; torch keeps as many
+again. Batches of ever other lengths seldom have one of those, and as they lie among the tensors, the room of
+tensors that are gone between them is of less and less use: the memory of a training grew by gigabytes. So
+fewer are kept, for which both look into the environment once, before their first product. What the user has
+set there stands.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import torch
@@ -21,6 +28,11 @@ PAYS: Final = AMD_512 and torch._C._dispatch_has_kernel_for_dispatch_key(NAME, "
 LARGE: Final = 2**20 if WIDE_AMD else 2**24  # multiplications, from which on the call is paid for
 TURNS: Final = WIDE_AMD  # whether it is faster too where the first matrix does not lie row by row
 NARROW: Final = 4  # terms or columns, of fewer of which it takes no less time
+KEPT: Final = 64  # shapes, of which a step of a large net has thirty
+
+if PAYS:
+    for capacity in ("DNNL_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # oneDNN's, torch's
+        os.environ.setdefault(capacity, str(KEPT))
 
 
 def is_onednn_faster(a: Tensor, b: Tensor, price: int = 1) -> bool:
