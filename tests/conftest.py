@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +36,16 @@ collect_ignore = [
     *([] if sys.platform == "linux" else KERNELS),  # Triton is there for Linux alone
     *([] if shutil.which("cc") else NATIVE),
 ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One compiler for all processes of the tests, which compiles each text in C once."""
+    named = os.environ.get("CC", "cc")
+    if "PYTEST_XDIST_WORKER" not in os.environ and shutil.which((shlex.split(named) or [""])[0]):
+        folder = tempfile.mkdtemp(prefix="rnnx-compiled-")
+        config.add_cleanup(lambda: shutil.rmtree(folder))
+        script = str(Path(__file__).with_name("kept_cc.sh"))
+        os.environ["CC"] = f"{shlex.join(['sh', script, folder])} {named}"
 
 
 @pytest.fixture(scope="module")

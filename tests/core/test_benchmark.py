@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import shutil
 import sys
 from collections import Counter
@@ -258,7 +259,7 @@ def test_where_it_is_measured_is_told() -> None:
     place = Plan(dtype=torch.bfloat16).place
     machine = place.pop("machine").split(", ")
     assert torch.backends.cpu.get_cpu_capability() in machine
-    there = shutil.which(os.environ.get("CC", "cc")) is not None
+    there = shutil.which(shlex.split(os.environ.get("CC", "cc"))[0]) is not None
     assert ("a C compiler" in machine, "no C compiler" in machine) == (there, not there)
     assert ("large products by oneDNN" in machine) is products.PAYS
     assert place == {"device": "cpu", "torch": torch.__version__, "dtype": "bfloat16"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -53,8 +54,9 @@ def test_where_all_is_well_all_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     for name in ("torch", "lightning", "wandb", "rnnx", "rnnx-cells"):
         assert values[name] == version(name)
     assert f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()}" in values["cpu"]
-    none = "none, so cells' steps are slower on the cpu"
-    assert values["C compiler"] == (shutil.which(os.environ.get("CC", "cc")) or none)
+    name, *options = shlex.split(os.environ.get("CC", "cc"))
+    there, none = shutil.which(name), "none, so cells' steps are slower on the cpu"
+    assert values["C compiler"] == (" ".join([there, *options]) if there else none)
     assert values["large products"] == ("by oneDNN" if products.PAYS else "as torch makes them")
     for kind, group in GROUPS.items():
         assert values[group.removeprefix("rnnx.")].startswith(f"{len(plugins(kind))}, of rnnx-")

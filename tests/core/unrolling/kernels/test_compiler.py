@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import subprocess
-import sys
+import re
+import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from rnnx.core.unrolling.kernels.compiler import CompilerError, compiled, compiler
+from rnnx.core.unrolling.kernels.compiler import CompilerError, NoCompilerWarning, compiled, compiler
 
 TEXT = "void kernel(int *given) { given[0] += given[1]; }"
 
@@ -40,34 +40,40 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path, monkeypatch:
         compiled(TEXT.replace("+=", "*="))
 
 
-def named(cc: str | None) -> str:
-    """What a process finds whose variable ``CC`` is so, or is not there."""
-    environment = {key: value for key, value in os.environ.items() if key != "CC"}
-    environment |= {} if cc is None else {"CC": cc}
-    program = (
-        "import warnings; from rnnx.core.unrolling.kernels.compiler import compiler\n"
-        "with warnings.catch_warnings(record=True) as said: found = compiler()\n"
-        "print(*(str(one.message).partition(', which')[0] + ' ...' for one in said), found)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
+Named = Callable[[str | None], tuple[str, ...] | None]
 
 
-def test_the_variable_names_the_compiler(tmp_path: Path) -> None:
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> Iterator[Named]:
+    """What is found where the variable ``CC`` is so, or is not there."""
+
+    def find(cc: str | None) -> tuple[str, ...] | None:
+        monkeypatch.delenv("CC", raising=False)
+        if cc is not None:
+            monkeypatch.setenv("CC", cc)
+        compiler.cache_clear()
+        return compiler()
+
+    yield find
+    compiler.cache_clear()
+
+
+def test_the_variable_names_the_compiler(tmp_path: Path, named: Named) -> None:
     own = tmp_path / "own-cc"
     own.write_text("#!/bin/sh\n", "utf-8")
     own.chmod(0o755)
-    assert named(str(own)) == str((str(own),))
-    assert named(f"'{own}' -m64  gcc") == str((str(own), "-m64", "gcc"))
-    assert named(None) == str(compiler())
-    assert named("") == named(" ") == "None"
+    assert named(str(own)) == (str(own),)
+    assert named(f"'{own}' -m64  gcc") == (str(own), "-m64", "gcc")
+    assert named(None) == (shutil.which("cc"),)
+    assert named("") is None
+    assert named(" ") is None
 
 
-def test_a_variable_that_names_no_program_is_told(tmp_path: Path) -> None:
-    missing = str(tmp_path / "missing")
-    assert named(missing) == f"CC={missing} is no program, so cells run without functions in C ... None"
+def test_a_variable_that_names_no_program_is_told(tmp_path: Path, named: Named) -> None:
+    missing = tmp_path / "missing"
+    told = f"CC={missing} is no program, so cells run without functions in C, which is slower; set it to a C "
+    with pytest.warns(NoCompilerWarning, match=f"^{re.escape(told)}compiler, or to nothing$"):
+        assert named(str(missing)) is None
 
 
 def test_a_compiler_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
