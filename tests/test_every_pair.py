@@ -52,14 +52,22 @@ def test_every_cell_learns_every_task(task: str, cell: str, tmp_path: Path) -> N
     assert sum(1 for _ in run.predict(questions)) >= len(questions)
 
 
+@pytest.fixture(scope="module", params=TASKS)
+def usual(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[str], Result]:
+    """A task's words, and what came of them in single precision."""
+    data = FOUND if request.param == "lm" else GENERATED
+    out = tmp_path_factory.mktemp(request.param)
+    words = [f"task={request.param}", "cell=gru", "cell.hidden_size=16", f"out={out}", *data, *SMALL]
+    return words, Experiment(resolve([*words, "name=usual"])).run()
+
+
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
-@pytest.mark.parametrize("task", TASKS)
-def test_every_task_trains_in_every_precision(task: str, precision: str, tmp_path: Path) -> None:
-    data = FOUND if task == "lm" else GENERATED
-    words = [f"task={task}", "cell=gru", "cell.hidden_size=16", f"out={tmp_path}", *data, *SMALL]
-    usual = Experiment(resolve([*words, "name=usual"])).run()
-    other = Experiment(resolve([*words, "name=other", f"trainer.precision={precision}"])).run()
-    assert train_losses(other) != train_losses(usual)
+def test_every_task_trains_in_every_precision(precision: str, usual: tuple[list[str], Result]) -> None:
+    words, single = usual
+    other = Experiment(resolve([*words, f"name={precision}", f"trainer.precision={precision}"])).run()
+    assert train_losses(other) != train_losses(single)
     near = 0.01 if precision == "64-true" else 0.1  # dropout draws other numbers
-    assert train_losses(other)[0] == pytest.approx(train_losses(usual)[0], rel=near)
+    assert train_losses(other)[0] == pytest.approx(train_losses(single)[0], rel=near)
     assert mean(train_losses(other)[-4:]) < mean(train_losses(other)[:4])
