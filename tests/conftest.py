@@ -48,6 +48,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CC"] = f"{shlex.join(['sh', script, folder])} {named}"
 
 
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Path]:
+    """A folder with programs that start at once; see ``docs/warm.py``."""
+    from tests.docs import warm
+
+    with tempfile.TemporaryDirectory() as folder, warm.programs(Path(folder)) as found:
+        yield found
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser for the tests of a module; each of them has the mark ``browser``."""

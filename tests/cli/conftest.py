@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,21 @@ SMALL = (
 
 
 class CommandLine:
-    """``rnnx`` in a folder."""
+    """``rnnx`` in a folder.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: It.
+        program: What starts it, by default a Python of its own.
+    """
+
+    def __init__(
+        self, folder: Path, program: Sequence[str | Path] = (sys.executable, "-m", "rnnx.cli")
+    ) -> None:
+        self.folder, self.program = folder, program
 
     def __call__(self, *words: str, stdin: str | bytes = b"") -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "rnnx.cli", *words],
+            [*self.program, *words],
             cwd=self.folder,
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
@@ -43,8 +51,20 @@ def rnnx(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
+@pytest.fixture
+def quick(tmp_path: Path, programs: Path) -> CommandLine:
+    """The same in processes that have torch already: for commands whose own start is shown elsewhere."""
+    return CommandLine(tmp_path, [programs / "rnnx-as-typed"])
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandLine, subprocess.CompletedProcess[str]]:
     """The command line in a folder with the run ``it's small``, and how that went; to be left as it is."""
     command = CommandLine(tmp_path_factory.mktemp("trained"))
     return command, command("run", "task=nmt", *SMALL, "name=it's small")
+
+
+@pytest.fixture
+def using(trained: tuple[CommandLine, subprocess.CompletedProcess[str]], programs: Path) -> CommandLine:
+    """``trained``'s command line, in processes that have torch already."""
+    return CommandLine(trained[0].folder, [programs / "rnnx-as-typed"])

@@ -51,11 +51,11 @@ with socket.socket(socket.AF_UNIX) as server:
 
 @contextmanager
 def programs(folder: Path) -> Iterator[Path]:
-    """A folder for the ``PATH`` with ``rnnx``, shortened, and ``python``, until the context is left."""
+    """A folder with ``rnnx``, shortened, ``rnnx-as-typed`` and ``python``, until the context is left."""
     address = str(folder / "socket")
     server = subprocess.Popen([sys.executable, "-m", "tests.docs.warm", address])
     try:
-        for name in ("rnnx", "python"):
+        for name in ("rnnx", "rnnx-as-typed", "python"):
             path = folder / name
             path.write_text(CLIENT.format(python=sys.executable, address=address))
             path.chmod(0o755)
@@ -123,7 +123,7 @@ def _exit_code(request: dict[str, Any]) -> int:
         else:
             from rnnx.cli.app import main
 
-            sys.argv = ["rnnx", *shortened(words)]
+            sys.argv = ["rnnx", *(shortened(words) if request["program"] == "rnnx" else words)]
             main()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))

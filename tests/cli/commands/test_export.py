@@ -13,18 +13,18 @@ LINES = "la niña come la manzana roja\n\nuna casa\n"
 
 
 def test_an_exported_folder_is_used_as_the_run_is(
-    trained: tuple[CommandLine, subprocess.CompletedProcess[str]], tmp_path: Path
+    trained: tuple[CommandLine, subprocess.CompletedProcess[str]], using: CommandLine, tmp_path: Path
 ) -> None:
     rnnx, _ = trained
     folder = str(tmp_path / "my model")
     done = rnnx("export", "it's small", folder)
     assert (done.returncode, done.stdout) == (0, f"{folder}: rnnx predict '{folder}'\n"), done.stderr
-    asked = rnnx("predict", folder, "scores=true", stdin=LINES).stdout.splitlines()
+    asked = using("predict", folder, "scores=true", stdin=LINES).stdout.splitlines()
     model = Run.load("it's small", out=rnnx.folder / "runs")
     assert asked == list(model.predict(LINES.splitlines(), scores=True))
 
     files = {path: path.read_bytes() for path in Path(folder).iterdir()}
-    again = rnnx("export", "it's small", folder)
+    again = using("export", "it's small", folder)
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr.startswith(f"rnnx: {folder} exists already, and nothing in it is overwritten")
     assert {path: path.read_bytes() for path in Path(folder).iterdir()} == files

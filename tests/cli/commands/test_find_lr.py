@@ -6,10 +6,10 @@ import re
 from matplotlib.image import imread
 
 
-def test_a_learning_rate_is_found(rnnx):
+def test_a_learning_rate_is_found(rnnx, quick):
     words = "find-lr data.train=99 data.valid=2 data.test=2 cell.hidden_size=8 --steps 30 --plot rates.png"
     done = rnnx(*words.split())
-    asked = rnnx(*words.split()[:-2], "--json")
+    asked = quick(*words.split()[:-2], "--json")
     assert re.fullmatch(r"optimizer.lr=\S+\n", done.stdout)
     assert done.stderr == ""
     found = json.loads(asked.stdout)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SMALL = (
     "task=lm",
+    "data.characters=20_000",
     "logger=none",
     "cell.hidden_size=4",
     "trainer.max_epochs=1",
@@ -23,7 +24,7 @@ SMALL = (
 
 
 def test_a_matrix_is_a_table_with_a_row_for_each_cell(
-    rnnx: CommandLine, monkeypatch: pytest.MonkeyPatch
+    rnnx: CommandLine, quick: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = rnnx("matrix", "cell=gru,elman,clockwork", *SMALL)
     assert done.returncode == 1, done.stderr
@@ -33,7 +34,7 @@ def test_a_matrix_is_a_table_with_a_row_for_each_cell(
     assert "multiple of 8" in rows[2]
     assert "3 of 3: runs/lm-clockwork-1: " in done.stderr
 
-    again = rnnx("matrix", "cell=gru,elman", *SMALL, "--markdown")
+    again = quick("matrix", "cell=gru,elman", *SMALL, "--markdown")
     assert again.returncode == 0, again.stderr
     assert [row.split("|")[2].strip() for row in again.stdout.splitlines()] == ["cell", "---", "gru", "elman"]
     assert again.stdout.splitlines()[2].split("|")[4].strip() == rows[0].split()[3]

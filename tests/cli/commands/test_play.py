@@ -17,61 +17,58 @@ from playwright.sync_api import Page, expect
 RUN = "it's small"
 
 
-def test_the_terminal_shows_the_texts_of_a_view(trained) -> None:
+def test_the_terminal_shows_the_texts_of_a_view(trained, using) -> None:
     rnnx, _ = trained
     done = rnnx("play", RUN, "--terminal", stdin="la casa\nel gato\n")
     assert (done.returncode, done.stderr) == (0, "")
-    translated = rnnx("predict", RUN, stdin="la casa\nel gato\n").stdout.splitlines()
+    translated = using("predict", RUN, stdin="la casa\nel gato\n").stdout.splitlines()
     shown = [line.removeprefix("translation: ") for line in done.stdout.splitlines()]
     assert shown == [line for line in translated if line]
 
-    units = rnnx("play", RUN, "--terminal", "--view", "units", stdin="la casa\n").stdout.splitlines()
+    units = using("play", RUN, "--terminal", "--view", "units", stdin="la casa\n").stdout.splitlines()
     assert re.fullmatch(
         r"unit 0 of .*state 1: la [+-]\d\.\d\d casa [+-]\d\.\d\d <eos> [+-]\d\.\d\d", units[0]
     )
 
 
-def test_a_line_that_cannot_be_shown_is_told_and_the_next_one_shown(trained) -> None:
-    rnnx, _ = trained
+def test_a_line_that_cannot_be_shown_is_told_and_the_next_one_shown(using) -> None:
     words = ("data.length=3", "data.train=8", "data.valid=4", "data.test=4", "trainer.max_epochs=1")
-    rnnx("run", "task=memory", "data=adding", "cell.hidden_size=4", *words, "logger=none", "name=sums")
+    using("run", "task=memory", "data=adding", "cell.hidden_size=4", *words, "logger=none", "name=sums")
     line = "0.5:0 0.25:1 0.5:1\n"
-    done = rnnx("play", "sums", "--terminal", stdin=f"{line}0.5:0 x\n{line}")
+    done = using("play", "sums", "--terminal", stdin=f"{line}0.5:0 x\n{line}")
     problem = "the input:2: expected 2 finite numbers separated by :, got 0 in 'x'"
     assert (done.returncode, done.stderr) == (1, f"rnnx: {problem}\n")
-    assert done.stdout == rnnx("play", "sums", "--terminal", stdin=2 * line).stdout != ""
+    assert done.stdout == using("play", "sums", "--terminal", stdin=2 * line).stdout != ""
 
 
-def test_words_set_the_options_of_a_view_in_the_terminal(trained) -> None:
-    rnnx, _ = trained
+def test_words_set_the_options_of_a_view_in_the_terminal(using) -> None:
     for unit in ("0", "2"):
-        shown = rnnx("play", RUN, "--terminal", "--view", "units", f"unit={unit}", stdin="la\n").stdout
+        shown = using("play", RUN, "--terminal", "--view", "units", f"unit={unit}", stdin="la\n").stdout
         assert shown.startswith(f"unit {unit} of ")
 
-    done = rnnx("play", RUN, "--terminal", "beam_sise=2", "5", "n_best=0", stdin="la\n")
+    done = using("play", RUN, "--terminal", "beam_sise=2", "5", "n_best=0", stdin="la\n")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         "rnnx: '5': expected OPTION=VALUE",
         "rnnx: beam_sise: no such option of the view 'translate'; did you mean 'beam_size'?",
         "rnnx: n_best: expected an integer of at least 1, got 0",
     ]
-    done = rnnx("play", RUN, "beam_size=2")
+    done = using("play", RUN, "beam_size=2")
     said = "rnnx: beam_size=2: of no use without --terminal; leave it out\n"
     assert (done.returncode, done.stderr) == (2, said)
 
 
-def test_what_cannot_be_played_is_said(trained) -> None:
-    rnnx, _ = trained
-    done = rnnx("play", RUN, "--terminal", "--view", "tree")
+def test_what_cannot_be_played_is_said(using) -> None:
+    done = using("play", RUN, "--terminal", "--view", "tree")
     assert (done.returncode, done.stderr) == (
         2,
         "rnnx: --view: expected one of translate, units, got 'tree'\n",
     )
     for words, option in ((("--terminal", "--port", "7000"), "--port"), (("--view", "units"), "--view")):
-        done = rnnx("play", RUN, *words)
+        done = using("play", RUN, *words)
         assert done.returncode == 2
         assert done.stderr.startswith(f"rnnx: {option}: of no use with")
-    done = rnnx("play", "nothing", "--terminal")
+    done = using("play", "nothing", "--terminal")
     assert done.returncode == 2
     assert done.stderr.startswith("rnnx: no run 'nothing'")
 

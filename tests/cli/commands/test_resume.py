@@ -37,28 +37,28 @@ def test_an_interrupted_run_says_how_to_go_on(signum, code, rnnx):
     assert int(again[-1].partition(",")[0]) == epochs + 1
 
 
-def test_a_run_that_has_ended_is_not_resumed(rnnx):
+def test_a_run_that_has_ended_is_not_resumed(quick):
     words = "run data.train=20 data.valid=2 data.test=2 trainer.max_epochs=1 cell.hidden_size=4 logger=none"
-    assert rnnx(*words.split()).returncode == 0
-    done = rnnx("resume", "nmt-gru")
+    assert quick(*words.split()).returncode == 0
+    done = quick("resume", "nmt-gru")
     assert done.returncode == 2
     assert done.stderr.startswith("rnnx: runs/nmt-gru: the run has ended")
-    assert rnnx("resume", "nmt-gruu").stderr.startswith("rnnx: no run 'nmt-gruu'")
+    assert quick("resume", "nmt-gruu").stderr.startswith("rnnx: no run 'nmt-gruu'")
 
 
-def test_training_data_that_changed_are_told_and_the_run_stays(rnnx):
+def test_training_data_that_changed_are_told_and_the_run_stays(quick):
     """Though their vocabulary is the same; put back, they are gone on with."""
     lines = [f"{a} {b} {c}\n" for a in "abcdefgh" for b in "abcdefgh" for c in "abcdefgh"]
-    text = rnnx.folder / "text.txt"
+    text = quick.folder / "text.txt"
     text.write_text("".join(lines))
     words = f"run task=lm data=files data.text={text} data.bptt=16 data.batch_size=4 cell.hidden_size=4"
-    begun = rnnx(*words.split(), "trainer.max_steps=20", "logger=csv")
+    begun = quick(*words.split(), "trainer.max_steps=20", "logger=csv")
     assert begun.returncode == 0, begun.stderr
-    (checkpoint,) = (rnnx.folder / "runs/lm-gru").rglob("last.ckpt")
+    (checkpoint,) = (quick.folder / "runs/lm-gru").rglob("last.ckpt")
     kept = checkpoint.read_bytes()
     for changed in (lines[::-1], lines[: len(lines) // 8]):
         text.write_text("".join(changed))
-        gone_on = rnnx("resume", "lm-gru", "trainer.max_steps=30")
+        gone_on = quick("resume", "lm-gru", "trainer.max_steps=30")
         assert gone_on.returncode == 1
         assert re.search(
             r"rnnx: data: expected the training data that the run began with, and batch \d+ of epoch 1 is "
@@ -67,5 +67,5 @@ def test_training_data_that_changed_are_told_and_the_run_stays(rnnx):
         ), gone_on.stderr
         assert checkpoint.read_bytes() == kept
     text.write_text("".join(lines))
-    gone_on = rnnx("resume", "lm-gru", "trainer.max_steps=30")
+    gone_on = quick("resume", "lm-gru", "trainer.max_steps=30")
     assert gone_on.returncode == 0, gone_on.stderr

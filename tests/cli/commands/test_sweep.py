@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +31,7 @@ def outcome(number: int, state: Any, *scores: float, failure: str = "") -> Outco
     return Outcome(number, state, {"cell": "gru"}, scores, (folder,), ("cell=gru", "name=it's"), failure)
 
 
-def test_a_sweep_is_a_table_and_the_command_of_the_best(rnnx: CommandLine) -> None:
+def test_a_sweep_is_a_table_and_the_command_of_the_best(rnnx: CommandLine, quick: CommandLine) -> None:
     done = rnnx("sweep", *SMALL, *GRID)
     assert done.returncode == 0, done.stderr
     head, *rows, _, counted, best = done.stdout.splitlines()
@@ -49,32 +47,32 @@ def test_a_sweep_is_a_table_and_the_command_of_the_best(rnnx: CommandLine) -> No
 
     again = shlex.split(best.removeprefix("best: "))
     assert again[:2] == ["rnnx", "run"]
-    config = yaml().load(rnnx(*again[1:], "--dry-run").stdout)
+    config = yaml().load(quick(*again[1:], "--dry-run").stdout)
     folder = rnnx.folder / rows[0].split()[-1]
     ran = yaml().load((folder / "config.yaml").read_text())
     assert {**config, "name": None, "out": None} == {**ran, "name": None, "out": None}
 
-    found = json.loads(rnnx("sweep", *SMALL, *GRID, "--json").stdout)
+    found = json.loads(quick("sweep", *SMALL, *GRID, "--json").stdout)
     assert [trial["state"] for trial in found["trials"]] == ["complete"] * 3 + ["failed"]
     assert found["best"] == best.removeprefix("best: ")
     result = json.loads((folder / "result.json").read_text())
     assert found["trials"][0]["scores"][0] == result["valid"]["loss"]
-    table = rnnx("sweep", *SMALL, *GRID, "--markdown").stdout.splitlines()
+    table = quick("sweep", *SMALL, *GRID, "--markdown").stdout.splitlines()
     assert len(table) == 6
     assert table[1] == "| --- | --- | --- | --- | --- | --- |"
 
 
-def test_what_is_wrong_is_said_before_anything_runs(rnnx: CommandLine) -> None:
-    done = rnnx("sweep", "task=lm", "cell=gru,grru", "net.layers=int:3..1", "--launcher", "slum")
+def test_what_is_wrong_is_said_before_anything_runs(quick: CommandLine) -> None:
+    done = quick("sweep", "task=lm", "cell=gru,grru", "net.layers=int:3..1", "--launcher", "slum")
     assert done.returncode == 2
     first, second = done.stderr.splitlines()
     assert first.startswith("rnnx: launcher: no such launcher 'slum'; did you mean 'slurm'?")
     assert second.startswith("rnnx: net.layers: expected int:LOWEST..HIGHEST")
-    assert not list(rnnx.folder.iterdir())
+    assert not list(quick.folder.iterdir())
 
 
-def test_a_sweep_without_a_complete_trial_fails(rnnx: CommandLine) -> None:
-    done = rnnx("sweep", *SMALL, "cell=clockwork", "cell.hidden_size=3,4", "--trials", "1")
+def test_a_sweep_without_a_complete_trial_fails(quick: CommandLine) -> None:
+    done = quick("sweep", *SMALL, "cell=clockwork", "cell.hidden_size=3,4", "--trials", "1")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 trials: 1 failed")
 
 
@@ -99,7 +97,7 @@ def test_the_best_ten_are_shown_and_all_are_told() -> None:
     assert plain(sweep, [outcome(0, "pruned", 1.0)])["best"] is None
 
 
-def test_the_words_that_an_agent_of_weights_and_biases_makes(tmp_path: Path) -> None:
+def test_the_words_that_an_agent_of_weights_and_biases_makes(quick: CommandLine) -> None:
     """``wandb agent`` replaces the macros of the command, as its method ``_command_run`` does."""
     command = ["rnnx", "run", "task=lm", "${args_no_hyphens}"]
     values = {"cell": "lstm", "optimizer.lr": 3.2e-05, "net.layers": 2, "net.skip": "residual"}
@@ -110,12 +108,7 @@ def test_the_words_that_an_agent_of_weights_and_biases_makes(tmp_path: Path) -> 
         for part in create_sweep_command(command)
         for word in (made[part[2:-1]] if part.startswith("${") else [part])
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "rnnx.cli", *words[1:], "--dry-run"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    done = quick(*words[1:], "--dry-run")
     assert done.returncode == 0, done.stderr
     config = yaml().load(done.stdout)
     chosen = {key: config[key.split(".")[0]][key.split(".")[1]] for key in values if "." in key}
