@@ -15,10 +15,12 @@ import torch
 from rnnx.core.registry import plugins
 
 PROGRAM = """
-import csv, json, os, random, signal, sys, time
+import csv, gc, json, os, random, signal, sys, time
 from pathlib import Path
 import lightning, matplotlib.figure, torchmetrics, wandb  # once, before there are many processes
 from rnnx.core.experiment import Experiment
+
+gc.freeze()  # so that none of them goes through it, and copies its memory
 
 class Start(lightning.Callback):
     def __init__(self, path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -76,6 +77,7 @@ def serve(address: str) -> None:
     import rnnx.cli.app
     import rnnx.core.experiment  # noqa: F401
 
+    gc.freeze()  # so that no child goes through it, and copies its memory
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
