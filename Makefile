@@ -47,7 +47,7 @@ bench: install
 	@$(VENV)/bin/rnnx bench $(ARGS)
 
 test: kernels
-	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -m "not slow and not browser" $(ARGS)
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal -m "not slow and not browser" $(ARGS)
 
 test-slow: kernels
 	@$(VENV)/bin/python -m pytest -m "slow and not browser" $(ARGS)
