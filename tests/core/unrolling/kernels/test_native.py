@@ -210,6 +210,27 @@ def test_steps_drawn_at_random_are_as_exact_as_torchs(seed: int) -> None:
 
 
 @final
+class Logarithms(Cell):
+    """Adds up what it reads, and that once more, in logarithms."""
+
+    input_size, output_size, state_sizes = 4, 4, (4, 4)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        total, last = state
+        total = torch.logaddexp(total, last)
+        return total.exp(), (total, last + z)
+
+
+def test_logarithms_of_nothing_add_up_to_one_of_nothing() -> None:
+    """From a state that the plan was not compared with."""
+    x, nothing = torch.randn(3, 5, 4), torch.full((3, 4), -torch.inf)
+    with torch.no_grad():
+        y, last = scan(Logarithms(), x, None, (nothing, nothing))
+    assert y.eq(0).all()
+    assert all(tensor.eq(-torch.inf).all() for tensor in last)
+
+
+@final
 class ByItsInput(Cell):
     """Gates that see the input alone, one made of a product of another; an output that is a product."""
 

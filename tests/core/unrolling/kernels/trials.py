@@ -17,6 +17,7 @@ from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 
 ANY = [-40.0, -3.0, -1.5, -1.0, -0.5, -1e-3, 0.0, 1e-6, 0.15, 0.5, 1.0, 2.5, 3.0, 40.0]
+INFINITE = [-math.inf, math.inf]
 POSITIVE = [1e-3, 0.25, 0.5, 1.0, 2.0, 3.5, 9.0]
 BETWEEN = [0.0, 1e-3, 0.25, 0.5, 0.9, 1.0]
 SPLIT = [True, False]
@@ -86,7 +87,7 @@ GIVEN: dict[Any, tuple[Any, ...]] = {
     ATEN.expm1.default: ([*ANY, -120.0, 120.0],),
     ATEN.log1p.default: ([*POSITIVE, 0.0, 1e-9, 1e30, -0.5, -0.999],),
     ATEN.log2.default: (POSITIVE,),
-    ATEN.logaddexp.default: (ANY, ANY),
+    ATEN.logaddexp.default: ([*ANY, *INFINITE], [*ANY, *INFINITE]),
     ATEN.pow.Scalar: (2.5, ANY),
     ATEN.tan.default: (BETWEEN,),
     ATEN.erf.default: (ANY,),

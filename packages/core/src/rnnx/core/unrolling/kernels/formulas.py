@@ -48,7 +48,10 @@ FORMULAS: Final[dict[Any, str]] = {
     ATEN.log.default: "log({0})",
     ATEN.log1p.default: "log_of_more({0})",
     ATEN.log2.default: "log({0}) * 1.4426950408889634",
-    ATEN.logaddexp.default: "maximum({0}, {1}) + log_of_more(exp(-absolute({0} - {1})))",
+    ATEN.logaddexp.default: (  # of two that are equal, as infinite ones may be, without their difference
+        "where({0} == {1}, {0} + 0.6931471805599453, "
+        "maximum({0}, {1}) + log_of_more(exp(-absolute({0} - {1}))))"
+    ),
     ATEN.pow.Scalar: "exp({1} * log({0}))",
     ATEN.sin.default: "sin({0})",
     ATEN.cos.default: "cos({0})",
