@@ -67,6 +67,49 @@ class Widths(Written):
 
 
 @final
+class Empty(Written):
+    """One tensor of its state has no numbers, as of an option that is off, and is handed on joined."""
+
+    state_sizes = (0, H)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        nothing, h = state
+        h = torch.tanh(self.input(z) + self.recurrent(torch.cat((nothing, h), -1)))
+        return h, (nothing, h)
+
+
+@final
+class Silent(Written):
+    """Its output has no numbers: only its last state is wanted."""
+
+    output_size = 0
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(self.input(z) + self.recurrent(state[0]))
+        return h[:, :0], (h,)
+
+
+@final
+class Spiking(Written):
+    """Says whether a memory is above a threshold, by which it falls then."""
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = self.input(z) + 0.9 * state[0]
+        fires = h > 0.5
+        return fires, (h - 0.5 * fires,)
+
+
+@final
+class Doubled(Written):
+    """Cuts its own rows out of twice as many."""
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(self.input(z) + self.recurrent(state[0]))
+        h = torch.cat((h, h))[len(z) :]
+        return h, (h,)
+
+
+@final
 class Blind(Written):
     """Never reads its state."""
 

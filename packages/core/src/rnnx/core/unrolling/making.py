@@ -205,10 +205,16 @@ def _compare(plan: Plan, cell: Cell, z: Tensor, state: State, sizes: Sequence[in
             for way in (partial(unrolled, plan), plan.start.read)
         ]
         for found, wanted in zip(*results, strict=True):
-            scale = wanted.detach().abs().amax().float().nan_to_num(1.0).clamp(1.0, 1e30)
-            near = close.get(wanted.dtype, TOLERANCE_OF_16_BITS) * float(scale)
-            if not torch.allclose(found, wanted, rtol=0, atol=near, equal_nan=True):
+            if not _near(found, wanted, close.get(wanted.dtype, TOLERANCE_OF_16_BITS)):
                 raise UntraceableError("gives other numbers when it is taken apart")
+
+
+def _near(found: Tensor, wanted: Tensor, tolerance: float) -> bool:
+    """Whether all numbers are equal but for so much of the largest, or of 1."""
+    if wanted.dtype == torch.bool or wanted.numel() == 0:
+        return torch.equal(found, wanted)
+    scale = wanted.detach().abs().amax().float().nan_to_num(1.0).clamp(1.0, 1e30)
+    return torch.allclose(found, wanted, rtol=0, atol=tolerance * float(scale), equal_nan=True)
 
 
 def _moved(tensor: Tensor) -> Tensor:

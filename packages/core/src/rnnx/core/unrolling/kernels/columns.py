@@ -270,9 +270,9 @@ def laid_out(roles: Roles, language: type[Language]) -> tuple[Layout, list[list[
 def columns_of(
     layout: Layout, stage: int, outputs: Sequence[Output], language: type[Language]
 ) -> Iterator[Language]:
-    """What is made in a stage, by how many columns it has; pieces of one width go together."""
+    """What is made in a stage, by how many columns it has, if any; pieces of one width go together."""
     made: dict[int, Language] = {}
-    for output in sorted(outputs, key=lambda output: output.width):
+    for output in sorted((output for output in outputs if output.width), key=lambda output: output.width):
         fitting = (base for base in made if base > 1 and output.width in range(base, MANY * base + 1, base))
         base = next(fitting, output.width)
         made.setdefault(base, language(layout, stage, base)).write(output)

@@ -265,9 +265,9 @@ def viewed(node: fx.Node) -> Piece | None:
             start = _counted(column, value)
         case ATEN.slice.Tensor:
             value, dimension, first, _, step = arguments(node) + SLICE[len(node.args) :]
-            start = _counted(first or 0, value)
-            if step != 1:
+            if step != 1 or isinstance(first, fx.Node):  # as many rows further on
                 return None
+            start = _counted(first or 0, value)
         case target if target is getitem and arguments(node)[0].target in SPLITS:
             whole, place = arguments(node)
             value, sizes, dimension = (*arguments(whole), 0)[:3]
@@ -305,7 +305,7 @@ def joined(node: fx.Node) -> list[Part]:
             dimension = 1
         case ATEN.slice_backward.default:
             gradient, _, dimension, first, _, step = given
-            values = _inside(node, gradient, first)
+            values = [] if isinstance(first, fx.Node) else _inside(node, gradient, first)
         case ATEN.select_backward.default:
             gradient, _, dimension, column = given
             values = _inside(node, gradient, column)
