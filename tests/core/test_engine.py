@@ -468,6 +468,31 @@ def test_flip_without_lengths_turns_everything() -> None:
 # Trees
 
 
+def test_a_row_without_a_step_keeps_its_state_in_its_own_type() -> None:
+    cell, x, state = Elman(3, hidden_size=4), torch.randn(2, 5, 3), (torch.randn(2, 4),)
+    with torch.autocast("cpu", torch.bfloat16):
+        _, (last,) = scan(cell, x, torch.tensor([5, 0]), state)
+    assert torch.equal(last[1], state[0][1])
+
+
+@final
+class Window(Cell):
+    """Remembers what it read last, and nothing of what was before."""
+
+    input_size, output_size, state_sizes = 1, 1, (1,)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        return z.clone(), (z.clone(),)
+
+
+def test_a_row_without_a_step_hands_its_gradient_on() -> None:
+    state = torch.zeros(2, 1, requires_grad=True)
+    _, (last,) = scan(Window(), torch.randn(2, 5, 1), torch.tensor([5, 0]), (state,))
+    last.sum().backward()
+    assert state.grad is not None
+    assert state.grad.flatten().tolist() == [0.0, 1.0]
+
+
 def test_trees_of_different_shapes_added_up_by_hand() -> None:
     parents = [
         [-1, 0, 0, 1, 1],  # 1 over (2 over 8, 16), 4

@@ -16,7 +16,7 @@ from rnnx.core.state import State
 from rnnx.core.trees import Trees
 from rnnx.core.unrolling import making, plans
 from rnnx.core.unrolling.plans import plans_of_groups
-from tests.core.unrolling.zoo import DRAWING, ZOO, P, Plain, Stateless, Written
+from tests.core.unrolling.zoo import DRAWING, ZOO, Cut, P, Plain, Stateless, Written
 
 # binary, of several heights; one of a single node; and one whose children come after it
 BINARY = [
@@ -87,7 +87,7 @@ def results(way: Callable[..., tuple[Tensor, State]], cell: Cell, x: Tensor, par
     y, roots = way(cell, x, parents)
     of = [tensor for tensor in (x, *cell.parameters()) if tensor.requires_grad]
     gradients = torch.autograd.grad(total((y, *roots)), of, allow_unused=True, materialize_grads=True)
-    return [y, *roots, *gradients]
+    return [y.to(x), *roots, *gradients]
 
 
 def given(name: str) -> tuple[Tensor, Tensor]:
@@ -108,6 +108,11 @@ def test_trees_by_plans_are_those_composed_node_by_node(cell: str, trees: str) -
     net, (x, parents) = CELLS[cell](), given(trees)
     found, wanted = (results(way, net, x, parents) for way in (planned, recursive))
     torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-11)
+
+
+def test_an_output_that_is_cut_off_requires_no_gradient() -> None:
+    y, (root,) = planned(Cut(), *given("mixed"))
+    assert (y.requires_grad, root.requires_grad) == (False, True)
 
 
 @pytest.mark.parametrize("trees", TREES)

@@ -29,6 +29,7 @@ from tests.core.unrolling.zoo import (
     DRAWING,
     ZOO,
     Clocked,
+    Cut,
     Deep,
     Dropping,
     Forgetful,
@@ -173,6 +174,12 @@ def test_a_start_that_is_one_row_for_all_and_one_tensor_for_two() -> None:
         y, last = way(cell, z, [4, 3, 2], (state, state))
         into += [y, *last, *torch.autograd.grad(total((y, *last)), [start])]
     same(found, wanted)
+
+
+def test_an_output_that_is_cut_off_requires_no_gradient() -> None:
+    z, state = given_to(Cut(), [4, 3])
+    y, (last,) = planned(Cut(), z, [4, 3], state)
+    assert (y.requires_grad, last.requires_grad) == (False, True)
 
 
 @pytest.mark.parametrize("used", range(4))

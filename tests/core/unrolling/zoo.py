@@ -110,6 +110,15 @@ class Doubled(Written):
 
 
 @final
+class Cut(Written):
+    """Its output is cut off: no gradient comes from it."""
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(self.input(z) + self.recurrent(state[0]))
+        return h.detach(), (h,)
+
+
+@final
 class Blind(Written):
     """Never reads its state."""
 

@@ -157,10 +157,13 @@ def _packed(
     packing = Packing.of(x, lengths)
     if not packing.sizes:
         return x.new_zeros(*x.shape[:2], cell.output_size), state
-    ys, state = [], packing.sort(state)
+    ys, first, running = [], packing.sort(state), packing.sizes[0]
+    state = states.select(first, slice(running))
     for sizes, rows in _pieces(packing.sizes, packing.pack(x)):
         y, state = way(cell, rows, sizes, state)
         ys.append(y)
+    if running < packing.rows:  # a row without a step keeps its state, its type and its gradient
+        state = states.join([state, states.select(first, slice(running, None))])
     return packing.unpack(torch.cat(ys) if len(ys) > 1 else ys[0]), packing.restore(state)
 
 

@@ -240,6 +240,8 @@ class _Folded(torch.autograd.Function):
             y, every, stored = _up(runs, trees, z, leaves)
         ctx.counts = len(leaves), len(tensors), len(every), *map(len, stored)
         ctx.save_for_backward(z, *leaves, *tensors, *every, *chain.from_iterable(stored))
+        if not any(plan.differentiable[0] for plan in plans):
+            ctx.mark_non_differentiable(y)
         return y, *states.select(tuple(every), trees.tops)
 
     @staticmethod

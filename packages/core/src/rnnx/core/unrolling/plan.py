@@ -109,6 +109,7 @@ class Plan:
         forward_reads: How many values forward reads.
         backward_reads: How many values backward reads.
         learns: Whether any gradient is wanted.
+        differentiable: Of ``y`` and of the new state's tensors, whether a gradient at it leads to another.
         draws: Whether the step draws random numbers.
         separable: Whether the cell :func:`~rnnx.core.unrolling.substitution.is_separable`.
     """
@@ -132,6 +133,7 @@ class Plan:
     forward_reads: int
     backward_reads: int
     learns: bool
+    differentiable: Sequence[bool]
     draws: bool
     separable: bool = False
 
@@ -302,6 +304,7 @@ class _Parts:
             forward_reads=len(forward_reads),
             backward_reads=len(backward_reads),
             learns=any(isinstance(node, fx.Node) for node in (of.to_z, *of.to_state, *of.to_tensors)),
+            differentiable=[bool(node.users) for node in of.at],
             draws=bool(of.random),
         )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import compress, groupby
+from operator import not_
 from typing import Any, Final, NamedTuple, final
 
 import torch
@@ -79,7 +80,13 @@ class _Unrolled(torch.autograd.Function):
             y, stored, last = _forth(plan, sizes, z, state, constants)
         ctx.counts = len(state), len(tensors), len(constants), len(stored)
         ctx.save_for_backward(z, *state, *tensors, *constants, *stored)
-        return y, *last
+        # one that is not differentiable as an object of its own: another may be the same tensor
+        outputs = [
+            output if differentiable else output.detach()
+            for output, differentiable in zip((y, *last), plan.differentiable, strict=True)
+        ]
+        ctx.mark_non_differentiable(*compress(outputs, map(not_, plan.differentiable)))
+        return tuple(outputs)
 
     @staticmethod
     def backward(ctx: Any, at_y: Tensor, *at_last: Tensor) -> Any:
