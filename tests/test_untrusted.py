@@ -146,7 +146,7 @@ FORBIDDEN_CALLS = {
     *("__import__", "os.system", "os.popen", "np.load", "numpy.load"),
     *("torch.hub.load", "shutil.unpack_archive", "pickle.load", "pickle.loads", "yaml.load"),
 }  # fmt: skip
-KERNEL = ROOT / "packages/core/src/rnnx/core/unrolling/kernels/kernel.py"
+KERNEL = ROOT / "packages/core/src/rnnx/core/unrolling/kernels/triton/kernel.py"
 FORBIDDEN_METHODS = {"extract", "extractall", "unsafe_load", "load_from_checkpoint"}
 
 

@@ -4,8 +4,8 @@ import torch
 from torch import fx
 
 from rnnx.core.unrolling.functions import function_of
-from rnnx.core.unrolling.kernels.groups import Group
-from rnnx.core.unrolling.kernels.products import in_panels
+from rnnx.core.unrolling.kernels.c.groups import Group
+from rnnx.core.unrolling.kernels.c.products import in_panels
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 

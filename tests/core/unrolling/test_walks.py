@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnx.core.unrolling.kernels.products import in_panels
+from rnnx.core.unrolling.kernels.c.products import in_panels
 from rnnx.core.unrolling.walks import Back, Forth, Once
 
 SIZES = [3, 2, 2, 1]

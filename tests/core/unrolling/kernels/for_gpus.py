@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rnnx.core.cell import Cell
 from rnnx.core.registry import find
-from rnnx.core.unrolling.kernels.kernel import WARPS, Kernel, compiled
+from rnnx.core.unrolling.kernels.triton.kernel import WARPS, Kernel, compiled
 from rnnx.core.unrolling.plan import Kernels, taken_apart
 from rnnx.core.unrolling.unrolled import unrolled
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rnnx.core.unrolling.kernels.native import Native, looped
+from rnnx.core.unrolling.kernels.c.native import Native, looped
 from rnnx.core.unrolling.plan import Plan
 from rnnx.core.unrolling.walks import Back, Forth, Walk
 from tests.core.unrolling.kernels.nodes import Nodes

@@ -5,10 +5,10 @@ from operator import getitem
 import pytest
 import torch
 
+from rnnx.core.unrolling.kernels.c.loops import Loop
 from rnnx.core.unrolling.kernels.columns import Columns, columns_of, laid_out
 from rnnx.core.unrolling.kernels.layout import Layout, Roles, UnwritableError
-from rnnx.core.unrolling.kernels.loops import Loop
-from rnnx.core.unrolling.kernels.tiles import Tiles
+from rnnx.core.unrolling.kernels.triton.tiles import Tiles
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, fx
 
 from rnnx.core.unrolling.kernels.formulas import ALONG, BOOLEANS, FORMULAS, OF_SEVERAL, SMOOTH, formula_of
-from rnnx.core.unrolling.kernels.kernel import Kernel
 from rnnx.core.unrolling.kernels.layout import Roles
-from rnnx.core.unrolling.kernels.source import written
+from rnnx.core.unrolling.kernels.triton.kernel import Kernel
+from rnnx.core.unrolling.kernels.triton.source import written
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 from tests.core.unrolling.kernels.trials import (

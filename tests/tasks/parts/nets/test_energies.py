@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnnx.core.unrolling.kernels.compiler import compiler
+from rnnx.core.unrolling.kernels.c.compiler import compiler
 from rnnx.tasks.parts.nets.energies import energies
 from tests.core.unrolling.counting import Operations
 from tests.threads import threads

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from rnnx.core.nets.padding import real_steps
 from rnnx.core.state import State
-from rnnx.core.unrolling.kernels.native import pays
+from rnnx.core.unrolling.kernels.c.native import pays
 
 CHEAP: Final = 1e6  # products of two numbers that take less time than what a step of the loop costs by itself
 SHUT: Final = 1e4  # whose sigmoid is 1, and that of its negative 0

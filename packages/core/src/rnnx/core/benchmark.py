@@ -32,7 +32,7 @@ from rnnx.core.registry import find
 from rnnx.core.running.accelerator import accelerator
 from rnnx.core.spec import Spec
 from rnnx.core.twins import Twin, flops
-from rnnx.core.unrolling.kernels.compiler import compiler
+from rnnx.core.unrolling.kernels.c.compiler import compiler
 
 WORK: Final = {"training": 3, "inference": 1}  # forward passes that each is worth
 MODES: Final = tuple(WORK)

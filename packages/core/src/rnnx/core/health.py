@@ -76,7 +76,7 @@ def devices() -> Iterator[Finding]:
     import torch
 
     from rnnx.core.nets import products
-    from rnnx.core.unrolling.kernels.compiler import compiler
+    from rnnx.core.unrolling.kernels.c.compiler import compiler
 
     processor = torch.cpu.get_capabilities()
     cores, threads, told = os.cpu_count() or 1, torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")

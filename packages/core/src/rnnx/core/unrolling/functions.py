@@ -8,8 +8,8 @@ from typing import Any, final
 
 from torch import fx
 
-from rnnx.core.unrolling.kernels.groups import Group, Work
-from rnnx.core.unrolling.kernels.native import looped
+from rnnx.core.unrolling.kernels.c.groups import Group, Work
+from rnnx.core.unrolling.kernels.c.native import looped
 from rnnx.core.unrolling.operations import ATEN, writing_into
 from rnnx.core.unrolling.walks import Part
 

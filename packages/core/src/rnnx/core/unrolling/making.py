@@ -20,8 +20,8 @@ from rnnx.core.cell import Cell
 from rnnx.core.errors import RnnxWarning
 from rnnx.core.state import State
 from rnnx.core.unrolling.circumstances import exact, seed
-from rnnx.core.unrolling.kernels.compiler import CompilerError
-from rnnx.core.unrolling.kernels.native import pays
+from rnnx.core.unrolling.kernels.c.compiler import CompilerError
+from rnnx.core.unrolling.kernels.c.native import pays
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
 from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.substitution import called_with, copies_of, is_separable, named_tensors

@@ -37,13 +37,13 @@ from torch import Tensor, fx
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling.functions import function_of
-from rnnx.core.unrolling.kernels.groups import Group, grouped
-from rnnx.core.unrolling.kernels.kernel import Kernel
+from rnnx.core.unrolling.kernels.c.groups import Group, grouped
+from rnnx.core.unrolling.kernels.c.loops import TYPES
+from rnnx.core.unrolling.kernels.c.native import Native
+from rnnx.core.unrolling.kernels.c.products import measured
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
-from rnnx.core.unrolling.kernels.loops import TYPES
-from rnnx.core.unrolling.kernels.native import Native
-from rnnx.core.unrolling.kernels.products import measured
-from rnnx.core.unrolling.kernels.source import written
+from rnnx.core.unrolling.kernels.triton.kernel import Kernel
+from rnnx.core.unrolling.kernels.triton.source import written
 from rnnx.core.unrolling.operations import bare, fused, is_view
 from rnnx.core.unrolling.origins import Origins, whole
 from rnnx.core.unrolling.steps import Start

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, final
 import torch
 from torch import Tensor
 
-from rnnx.core.unrolling.kernels.products import in_panels
+from rnnx.core.unrolling.kernels.c.products import in_panels
 
 Part: TypeAlias = Callable[..., Sequence[Any]]
 

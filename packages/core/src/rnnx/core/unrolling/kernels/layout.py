@@ -127,17 +127,6 @@ class Layout:
             self.addresses[node] = f"state_{place} + now * {width_of(node)} + {{column}}"
         self.outputs = self._outputs()
 
-    def parameters(self) -> Iterator[str]:
-        """The kernel's, in their order."""
-        yield from ("counts", "starts", "sizes", "rows")
-        for place, _ in enumerate(self.roles.rows):
-            yield from (f"row_{place}", f"row_{place}_r", f"row_{place}_c")
-        yield from (f"state_{place}" for place, _ in enumerate(self.roles.state))
-        for name in self.constants.values():
-            yield from (name, f"{name}_r", f"{name}_c")
-        yield from (f"room_{place}" for place, _ in enumerate(self.roles.room))
-        yield from (f"scratch_{place}" for place, _ in enumerate(self.scratch))
-
     def stage(self, node: Any) -> int:
         """In which stage a value is made: after all that it reads in whole rows."""
         if not isinstance(node, fx.Node) or node in self.given:

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.core.unrolling.circumstances import watched
-from rnnx.core.unrolling.kernels import mathematics, sharing
-from rnnx.core.unrolling.kernels.compiler import CompilerError, NoCompilerWarning, compiled
-from rnnx.core.unrolling.kernels.native import pays
+from rnnx.core.unrolling.kernels.c import mathematics, sharing
+from rnnx.core.unrolling.kernels.c.compiler import CompilerError, NoCompilerWarning, compiled
+from rnnx.core.unrolling.kernels.c.native import pays
 
 GIVEN: Final = """\
 static void block(const long long *given, long long first, long long past) {

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import fx
 
+from rnnx.core.unrolling.kernels.c.program import Program, written
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
-from rnnx.core.unrolling.kernels.program import Program, written
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, fx
 
 from rnnx.core.unrolling.circumstances import counted
-from rnnx.core.unrolling.kernels.compiler import compiled, compiler
+from rnnx.core.unrolling.kernels.c.compiler import compiled, compiler
+from rnnx.core.unrolling.kernels.c.products import in_panels, multiply
+from rnnx.core.unrolling.kernels.c.program import written
+from rnnx.core.unrolling.kernels.c.sharing import parallel, shared
 from rnnx.core.unrolling.kernels.layout import Roles, width_of
-from rnnx.core.unrolling.kernels.products import in_panels, multiply
-from rnnx.core.unrolling.kernels.program import written
-from rnnx.core.unrolling.kernels.sharing import parallel, shared
 from rnnx.core.unrolling.walks import Walk
 
 NUMBERS: Final = 1 << 16  # of one step, up to which one processor is as fast as several
@@ -100,7 +100,8 @@ def looped(
 
     Args:
         rows: What it reads of each row, one at least.
-        constants: What is the same in each; matrices :func:`~rnnx.core.unrolling.kernels.products.in_panels`.
+        constants: What is the same in each; matrices are
+            :func:`~rnnx.core.unrolling.kernels.c.products.in_panels`.
         room: What it writes into tensors that it is given.
         made: What it gives.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import prod
 from typing import Final, NamedTuple, final
@@ -10,8 +10,8 @@ from typing import Final, NamedTuple, final
 import torch
 
 from rnnx.core.unrolling.kernels.columns import laid_out
-from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
-from rnnx.core.unrolling.kernels.tiles import ROWS, Tiles
+from rnnx.core.unrolling.kernels.layout import Layout, Roles, UnwritableError
+from rnnx.core.unrolling.kernels.triton.tiles import ROWS, Tiles
 
 FEWER: Final = 4  # rows of a block where there is no product
 MOST: Final = 4 << 20  # bytes of matrices that a block of rows reads at each step
@@ -179,7 +179,7 @@ def written(roles: Roles, reverse: bool) -> Source:
     alone = [made.alone for made in groups] == [True]
     rows = FEWER if alone else ROWS
     head = HEAD.format(
-        given=", ".join(layout.parameters()),
+        given=", ".join(_parameters(layout)),
         rows=rows,
         step="steps - 1 - done" if reverse else "done",
     )
@@ -190,3 +190,15 @@ def written(roles: Roles, reverse: bool) -> Source:
         lines.append("tl.debug_barrier()")
     blocks = -(-groups[0].base // groups[0].width) if alone else 1
     return Source(head + "".join(f"        {line}\n" for line in lines), rows, blocks, layout.scratch)
+
+
+def _parameters(layout: Layout) -> Iterator[str]:
+    """The kernel's, in their order."""
+    yield from ("counts", "starts", "sizes", "rows")
+    for place, _ in enumerate(layout.roles.rows):
+        yield from (f"row_{place}", f"row_{place}_r", f"row_{place}_c")
+    yield from (f"state_{place}" for place, _ in enumerate(layout.roles.state))
+    for name in layout.constants.values():
+        yield from (name, f"{name}_r", f"{name}_c")
+    yield from (f"room_{place}" for place, _ in enumerate(layout.roles.room))
+    yield from (f"scratch_{place}" for place, _ in enumerate(layout.scratch))

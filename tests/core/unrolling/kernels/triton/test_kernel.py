@@ -6,7 +6,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from rnnx.core.cell import Cell
-from rnnx.core.unrolling.kernels.kernel import Kernel
+from rnnx.core.unrolling.kernels.triton.kernel import Kernel
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.unrolled import unrolled

@@ -4,7 +4,7 @@ from torch import fx
 
 from rnnx.core.unrolling.kernels.columns import columns_of
 from rnnx.core.unrolling.kernels.layout import Layout, Roles
-from rnnx.core.unrolling.kernels.tiles import Tiles
+from rnnx.core.unrolling.kernels.triton.tiles import Tiles
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 

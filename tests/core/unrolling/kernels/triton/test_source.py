@@ -10,7 +10,7 @@ import pytest
 from rnnx.core.cell import TreeCell
 from rnnx.core.registry import plugins
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
-from rnnx.core.unrolling.kernels.source import written
+from rnnx.core.unrolling.kernels.triton.source import written
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 

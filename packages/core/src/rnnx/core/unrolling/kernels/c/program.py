@@ -8,10 +8,10 @@ from typing import Final, NamedTuple, final
 import torch
 from torch import fx
 
-from rnnx.core.unrolling.kernels import mathematics, sharing
+from rnnx.core.unrolling.kernels.c import mathematics, sharing
+from rnnx.core.unrolling.kernels.c.loops import TYPES, Loop, Product
 from rnnx.core.unrolling.kernels.columns import laid_out
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError, width_of
-from rnnx.core.unrolling.kernels.loops import TYPES, Loop, Product
 
 FUNCTION: Final = """\
 static void block(const long long *given, long long first, long long past) {{
@@ -49,8 +49,8 @@ class Program(NamedTuple):
 
     Attributes:
         text: Of a function ``kernel`` of an array of whole numbers of 64 bits: what
-            :func:`~rnnx.core.unrolling.kernels.sharing.shared` gives; the address of the function that
-            multiplies (:func:`~rnnx.core.unrolling.kernels.products.multiply`) and how many steps there are;
+            :func:`~rnnx.core.unrolling.kernels.c.sharing.shared` gives; the address of the function that
+            multiplies (:func:`~rnnx.core.unrolling.kernels.c.products.multiply`); how many steps there are;
             of each of the rows' tensors how far one row is from the next; the addresses of these, of the
             state, ``(2, N, size)``, twice what the first step is given, of the state after the last step, of
             the constants, of the room, and of what is written down for a later stage only; and how many rows

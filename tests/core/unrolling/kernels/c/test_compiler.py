@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnx.core.unrolling.kernels.compiler import CompilerError, NoCompilerWarning, compiled, compiler
+from rnnx.core.unrolling.kernels.c.compiler import CompilerError, NoCompilerWarning, compiled, compiler
 
 TEXT = "void kernel(int *given) { given[0] += given[1]; }"
 
@@ -80,7 +80,7 @@ def test_a_compiler_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: p
     slow = tmp_path / "slow-cc"
     slow.write_text("#!/bin/sh\nexec sleep 60\n", "utf-8")
     slow.chmod(0o755)
-    monkeypatch.setattr("rnnx.core.unrolling.kernels.compiler.PATIENCE", 0.2)
-    monkeypatch.setattr("rnnx.core.unrolling.kernels.compiler.compiler", lambda: (str(slow),))
+    monkeypatch.setattr("rnnx.core.unrolling.kernels.c.compiler.PATIENCE", 0.2)
+    monkeypatch.setattr("rnnx.core.unrolling.kernels.c.compiler.compiler", lambda: (str(slow),))
     with pytest.raises(CompilerError, match=r"slow-cc does not end within 0\.2 seconds"):
         compiled(TEXT.replace("+=", "|="))

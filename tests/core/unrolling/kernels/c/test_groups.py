@@ -6,7 +6,7 @@ from operator import getitem
 import torch
 from torch import fx
 
-from rnnx.core.unrolling.kernels.groups import Group, Work, grouped
+from rnnx.core.unrolling.kernels.c.groups import Group, Work, grouped
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.nodes import Nodes
 

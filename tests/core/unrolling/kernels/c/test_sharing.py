@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rnnx.core.unrolling.kernels.sharing import BLOCK, SHARE, parallel, shared
+from rnnx.core.unrolling.kernels.c.sharing import BLOCK, SHARE, parallel, shared
 from tests.threads import threads
 
 

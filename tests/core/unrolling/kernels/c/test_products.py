@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnnx.core.unrolling.kernels.products import in_panels, multiply
+from rnnx.core.unrolling.kernels.c.products import in_panels, multiply
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 KERNEL = CFUNCTYPE(None, *[c_longlong] * 3, c_void_p, c_longlong, c_void_p, c_void_p)
 
 

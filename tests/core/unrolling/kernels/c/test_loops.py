@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, fx
 
+from rnnx.core.unrolling.kernels.c.native import looped
+from rnnx.core.unrolling.kernels.c.products import in_panels
 from rnnx.core.unrolling.kernels.layout import UnwritableError
-from rnnx.core.unrolling.kernels.native import looped
-from rnnx.core.unrolling.kernels.products import in_panels
 from rnnx.core.unrolling.operations import ATEN
 from tests.core.unrolling.kernels.in_c import by_elements
 from tests.core.unrolling.kernels.nodes import Nodes

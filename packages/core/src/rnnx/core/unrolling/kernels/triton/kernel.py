@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rnnx.core.unrolling.circumstances import exact
-from rnnx.core.unrolling.kernels.source import Source
+from rnnx.core.unrolling.kernels.triton.source import Source
 from rnnx.core.unrolling.walks import Walk
 
 WARPS: Final = 8  # of 32 threads, that make a block together
@@ -85,7 +85,7 @@ def _strides(tensor: Tensor) -> tuple[int, int]:
 
 @cache
 def compiled(text: str) -> Any:
-    """The kernel of a text of :func:`~rnnx.core.unrolling.kernels.source.written`.
+    """The kernel of a text of :func:`~rnnx.core.unrolling.kernels.triton.source.written`.
 
     Nothing of what a file or a user says is in it but numbers. It is where Python's tracebacks look for it,
     and so does Triton.

@@ -19,10 +19,10 @@ from rnnx.core.cell import Cell
 from rnnx.core.engine import loop, scan
 from rnnx.core.state import State
 from rnnx.core.unrolling import plans
+from rnnx.core.unrolling.kernels.c.native import NUMBERS, Native, looped, pays
+from rnnx.core.unrolling.kernels.c.products import in_panels
+from rnnx.core.unrolling.kernels.c.sharing import BLOCK, SHARE
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
-from rnnx.core.unrolling.kernels.native import NUMBERS, Native, looped, pays
-from rnnx.core.unrolling.kernels.products import in_panels
-from rnnx.core.unrolling.kernels.sharing import BLOCK, SHARE
 from rnnx.core.unrolling.operations import ATEN
 from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
@@ -36,7 +36,7 @@ from tests.core.unrolling.kernels.nodes import Nodes
 from tests.core.unrolling.zoo import DRAWING, ZOO
 from tests.threads import threads
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 MANY = [
     3 * BLOCK + 5,
     3 * BLOCK + 5,
@@ -84,8 +84,8 @@ def test_each_row_goes_from_one_end_to_the_other(
 THREADS = """
 from pathlib import Path
 import torch
-from rnnx.core.unrolling.kernels.sharing import SHARE
-from tests.core.unrolling.kernels.test_native import appending
+from rnnx.core.unrolling.kernels.c.sharing import SHARE
+from tests.core.unrolling.kernels.c.test_native import appending
 
 torch.set_num_threads(5)
 walk, rows = appending(reverse=False), 5 * SHARE

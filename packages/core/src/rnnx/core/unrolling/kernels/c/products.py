@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from rnnx.core.unrolling.kernels.compiler import compiled
+from rnnx.core.unrolling.kernels.c.compiler import compiled
 from rnnx.core.unrolling.kernels.layout import UnwritableError
 
 
