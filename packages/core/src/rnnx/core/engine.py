@@ -110,6 +110,7 @@ def loop(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[T
 
 
 def _fastest(cell: Cell, x: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
+    """Packed sequences by a plan from the inputs, or of the step alone, or without one."""
     if len(sizes) < STEPS:
         return _plainest(cell, x, sizes, state)
     plan = plan_from_inputs(cell, x, state)
@@ -123,6 +124,7 @@ def _fastest(cell: Cell, x: Tensor, sizes: Sequence[int], state: State) -> tuple
 
 
 def _plainest(cell: Cell, x: Tensor, sizes: Sequence[int], state: State) -> tuple[Tensor, State]:
+    """Packed sequences without a plan."""
     return step_by_step(cell.step, cell.project(x), sizes, state)
 
 
@@ -153,7 +155,16 @@ def _read(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[
 def _packed(
     cell: Cell, x: Tensor, lengths: Tensor | None, state: State, way: Callable[..., tuple[Tensor, State]]
 ) -> tuple[Tensor, State]:
-    """Goes over the packed sequences in some way."""
+    """Packs the sequences, reads them and unpacks what comes of them.
+
+    Args:
+        cell: The cell.
+        x: ``(N, T, input_size)``.
+        lengths: ``(N,)``; None where all are ``T``.
+        state: The state before the first step.
+        way: Of the cell, inputs ``(M, input_size)``, how many rows run at each step, and the state before
+            them: ``y``, ``(M, output_size)``, and the state after each row's last step.
+    """
     packing = Packing.of(x, lengths)
     if not packing.sizes:
         return x.new_zeros(*x.shape[:2], cell.output_size), state

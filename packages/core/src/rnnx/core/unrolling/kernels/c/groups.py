@@ -14,10 +14,9 @@ from rnnx.core.unrolling.kernels.formulas import OF_SEVERAL, formula_of
 from rnnx.core.unrolling.kernels.layout import SPLITS, along_of, arguments, is_row, joined, viewed
 from rnnx.core.unrolling.operations import ATEN, draws
 
-LEAST: Final = (
-    2  # operations that are worth a group, as calling it takes longer than calling one of torch's; but
-)
-# a product is worth one, as its matrix is laid out once for all steps
+# Operations that are worth a group, as calling it takes longer than calling one of torch's; but one product
+# is worth it, as its matrix is laid out once for all steps.
+LEAST: Final = 2
 NORMAL: Final = (ATEN.native_layer_norm.default, ATEN.native_layer_norm_backward.default)
 
 
