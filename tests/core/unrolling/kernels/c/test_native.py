@@ -392,6 +392,20 @@ def test_steps_of_32_bits_have_them_and_of_64_bits_none() -> None:
     assert c_for(Quick(), dtype=torch.float64) == [0, 0]
 
 
+def test_an_output_of_more_bits_is_as_exact_as_what_it_is_made_of() -> None:
+    """Warnings are errors here, and one would say that the functions in C give other numbers."""
+
+    class Widened(Leaky):
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            y, last = super().step(z, state)
+            return y.double(), last
+
+    cell, x = Widened(), torch.randn(2, 20, 4)
+    y, _ = scan(cell, x)
+    assert y.dtype == torch.float64
+    torch.testing.assert_close(y, loop(cell, x, None, (torch.zeros(2, 4),))[0], rtol=1e-4, atol=1e-5)
+
+
 def test_what_is_told_of_each_operation_is_told_of_all() -> None:
     class Counted(Leaky):
         pass

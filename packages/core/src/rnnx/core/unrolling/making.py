@@ -199,13 +199,15 @@ def _compare(plan: Plan, cell: Cell, z: Tensor, state: State, sizes: Sequence[in
     moved = {name: _moved(tensor) for name, tensor in copies_of(cell).items()}
     rounded = torch.is_autocast_enabled(z.device.type) or not exact()
     close = {} if rounded else TOLERANCE
+    given = [tensor.dtype for tensor in (z, *state) if tensor.is_floating_point()]
+    coarsest = max(close.get(dtype, TOLERANCE_OF_16_BITS) for dtype in given)
     for tensors, before in (({}, first), ({}, anywhere), (moved, anywhere)):
         results = [
             called_with(cell, tensors, partial(_result, plan, way, z=drawn, sizes=sizes, state=before))
             for way in (partial(unrolled, plan), plan.start.read)
         ]
         for found, wanted in zip(*results, strict=True):
-            if not _near(found, wanted, close.get(wanted.dtype, TOLERANCE_OF_16_BITS)):
+            if not _near(found, wanted, max(coarsest, close.get(wanted.dtype, TOLERANCE_OF_16_BITS))):
                 raise UntraceableError("gives other numbers when it is taken apart")
 
 
