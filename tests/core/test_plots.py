@@ -84,6 +84,18 @@ def test_gradients_are_a_line_a_layer_on_logarithmic_axes_that_differs_without_c
     assert memory.lines[-1].get_ydata()[0] == pytest.approx(1 / math.e)
 
 
+@pytest.mark.parametrize(("letters", "columns"), [(1, 3), (40, 2), (60, 1)])
+def test_the_names_of_lines_are_within_the_picture(letters: int, columns: int) -> None:
+    figure = gradient_flow([flow(f"{'n' * letters}{number}", [1.0, 0.5], [1.0, 0.5]) for number in range(5)])
+    (legend,) = figure.legends
+    figure.draw_without_rendering()
+    place = legend.get_window_extent()
+    assert 0 <= place.x0 < place.x1 <= figure.bbox.width
+    assert len({round(text.get_window_extent().x0) for text in legend.get_texts()}) == columns
+    plots = min(axes.get_tightbbox().y0 for axes in figure.axes)
+    assert 0 <= place.y0 < place.y1 <= plots
+
+
 def test_a_curve_that_falls_for_ever_does_not_flatten_the_others() -> None:
     figure = gradient_flow([flow("deep", [1e-3, 1e-200], [1.0, 1e-200]), flow("near", [2.0], [1.0])])
     for axes, top in zip(figure.axes, (2.0, 1.0), strict=True):

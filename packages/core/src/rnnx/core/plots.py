@@ -95,7 +95,7 @@ def gradient_flow(flows: Sequence[Flow]) -> Figure:
     Returns:
         A figure of its own, bound to no window.
     """
-    figure = Figure(figsize=(10, 4 + 0.12 * len(flows)), layout="constrained")
+    figure = Figure(figsize=(10, 4), layout="constrained")
     gradient, memory = figure.subplots(1, 2)
     for number, flow in enumerate(flows):
         for axes, curve in ((gradient, flow.loss), (memory, flow.state)):
@@ -114,11 +114,21 @@ def gradient_flow(flows: Sequence[Flow]) -> Figure:
     for axes, curves in ((gradient, [flow.loss for flow in flows]), (memory, [flow.state for flow in flows])):
         axes.set(xlabel="lag $T - t$")
         _scale(axes, [value for curve in curves for value in curve if 0 < value < math.inf])
-    lines, labels = gradient.get_legend_handles_labels()
-    legend = figure.legend(lines, labels, loc="outside lower center", ncols=3)
+    columns = next((columns for columns in (3, 2) if _named_below(figure, gradient, columns)), 1)
+    _named_below(figure, gradient, columns)
+    figure.set_figheight(4 + 0.36 * len(flows) / columns)
+    return figure
+
+
+def _named_below(figure: Figure, axes: Axes, columns: int) -> bool:
+    """Names the lines below a figure, in so many columns; whether these are no wider than it."""
+    for other in figure.legends[:]:
+        other.remove()
+    lines, labels = axes.get_legend_handles_labels()
+    legend = figure.legend(lines, labels, loc="outside lower center", ncols=columns)
     for text in legend.get_texts():
         text.set_parse_math(False)
-    return figure
+    return bool(legend.get_window_extent().width <= figure.bbox.width)
 
 
 def ratios(timings: Sequence[Timing]) -> Figure:
