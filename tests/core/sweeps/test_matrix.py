@@ -99,7 +99,8 @@ def test_a_files_task_and_cell_stand_unless_others_are_said(tmp_path: Path) -> N
         (
             ["cell=gru", "task=lm", "optimizer.lr=1,2"],
             "optimizer.lr: expected a number above 0, got '1,2' (a matrix takes several values of cell, task "
-            "and seed only; `rnnx sweep` searches options)",
+            "and seed only; of other options run one for each value, with an out=FOLDER of its own, or "
+            "search the best one by `rnnx sweep`)",
         ),
         (["cell=gru", "task=lm", "optimizer=adam,sgd"], "(a matrix takes several values of"),
         (["name=mine"], "name: each run is named"),

@@ -19,7 +19,7 @@ from rnnx.core.unrolling.arguments import checked_lengths
         (lambda x: (x.tolist(),), "x must be a padded tensor, with its lengths beside it, got a list"),
         (
             lambda x: (nn.utils.rnn.pack_sequence([x[0]]),),
-            "x must be a padded tensor, with its lengths beside it, got a PackedSequence",
+            "got a PackedSequence; call with *torch.nn.utils.rnn.pad_packed_sequence(x, batch_first=True)",
         ),
         (
             lambda x: (x, [4, 3]),
@@ -45,6 +45,17 @@ from rnnx.core.unrolling.arguments import checked_lengths
 def test_what_is_no_tensor_or_no_tuple_is_told(given: Callable[..., Any], message: str) -> None:
     with pytest.raises(TypeError, match=re.escape(message)):
         scan(GRU(3, hidden_size=4), *given(torch.randn(2, 4, 3)))
+
+
+def test_what_is_told_of_packed_rows_reads_them() -> None:
+    cell, x, lengths = GRU(3, hidden_size=4), torch.randn(2, 4, 3), torch.tensor([2, 4])
+    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    y, (h,) = scan(cell, *nn.utils.rnn.pad_packed_sequence(packed, batch_first=True))
+    twin = nn.GRU(3, 4, batch_first=True)
+    twin.load_state_dict({f"{name}_l0": weight for name, weight in cell.state_dict().items()})
+    theirs, last = twin(packed)
+    torch.testing.assert_close(y, nn.utils.rnn.pad_packed_sequence(theirs, batch_first=True)[0])
+    torch.testing.assert_close(h, last[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])

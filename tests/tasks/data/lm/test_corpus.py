@@ -179,5 +179,6 @@ def test_a_long_text_of_too_few_lines_is_told_to_be_made_more_of() -> None:
     with pytest.raises(UsageError) as caught:
         cut_in_order("the same line " * 1000, (0.9, 0.05, 0.05), True)
     assert str(caught.value) == (
-        "data.cut: (0.9, 0.05, 0.05) of 1 lines leaves valid and test empty; give more lines"
+        "data.cut: (0.9, 0.05, 0.05) of 1 lines leaves valid and test empty; give more lines, "
+        "or data.level=char, which is cut within them"
     )

@@ -94,16 +94,21 @@ def test_different_numbers_of_lines_say_both(tmp_path: Path) -> None:
     )
 
 
+def test_a_name_may_end_as_a_language_does(tmp_path: Path) -> None:
+    write(tmp_path / "from.de")
+    (tmp_path / "from.de").write_text("no side of it\n")
+    assert files(tmp_path, "from.de", "from.de", "from.de").pairs()["train"] == PAIRS
+
+
 def test_all_missing_files_are_named_with_what_there_is(tmp_path: Path) -> None:
     write(tmp_path / "train")
     (tmp_path / "valid.de").write_text("x\n")
     with pytest.raises(UsageError) as caught:
         files(tmp_path, train="train.de", valid="valid", test="no/test").pairs()
-    near = f"the folder '{tmp_path}' holds train.de, train.en"
     train, valid, test = (tmp_path / name for name in ("train.de", "valid", "no/test"))
     assert caught.value.problems == (
-        f"data.train: neither '{train}.de' nor '{train}.de.gz' exists; {near}",
-        f"data.train: neither '{train}.en' nor '{train}.en.gz' exists; {near}",
+        f"data.train: '{train}' is the text of one language; name those of both without their endings, "
+        f"'{tmp_path}/train'",
         f"data.valid: neither '{valid}.en' nor '{valid}.en.gz' exists; "
         f"the folder '{tmp_path}' holds valid.de",
         f"data.test: neither '{test}.de' nor '{test}.de.gz' exists; there is no folder '{tmp_path}/no'",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import gzip
 from pathlib import Path
 
@@ -94,6 +95,15 @@ def test_bytes_that_are_not_utf8_are_found(tmp_path: Path, packed: bool) -> None
         f"{file}:3: not UTF-8: byte 0xff at byte 3 of the line; "
         "convert the file, for example with iconv -f latin1 -t utf-8"
     )
+
+
+@pytest.mark.parametrize("mark", [codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
+def test_utf16_is_told_by_its_mark(tmp_path: Path, mark: bytes) -> None:
+    (tmp_path / "a").write_bytes(
+        mark + "één".encode("utf-16-be" if mark == codecs.BOM_UTF16_BE else "utf-16-le")
+    )
+    with pytest.raises(InputError, match="with iconv -f utf-16 -t utf-8"):
+        read_lines(tmp_path / "a")
 
 
 @pytest.mark.parametrize("kept", [1, 9, 15, 60, -1])

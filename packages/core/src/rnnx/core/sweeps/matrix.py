@@ -30,7 +30,10 @@ from rnnx.core.sweeps.once import essence, many_processes, once
 from rnnx.core.sweeps.study import Claim, Study, failure, reason
 
 SWEPT: Final = ("task=", "cell=", "seed=")
-ONLY: Final = "a matrix takes several values of cell, task and seed only; `rnnx sweep` searches options"
+ONLY: Final = (
+    "a matrix takes several values of cell, task and seed only; of other options run one for each value, "
+    "with an out=FOLDER of its own, or search the best one by `rnnx sweep`"
+)
 
 
 @final

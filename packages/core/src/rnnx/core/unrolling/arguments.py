@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
@@ -18,6 +19,11 @@ def rows_and_steps(cell: Cell, x: Tensor) -> tuple[int, int]:
         TypeError: they are no tensor.
         ValueError: they have another shape.
     """
+    if isinstance(x, PackedSequence):
+        raise TypeError(
+            "x must be a padded tensor, with its lengths beside it, got a PackedSequence; call with "
+            "*torch.nn.utils.rnn.pad_packed_sequence(x, batch_first=True), or do not pack it"
+        )
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a padded tensor, with its lengths beside it, got {_described(x)}")
     if x.dim() != 3 or x.shape[2] != cell.input_size:

@@ -163,9 +163,10 @@ def cut_in_order(text: str, cut: tuple[float, float, float], whole_lines: bool) 
     parts["test"] = text[ends[1] : ends[2]] if test else parts["valid"]
     empty = [split for split, part in parts.items() if not part]
     if empty:
-        size, more = (len(split_lines(text)), "lines") if whole_lines else (len(text), "characters")
+        size, unit = (len(split_lines(text)), "lines") if whole_lines else (len(text), "characters")
+        advice = ", or data.level=char, which is cut within them" if whole_lines else ""
         raise UsageError(
-            f"data.cut: {cut} of {size} {more} leaves {' and '.join(empty)} empty; give more {more}"
+            f"data.cut: {cut} of {size} {unit} leaves {' and '.join(empty)} empty; give more {unit}{advice}"
         )
     return parts
 

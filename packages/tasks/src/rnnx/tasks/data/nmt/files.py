@@ -77,10 +77,14 @@ class Files(Parallel):
         if suffix(prefix) in TABLES and prefix.is_file():
             return []
         sides = [_side(prefix, language) for language in self.languages]
+        missing = [side for side in sides if not side.exists() and not _packed(side).exists()]
+        if missing and prefix.suffix.removeprefix(".") in self.languages and prefix.is_file():
+            return [
+                f"data.{split}: '{prefix}' is the text of one language; name those of both without their "
+                f"endings, '{prefix.with_suffix('')}'"
+            ]
         return [
-            f"data.{split}: neither '{side}' nor '{side}.gz' exists; {_nearby(prefix)}"
-            for side in sides
-            if not side.exists() and not _packed(side).exists()
+            f"data.{split}: neither '{side}' nor '{side}.gz' exists; {_nearby(prefix)}" for side in missing
         ]
 
     def _read(self, files: list[Path]) -> Pairs:

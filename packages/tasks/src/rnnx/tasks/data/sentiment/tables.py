@@ -90,7 +90,7 @@ def read(path: Path, columns: Columns, skip: bool) -> list[Found]:
     for line, fields in body:
         with faults:
             if len(fields) != shape.width:
-                raise InputError(path, f"expected {shape.width} columns, got {len(fields)}", line)
+                raise InputError(path, _ragged(shape, columns, len(fields)), line)
             found.append(checked(Found(fields[shape.text], fields[shape.label], str(path), line)))
     faults.report(len(body), "rows")
     if not shape.header:
@@ -126,6 +126,14 @@ def _shape(path: Path, columns: Columns, first: list[str]) -> Shape:
         raise UsageError(*problems)
     text, label = places
     return Shape(text, label, len(first), header)
+
+
+def _ragged(shape: Shape, columns: Columns, found: int) -> str:
+    """What is wrong with a row of so many fields, and what to do where it has more than two."""
+    problem = f"expected {shape.width} columns, got {found}"
+    if columns == (None, None) and found > shape.width:
+        return f"{problem}; of more than two, say which are data.text and data.label"
+    return problem
 
 
 def _refuse_header(path: Path, found: list[Found], first: list[str]) -> None:

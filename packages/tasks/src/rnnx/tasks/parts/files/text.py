@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import gzip
 import re
@@ -56,7 +57,7 @@ def read_text(path: str | Path) -> str:
         raise InputError(
             path,
             f"not UTF-8: byte 0x{raw[error.start]:02x} at byte {error.start - line_start + 1} of the line; "
-            "convert the file, for example with iconv -f latin1 -t utf-8",
+            f"convert the file, for example with iconv -f {_likely(raw)} -t utf-8",
             line=raw.count(b"\n", 0, error.start) + 1,
         ) from None
 
@@ -79,6 +80,11 @@ def whole_number(text: str) -> int | None:
         (7, None, None)
     """
     return int(text) if DIGITS.fullmatch(text) else None
+
+
+def _likely(raw: bytes) -> str:
+    """The encoding of bytes that are not UTF-8: one that they are marked with, else the commonest."""
+    return "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin1"
 
 
 def _read_bytes(path: Path) -> bytes:
