@@ -23,6 +23,7 @@ from rnnx.cli.equations import plain, readable
         (r"\frac{a}{b + 1}", "(a) / (b + 1)"),
         (r"\operatorname{softmax}(x)", "softmax(x)"),
         (r"\max(0, x)", "max(0, x)"),
+        (r"\tilde h_t + \tilde{c}_{t-1} + \bar A + \hat{\sigma}", "h̃ₜ + c̃ₜ₋₁ + Ā + σ̂"),
         (r"a \quad \text{(reset after)}", "a (reset after)"),
     ],
 )
@@ -33,6 +34,11 @@ def test_latex_becomes_unicode(formula, expected):
 def test_lines_are_aligned_at_the_ampersand():
     text = "Before.\n\n.. math::\n    i_t, f_t &= a \\\\\n    h &= b\n\nAfter ``x``."
     assert readable(text) == "Before.\n\n    iₜ, fₜ = a\n         h = b\n\nAfter x."
+
+
+def test_an_accent_takes_no_place_at_the_ampersand():
+    text = ".. math::\n    \\tilde h_t &= a \\\\\n    h &= b\n"
+    assert readable(text).rstrip() == "    h̃ₜ = a\n     h = b"
 
 
 def test_a_formula_may_end_the_docstring():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from unicodedata import combining, normalize
 
 MATH = re.compile(r"^( *)\.\. math::\n+((?:\1 +.*(?:\n|$)|\n)+)", re.MULTILINE)
 INLINE = re.compile(r":math:`([^`]+)`")
@@ -71,6 +72,12 @@ SYMBOLS = {
     "{": "{",
     "}": "}",
 }  # any other command stands for its name, as tanh does
+ACCENTS = {
+    "tilde": "\N{COMBINING TILDE}",
+    "hat": "\N{COMBINING CIRCUMFLEX ACCENT}",
+    "bar": "\N{COMBINING MACRON}",
+}
+ACCENT = re.compile(r"\\(tilde|hat|bar)(?![A-Za-z]) *(?:\{(\\[A-Za-z]+|\w)\}|(\\[A-Za-z]+|\w))")
 SUBSCRIPTS = str.maketrans("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 SUPERSCRIPTS = str.maketrans(
     "0123456789+-=()abcdefghijklmnoprstuvwxyzT′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᵀ′"
@@ -123,7 +130,9 @@ def _bare(formula: str) -> str:
     text = re.sub(r"\\(?:text|mathrm|mathbf|operatorname)\{([^{}]*)\}", r"\1", formula)
     text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"(\1) / (\2)", text)
     text = re.sub(r"([_^])(\\[A-Za-z]+)", r"\1{\2}", text)
-    return re.sub(r"\\([A-Za-z]+|[,;!{}])", lambda command: SYMBOLS.get(command[1], command[1]), text)
+    text = ACCENT.sub(lambda mark: (mark[2] or mark[3]) + ACCENTS[mark[1]], text)
+    text = re.sub(r"\\([A-Za-z]+|[,;!{}])", lambda command: SYMBOLS.get(command[1], command[1]), text)
+    return normalize("NFC", text)
 
 
 def _spelt(formulas: Iterable[str]) -> set[str]:
@@ -156,6 +165,11 @@ def _aligned(block: str, spelt: Collection[str]) -> str:
     r"""The lines of a formula, which LaTeX aligns at ``&``."""
     lines = [line.strip().removesuffix("\\\\") for line in block.strip().splitlines()]
     pairs = [[_plain(part, spelt) for part in line.partition("&")] for line in lines]
-    width = max(len(left) for left, mark, _ in pairs if mark) if any(mark for _, mark, _ in pairs) else 0
-    shown = [f"{left:>{width}} {right}" if mark else left for left, mark, right in pairs]
+    width = max((_width(left) for left, mark, _ in pairs if mark), default=0)
+    shown = [f"{' ' * (width - _width(left))}{left} {right}" if mark else left for left, mark, right in pairs]
     return "\n".join(f"    {line}".rstrip() for line in shown) + "\n\n"
+
+
+def _width(text: str) -> int:
+    """The places that a text takes; an accent has none of its own."""
+    return sum(not combining(letter) for letter in text)
