@@ -111,6 +111,10 @@ def test_a_nets_builds_share_no_weights() -> None:
     assert len(weights) == len(set(weights))
 
 
+def test_a_cell_may_be_its_name_alone() -> None:
+    assert Net.from_plain({"cell": "gru"}).cell == Net.from_plain({"cell": {"name": "gru"}}).cell
+
+
 def test_from_plain_leaves_the_plain_data_as_it_was() -> None:
     given = plain(layers=2)
     Net.from_plain(given)

@@ -100,6 +100,8 @@ class Net:
     def from_plain(cls, plain: Mapping[str, Any]) -> Net:
         """The net of plain data ``{"cell": {"name": ..., options}, options}``, as a checkpoint holds it.
 
+        A cell with the defaults of its options may be its name alone, ``{"cell": "gru"}``.
+
         Raises:
             UsageError: no such cell is installed, or an option of its or of the net cannot be so.
         """
@@ -107,7 +109,8 @@ class Net:
         options, problems = validate("net", "net", options_of(cls), given)
         if problems:
             raise UsageError(*problems.values())
-        return cls(Spec.from_plain("cell", plain["cell"]), **options)
+        cell = plain["cell"]
+        return cls(Spec.from_plain("cell", {"name": cell} if isinstance(cell, str) else cell), **options)
 
     def encoder(self, input_size: int) -> Recurrent:
         """A net that reads whole sequences, in one direction or both.
