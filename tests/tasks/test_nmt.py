@@ -258,6 +258,17 @@ def test_without_teacher_forcing_the_right_words_are_read_in_evaluation_only() -
         assert torch.equal(model(batch).vectors, model(other).vectors) == same
 
 
+@doubles
+def test_without_a_bridge_the_decoder_starts_from_the_encoders_state() -> None:
+    model = built({"cell": {"name": "lstm", "hidden_size": 6}, "layers": 2}, bridge=False, attention="none")
+    _, state = model.encoder(model.embedding(torch.tensor([[5, 6, SOURCE.eos]])))
+    assert len(state) == 4
+    torch.testing.assert_close(model.decoder.start(state), state)
+    assert not [name for name in model.state_dict() if "bridge" in name]
+    with pytest.raises(UsageError, match=r"^task\.bridge: .* task\.bridge=true or net\.bidirectional=false$"):
+        built(bridge=False)
+
+
 def turned(line: str) -> str:
     """The words of a line from the last to the first."""
     return " ".join(reversed(line.split()))

@@ -49,6 +49,7 @@ def built(mechanism: Mechanism = "additive", input_feeding: bool = True) -> Deco
         source_sizes=(WIDTH,),
         value_size=WIDTH,
         mechanism=mechanism,
+        bridged=True,
         input_feeding=input_feeding,
         teacher_forcing=1.0,
         tied=True,

@@ -48,6 +48,7 @@ def built(
         source_sizes=FROM,
         value_size=width,
         mechanism=mechanism,
+        bridged=True,
         input_feeding=feeding,
         teacher_forcing=forcing,
         tied=tied,
@@ -244,6 +245,36 @@ def test_attention_none_sees_the_source_through_the_state_only(feeding: bool) ->
     assert not torch.isclose(decoder(tokens, LENGTHS, memory, elsewhere)[0], expected)[REAL].any(1).all()
 
 
+@pytest.mark.parametrize("width", [E, 6])
+def test_without_attention_and_bridge_it_is_a_plain_net_from_the_sources_state(width: int) -> None:
+    """Sutskever et al. 2014, around torch's GRU; tied embeddings have words predicted from their width."""
+    decoder = Decoder(
+        nn.Embedding(V, E),
+        E,
+        Net.from_plain({"cell": {"name": "gru", "hidden_size": width}}),
+        source_sizes=(width,),
+        value_size=width,
+        mechanism="none",
+        bridged=False,
+        input_feeding=False,
+        teacher_forcing=1.0,
+        tied=True,
+        embedding_dropout=0.0,
+        dropout=0.0,
+    )
+    (layer,) = decoder.net.layers
+    gru = nn.GRU(E, width, batch_first=True)
+    gru.load_state_dict({f"{name}_l0": weight for name, weight in layer.cell.state_dict().items()})
+    source = torch.randn(N, width)
+    memory = decoder.memory(torch.randn(N, S, width), MASK)
+    tokens = torch.randint(V, (N, U))
+    found, _ = decoder(tokens, torch.full((N,), U), memory, decoder.start((source,)))
+    expected, _ = gru(decoder.embedding(tokens), source.unsqueeze(0))
+    if width != E:
+        expected = expected @ decoder.combine.weight.T + decoder.combine.bias
+    torch.testing.assert_close(found, expected)
+
+
 @each_feeding
 @pytest.mark.parametrize("mechanism", ["additive", "dot", "general", "concat"])
 def test_attention_sees_the_source_through_the_memory_too(mechanism: Mechanism, feeding: bool) -> None:
@@ -301,6 +332,7 @@ def test_large_vocabularies_are_predicted_as_small_ones(
         source_sizes=FROM,
         value_size=width,
         mechanism="none",
+        bridged=True,
         input_feeding=False,
         teacher_forcing=1.0,
         tied=True,
@@ -312,8 +344,8 @@ def test_large_vocabularies_are_predicted_as_small_ones(
     with torch.no_grad():
         found, _, after = decoder.step(tokens, memory, state)
     layer = decoder.output.double()
-    vectors = torch.tanh(decoder.combine.double()(after[0].double()))
-    torch.testing.assert_close(found.double(), layer(vectors).log_softmax(-1), rtol=0, atol=1e-5)
+    expected = layer(after[0].double()).log_softmax(-1)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-5)
 
 
 # What is drawn once a sentence (Gal & Ghahramani 2016; Merity et al. 2017), seen in what comes out
@@ -322,26 +354,23 @@ WIDE = 40
 
 
 def wide(feeding: bool, **rates: float) -> Decoder:
-    """A decoder that predicts from the bare tanh of its net's output."""
+    """A decoder that predicts from its net's bare output."""
     cell = {"name": "gru", "hidden_size": WIDE}
     net = Net.from_plain({"cell": cell, **rates})
-    decoder = Decoder(
+    return Decoder(
         nn.Embedding(N * U, WIDE),
         WIDE,
         net,
         source_sizes=FROM,
         value_size=WIDE,
         mechanism="none",
+        bridged=True,
         input_feeding=feeding,
         teacher_forcing=1.0,
         tied=False,
         embedding_dropout=0.0,
         dropout=0.0,
     )
-    with torch.no_grad():
-        decoder.combine.weight.copy_(torch.eye(WIDE))
-        decoder.combine.bias.zero_()
-    return decoder
 
 
 def sentences(decoder: Decoder) -> Tensor:
@@ -455,6 +484,7 @@ def test_a_share_of_the_tokens_is_known_each_by_a_coin_of_its_own(feeding: bool)
         source_sizes=FROM,
         value_size=E,
         mechanism="none",
+        bridged=True,
         input_feeding=feeding,
         teacher_forcing=share,
         tied=False,

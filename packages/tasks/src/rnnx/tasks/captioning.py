@@ -170,6 +170,7 @@ class Captioning(Task):
             source_sizes=(width,),
             value_size=width,
             mechanism=attention,
+            bridged=True,
             input_feeding=input_feeding,
             teacher_forcing=teacher_forcing,
             tied=tied,

@@ -64,6 +64,8 @@ class Translation(Task):
             deviation; embedding_size ** -0.5 if not said.
         embedding_frozen: Whether embeddings stay as they start.
         attention: How the decoder attends to the source; none for the encoder's last state only.
+        bridge: Whether a layer makes the decoder's first state of the encoder's last (Bahdanau et al. 2015,
+            A.2.2); else it is that state itself (Sutskever et al. 2014), of an encoder in one direction.
         input_feeding: Whether the attentional vector of one step, which its word is predicted from, is an
             input of the next (Luong et al. 2015, section 3.3).
         teacher_forcing: Probability with which each word that the decoder reads in training is the right one,
@@ -101,6 +103,7 @@ class Translation(Task):
         embedding_scale: AboveZero | None = None,
         embedding_frozen: bool = False,
         attention: Mechanism = "additive",
+        bridge: bool = True,
         input_feeding: bool = False,
         teacher_forcing: Share = 1.0,
         reverse_source: bool = False,
@@ -122,6 +125,11 @@ class Translation(Task):
             raise UsageError(
                 f"task.coverage_penalty: {coverage_penalty} needs attention, and task.attention is none; "
                 "set it to 0"
+            )
+        if self.net.bidirectional and not bridge:
+            raise UsageError(
+                "task.bridge: the decoder cannot start from the states of two directions; set "
+                "task.bridge=true or net.bidirectional=false"
             )
         self.source = Vocabulary.from_plain(meta["source"])
         self.target = Vocabulary.from_plain(meta["target"])
@@ -157,6 +165,7 @@ class Translation(Task):
             source_sizes=self.encoder.state_sizes,
             value_size=self.encoder.output_size,
             mechanism=attention,
+            bridged=bridge,
             input_feeding=input_feeding,
             teacher_forcing=teacher_forcing,
             tied=tied,

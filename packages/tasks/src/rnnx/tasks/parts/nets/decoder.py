@@ -31,7 +31,8 @@ class Decoder(nn.Module):
     The net's output ``y`` attends to the memory, and with the context that it gets makes the attentional
     vector ``a = tanh(W [context; y])``, from which the next token is predicted. With input feeding (section
     3.3) ``a`` is read together with the next token, and is then the last tensor of the state; without it the
-    net reads all known tokens in one call.
+    net reads all known tokens in one call. Without attention ``a`` is ``y`` itself (Sutskever et al. 2014),
+    or ``W y`` where it is to have another width.
 
     In training some of the known tokens may give way to those that the decoder finds most probable in their
     place (scheduled sampling, Bengio et al. 2015, without its schedule), so that it learns to go on from its
@@ -44,6 +45,8 @@ class Decoder(nn.Module):
         source_sizes: Widths of the state that the decoder starts from.
         value_size: Width of the memory's values.
         mechanism: Which attention; none to see the source through the first state only.
+        bridged: Whether the first state is made of the source's by a layer; without it it is the source's,
+            whose widths must be those of the net's state.
         input_feeding: Whether the attentional vector is an input of the next step.
         teacher_forcing: Probability with which each token that is read in training is the known one, and not
             the decoder's own.
@@ -61,6 +64,7 @@ class Decoder(nn.Module):
         source_sizes: tuple[int, ...],
         value_size: int,
         mechanism: Mechanism,
+        bridged: bool,
         input_feeding: bool,
         teacher_forcing: float,
         tied: bool,
@@ -71,10 +75,13 @@ class Decoder(nn.Module):
         self.size = embedding.embedding_dim if tied else size
         self.embedding, self.input_feeding, self.teacher_forcing = embedding, input_feeding, teacher_forcing
         self.net = net.decoder(embedding.embedding_dim + (self.size if input_feeding else 0))
-        self.bridge = Bridge(source_sizes, self.net.state_sizes)
-        self.attention: Attention | None = attention(mechanism, self.net.output_size, value_size)
-        seen = 0 if self.attention is None else value_size
-        self.combine = Linear(seen + self.net.output_size, self.size)
+        width = self.net.output_size
+        self.bridge = Bridge(source_sizes, self.net.state_sizes) if bridged else nn.Identity()
+        self.attention: Attention | None = attention(mechanism, width, value_size)
+        if self.attention is None and width == self.size:
+            self.combine: nn.Module = nn.Identity()
+        else:
+            self.combine = Linear(width if self.attention is None else value_size + width, self.size)
         self.output = Linear(self.size, embedding.num_embeddings)
         if tied:
             self.output.weight = tieable(embedding)
@@ -86,7 +93,7 @@ class Decoder(nn.Module):
 
     def start(self, source: State) -> State:
         """The state before the first token, from the source's state, tensors ``(N, size)``."""
-        state = self.bridge(source)
+        state: State = self.bridge(source)
         if self.input_feeding:
             state += (state[0].new_zeros(len(state[0]), self.size),)
         return state
@@ -219,7 +226,7 @@ class Decoder(nn.Module):
     def _attend(self, y: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
         """The attentional vectors ``(M, A)`` of outputs ``(M, H)``, and where they looked, ``(M, S)``."""
         if self.attention is None:
-            return self.dropout(torch.tanh(self.combine(y))), None
+            return self.dropout(self.combine(y)), None
         context, weights = self.attention(y.unflatten(0, (len(memory.mask), -1)), memory)
         vectors = torch.tanh(self.combine(torch.cat((context.flatten(0, 1), y), -1)))
         return self.dropout(vectors), weights.flatten(0, 1)
