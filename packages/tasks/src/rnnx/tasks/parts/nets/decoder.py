@@ -31,8 +31,7 @@ class Decoder(nn.Module):
     The net's output ``y`` attends to the memory, and with the context that it gets makes the attentional
     vector ``a = tanh(W [context; y])``, from which the next token is predicted. With input feeding (section
     3.3) ``a`` is read together with the next token, and is then the last tensor of the state; without it the
-    net reads all known tokens in one call. Without attention ``a`` is ``y`` itself (Sutskever et al. 2014),
-    or ``W y`` where it is to have another width.
+    net reads all known tokens in one call. Without attention ``a = W y``.
 
     In training some of the known tokens may give way to those that the decoder finds most probable in their
     place (scheduled sampling, Bengio et al. 2015, without its schedule), so that it learns to go on from its
@@ -78,10 +77,7 @@ class Decoder(nn.Module):
         width = self.net.output_size
         self.bridge = Bridge(source_sizes, self.net.state_sizes) if bridged else nn.Identity()
         self.attention: Attention | None = attention(mechanism, width, value_size)
-        if self.attention is None and width == self.size:
-            self.combine: nn.Module = nn.Identity()
-        else:
-            self.combine = Linear(width if self.attention is None else value_size + width, self.size)
+        self.combine = Linear(width if self.attention is None else value_size + width, self.size)
         self.output = Linear(self.size, embedding.num_embeddings)
         if tied:
             self.output.weight = tieable(embedding)
