@@ -300,7 +300,7 @@ def test_a_source_read_backwards_is_that_of_its_words_turned(mechanism: Mechanis
 @doubles
 def test_what_is_seen_of_the_encoder_stands_at_the_word_it_read() -> None:
     """In its own order: the first word read is the line's last."""
-    back, forth = (built(reverse_source=turned).views()[1] for turned in (True, False))
+    back, forth = (built(reverse_source=reverse).views()[1] for reverse in (True, False))
     assert (
         first_unit(back, "un gato ve") == first_unit(forth, "ve gato un") != first_unit(forth, "un gato ve")
     )

@@ -247,7 +247,7 @@ def test_attention_none_sees_the_source_through_the_state_only(feeding: bool) ->
 
 @pytest.mark.parametrize("width", [E, 6])
 def test_without_attention_and_bridge_it_is_a_plain_net_from_the_sources_state(width: int) -> None:
-    """Sutskever et al. 2014, around torch's GRU; words are predicted from a layer as wide as they are."""
+    """Sutskever et al. 2014, around torch's GRU; words are predicted from a layer, whatever the widths."""
     decoder = Decoder(
         nn.Embedding(V, E),
         E,

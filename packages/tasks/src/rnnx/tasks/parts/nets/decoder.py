@@ -74,10 +74,10 @@ class Decoder(nn.Module):
         self.size = embedding.embedding_dim if tied else size
         self.embedding, self.input_feeding, self.teacher_forcing = embedding, input_feeding, teacher_forcing
         self.net = net.decoder(embedding.embedding_dim + (self.size if input_feeding else 0))
-        width = self.net.output_size
         self.bridge = Bridge(source_sizes, self.net.state_sizes) if bridged else nn.Identity()
-        self.attention: Attention | None = attention(mechanism, width, value_size)
-        self.combine = Linear(width if self.attention is None else value_size + width, self.size)
+        self.attention: Attention | None = attention(mechanism, self.net.output_size, value_size)
+        seen = 0 if self.attention is None else value_size
+        self.combine = Linear(seen + self.net.output_size, self.size)
         self.output = Linear(self.size, embedding.num_embeddings)
         if tied:
             self.output.weight = tieable(embedding)
