@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.cells import normalization
+from rnnx.cells.minimal_filtering import TOGETHER, ThreeSteps, pays, windows
 from rnnx.core.bounds import Positive, refuse_other
 from rnnx.core.cell import Cell
+from rnnx.core.engine import scan
 from rnnx.core.nets.linear import linear
 from rnnx.core.state import State
 
@@ -99,6 +101,16 @@ class QRNN(Cell):
         now, *later = (*map(torch.add, parts, before), parts[-1])
         y, (c,) = self.pooling.step(self.norm_ih(now, self.bias_ih), (c,))
         return y, (c, *later)
+
+    def unroll(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State] | None:
+        if self.kernel_size != 2 or lengths is not None or not pays(x, self.weight_ih):
+            return None
+        begun = (x.shape[1] - 1) % TOGETHER + 1  # steps, after which the others are threes
+        first, (c, _) = scan(self, x[:, :begun], None, state)
+        threes = ThreeSteps(self.weight_ih, self.bias_ih, self.norm_ih, self.pooling)
+        y, (c,) = scan(threes, windows(x[:, begun - 1 :]), None, (c,))
+        y = y.unflatten(-1, (TOGETHER, -1)).flatten(1, 2)  # (N, T - begun, H)
+        return torch.cat((first, y), 1), (c, linear(x[:, -1], self.weight_ih.chunk(2)[1]))
 
 
 @final
