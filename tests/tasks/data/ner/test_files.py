@@ -88,9 +88,26 @@ def test_each_split_has_its_file(tmp_path: Path) -> None:
     }
 
 
+GERMEVAL = "#\thttp://de.wikipedia.org [2009-10-17]\n1\tAda\tB-PER\tO\n2\tlief\tO\tO\n"
+ADVICE = "; if lines that begin with # are comments, say data.comments=true"
+
+
+def test_germeval_2014_has_comments(tmp_path: Path) -> None:
+    """A word's number, the word, the outer tag, the inner one."""
+    columns = {"word_column": 2, "tag_column": 3}
+    assert read(files(tmp_path, GERMEVAL, comments=True, **columns)) == ["[PER Ada] lief"]
+    with pytest.raises(UsageError) as caught:
+        files(tmp_path, GERMEVAL, **columns).sentences()
+    assert caught.value.problems == (
+        f"data.tag_column: there is no column 3, as '{tmp_path}/words.txt' has 2{ADVICE}",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
+        ("# id = 1\nAda B-PER\n", 2, f"expected 4 columns, as in the first line, got 2{ADVICE}"),
+        ("# O\nAda B-PER now\n", 2, f"expected 2 columns, as in the first line, got 3{ADVICE}"),
         (
             "EU NNP I-ORG\n\nSwiss JJ I-MISC\nPrix I-MISC\n",
             4,

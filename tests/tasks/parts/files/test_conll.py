@@ -37,6 +37,24 @@ def test_wnut_breaks_sentences_with_a_tab(tmp_path: Path) -> None:
     ]
 
 
+GERMEVAL = "#\thttp://de.wikipedia.org [2009-10-17]\n1\tSchartau\tB-PER\tO\n2\t#\tO\tO\n#\tsagte\tO\tO\n"
+
+
+def test_comments_stand_before_a_sentences_first_word(tmp_path: Path) -> None:
+    """As CoNLL-U and GermEval 2014 have them; within a sentence ``#`` begins a word."""
+    file = tmp_path / "NER-de-dev.tsv"
+    file.write_text(f"{GERMEVAL}\n# sent_id = 2\n# text = Ja\n1\tJa\tO\tO\n\n# newdoc\n")
+    assert read_rows(file, comments=True) == [
+        [
+            Row(2, ["1", "Schartau", "B-PER", "O"]),
+            Row(3, ["2", "#", "O", "O"]),
+            Row(4, ["#", "sagte", "O", "O"]),
+        ],
+        [Row(8, ["1", "Ja", "O", "O"])],
+    ]
+    assert read_rows(file)[0][0] == Row(1, ["#", "http://de.wikipedia.org [2009-10-17]"])
+
+
 @pytest.mark.parametrize(
     ("line", "columns"),
     [

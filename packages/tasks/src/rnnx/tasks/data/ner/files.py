@@ -9,7 +9,7 @@ from rnnx.core.bounds import Count, Positive
 from rnnx.core.data import Split
 from rnnx.core.errors import InputError, UsageError
 from rnnx.tasks.data.ner.annotations import Annotations, Draft, Source
-from rnnx.tasks.parts.files.conll import Row, read_rows
+from rnnx.tasks.parts.files.conll import COMMENT, Row, read_rows
 from rnnx.tasks.parts.files.faults import Faults
 from rnnx.tasks.parts.files.given import refuse_unreadable
 
@@ -28,6 +28,8 @@ class Files(Annotations):
         test: The file of the test sentences.
         word_column: The column of the words, from 1.
         tag_column: The column of the tags, from 1; 0 for the last.
+        comments: Whether lines that begin with ``#`` before a sentence's first word are left out, as CoNLL-U
+            and GermEval 2014 have them.
     """
 
     train: str
@@ -35,16 +37,17 @@ class Files(Annotations):
     test: str
     word_column: Positive = 1
     tag_column: Count = 0
+    comments: bool = False
 
     def source(self, split: Split) -> Source:
         paths = {"train": self.train, "valid": self.valid, "test": self.test}
         refuse_unreadable(paths.items())
         path = paths[split]
-        sentences = read_rows(path)
+        sentences = read_rows(path, self.comments)
         if not sentences:
             raise InputError(path, "expected a word and its tag in a line, but all lines are blank")
         columns = len(sentences[0][0].columns)
-        self._check_columns(path, columns)
+        self._check_columns(path, columns, self._advice(sentences[0]))
         faults = Faults(path, self.skip)
         drafts = []
         for rows in sentences:
@@ -52,10 +55,10 @@ class Files(Annotations):
                 drafts.append(self._draft(path, rows, columns))
         return Source(len(sentences), drafts, faults)
 
-    def _check_columns(self, path: str, columns: int) -> None:
+    def _check_columns(self, path: str, columns: int, advice: str) -> None:
         tag = self.tag_column or columns
         problems = [
-            f"data.{option}: there is no column {column}, as '{path}' has {columns}"
+            f"data.{option}: there is no column {column}, as '{path}' has {columns}{advice}"
             for option, column in (("word_column", self.word_column), ("tag_column", tag))
             if column > columns
         ]
@@ -69,11 +72,8 @@ class Files(Annotations):
     def _draft(self, path: str, rows: list[Row], columns: int) -> Draft:
         for row in rows:
             if len(row.columns) != columns:
-                raise InputError(
-                    path,
-                    f"expected {columns} columns, as in the first line, got {len(row.columns)}",
-                    row.line,
-                )
+                problem = f"expected {columns} columns, as in the first line, got {len(row.columns)}"
+                raise InputError(path, problem + self._advice(rows), row.line)
             if not row.columns[self.word_column - 1].strip(" \r"):
                 raise InputError(path, f"expected a word in column {self.word_column}, got nothing", row.line)
         return Draft(
@@ -81,3 +81,8 @@ class Files(Annotations):
             [row.columns[self.tag_column - 1] for row in rows],
             [row.line for row in rows],
         )
+
+    def _advice(self, rows: list[Row]) -> str:
+        """What to do about a sentence's rows, where the first may be a comment."""
+        commented = not self.comments and rows[0].columns[0].startswith(COMMENT)
+        return "; if lines that begin with # are comments, say data.comments=true" if commented else ""

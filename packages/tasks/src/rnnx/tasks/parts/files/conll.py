@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, final
 from rnnx.tasks.parts.files.text import read_lines
 
 DOCUMENT: Final = "-DOCSTART-"
+COMMENT: Final = "#"
 BLANKS: Final = " \t"
 
 
@@ -24,7 +25,7 @@ class Row(NamedTuple):
     columns: list[str]
 
 
-def read_rows(path: str | Path) -> list[list[Row]]:
+def read_rows(path: str | Path, comments: bool = False) -> list[list[Row]]:
     r"""The sentences of a file, each with one row or more.
 
     Columns are separated by a tab each, or by blanks where a line has no tab: a no-break space and the like
@@ -33,6 +34,8 @@ def read_rows(path: str | Path) -> list[list[Row]]:
 
     Args:
         path: As for :func:`rnnx.tasks.parts.files.text.read_lines`, whose errors are raised here too.
+        comments: Whether lines that begin with ``#`` before a sentence's first word are none of its rows, as
+            in CoNLL-U; else they are, as a word may be ``#``.
 
     Example:
         >>> import tempfile
@@ -48,7 +51,7 @@ def read_rows(path: str | Path) -> list[list[Row]]:
     for number, line in enumerate(read_lines(path), 1):
         if line.startswith(DOCUMENT) or not line.strip(BLANKS):
             sentences.append([])
-        else:
+        elif sentences[-1] or not (comments and line.startswith(COMMENT)):
             sentences[-1].append(Row(number, _columns(line)))
     return [sentence for sentence in sentences if sentence]
 
