@@ -191,3 +191,21 @@ def test_a_heat_map_ranks_each_task_by_its_own_metric() -> None:
     assert {text.get_text() for text in axes.texts if text.get_weight() == "bold"} == {"101 ± 1.41", "90"}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["lm\nperplexity", "ner\nf1"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["gru", "elman", "lstm", "rhn"]
+
+
+def test_a_heat_map_of_options_ranks_each_kind_of_data_by_itself() -> None:
+    lines = [
+        Line(
+            "memory", "gru", "loss", "min", (loss,), 9, 1.0, (), {"net.layers": layers, "data.length": length}
+        )
+        for layers, length, loss in ((1, 20, 1.0), (2, 20, 2.0), (1, 50, 9.0), (2, 50, 8.0))
+    ]
+    (axes,) = heat_map(lines).axes
+    shades = axes.images[0].get_array()
+    assert shades is not None
+    assert shades.filled(math.nan).tolist() == [[1, 0], [0, 1]]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "memory length=20\nloss",
+        "memory length=50\nloss",
+    ]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["gru layers=1", "gru layers=2"]

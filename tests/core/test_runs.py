@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 from math import isnan
+from pathlib import Path
 
 import pytest
 
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.runs import find_run, names, read_result
+from rnnx.core.runs import find_run, find_runs, names, read_result
 
 
 @pytest.fixture
@@ -35,6 +36,31 @@ def test_there_may_be_none(tmp_path):
         find_run("a", tmp_path / "none")
     expected = f"no run 'a': expected a run's folder or the name of one (none yet in {tmp_path / 'none'})"
     assert str(raised.value) == expected
+
+
+def test_a_folder_of_runs_is_all_of_them(out, monkeypatch):
+    monkeypatch.chdir(out.parent)
+    (out / "sweep" / "trial-0001-seed-1").mkdir(parents=True)
+    (out / "sweep" / "trial-0001-seed-1" / "config.yaml").touch()
+    trial = Path("out/sweep/trial-0001-seed-1")
+    assert find_runs(["out"], "none") == [Path("out/a"), Path("out/b")]
+    assert find_runs(["b", "sweep", "out/a"], "out") == [Path("out/b"), trial, Path("out/a")]
+    assert find_runs([], "out") == [Path("out/a"), Path("out/b")]
+    monkeypatch.chdir(out)
+    assert find_runs(["sweep", "."], "none") == [Path("sweep/trial-0001-seed-1"), Path("a"), Path("b")]
+
+
+def test_a_run_comes_before_a_folder_of_runs(out, monkeypatch):
+    """Here is a folder called as a run is."""
+    monkeypatch.chdir(out.parent)
+    (out.parent / "a" / "inner").mkdir(parents=True)
+    (out.parent / "a" / "inner" / "config.yaml").touch()
+    assert find_runs(["a"], "out") == [Path("out/a")]
+
+
+def test_what_holds_no_runs_is_told(out):
+    with pytest.raises(UsageError, match=r"^no run .no-run.: expected a run.s folder or the name of one"):
+        find_runs(["no-run"], out)
 
 
 WHOLE = {

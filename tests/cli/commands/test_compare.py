@@ -86,26 +86,26 @@ def tagged(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("tagged")
 @pytest.mark.parametrize(
-    ("width", "shown", "others"),
+    ("width", "shown", "rate", "others"),
     [
-        (80, ["f1"], "precision, recall, accuracy, loss"),
-        (120, ["f1", "precision", "recall"], "accuracy, loss"),
+        (80, ["f1"], "", "precision, recall, accuracy, loss, train tokens/s"),
+        (120, ["f1", "precision", "recall"], " 1,234", "accuracy, loss"),
     ],
 )
 def test_a_terminal_has_whole_numbers_and_the_names_of_what_it_has_no_room_for(
-    compare, monkeypatch: pytest.MonkeyPatch, width: int, shown: list[str], others: str
+    compare, monkeypatch: pytest.MonkeyPatch, width: int, shown: list[str], rate: str, others: str
 ) -> None:
     for name, value in {"TERM": "xterm", "FORCE_COLOR": "1", "COLUMNS": str(width)}.items():
         monkeypatch.setenv(name, value)
     lines = re.sub(r"\x1b\[[\d;]*m", "", compare("ner-1", "ner-2", "ner-3").stdout).splitlines()
     assert max(map(len, lines)) <= width
     heads = lines[1].replace(" ↑", "").replace(" ↓", "").split()
-    assert heads == ["model", "seeds", *shown, "parameters", "minutes", "train", "tokens/s"]
+    costs = ["parameters", "minutes", *(["train", "tokens/s"] if rate else [])]
+    assert heads == ["model", "hidden_size", "lr", "seeds", *shown, *costs]
     numbers = {"f1": "71.08 ± 0.71", "precision": "75.25 ± 0.00", "recall": "65.50 ± 0.00"}
     row = " ".join(lines[2].split())
-    assert row.endswith(f"2 {' '.join(numbers[name] for name in shown)} 4,321 1.5 1,234")
+    assert row == f"lstm 333 0.0125 2 {' '.join(numbers[name] for name in shown)} 4,321 1.5{rate}"
     text = " ".join(" ".join(lines).split())
-    assert {"cell.hidden_size=333", "optimizer.lr=0.0125"} <= set(text.split())
     assert f"also there: {others}; --metric NAME shows a metric, --csv all" in text
 
 
@@ -156,3 +156,36 @@ def test_what_is_wrong_is_told(compare, words: tuple[str, ...], problem: str) ->
     done = compare(*words)
     assert (done.exit_code, done.stdout) == (2, "")
     assert problem in done.stderr
+
+
+def test_an_option_that_all_have_is_a_column_and_others_stand_with_the_model(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    some = (("gru", 1, 20, "1"), ("gru", 2, 50, "2"), ("lstm", 1, 20, "3"), ("lstm", 1, 50, "4"))
+    for cell, layers, length, name in some:
+        words = [
+            "task=memory",
+            "data=adding",
+            f"cell={cell}",
+            f"net.layers={layers}",
+            f"data.length={length}",
+        ]
+        bias = [f"cell.forget_bias={int(name)}.0"] if cell == "lstm" else []
+        write_run(tmp_path / "lengths" / name, *words, *bias, test={"loss": float(name)})
+    done = CliRunner().invoke(app, ["compare", "lengths"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    _, head, *rows = done.stdout.splitlines()
+    assert re.split("  +", head)[:5] == ["model", "length", "layers", "seeds", "loss ↓"]
+    assert [re.split("  +", row)[:5] for row in rows[:4]] == [
+        ["gru", "20", "1", "1", "1.000"],
+        ["gru", "50", "2", "1", "2.000"],
+        ["lstm forget_bias=3.0", "20", "1", "1", "3.000"],
+        ["lstm forget_bias=4.0", "50", "1", "1", "4.000"],
+    ]
+    told = json.loads(CliRunner().invoke(app, ["compare", "lengths", "lengths/1", "--json"]).stdout)
+    assert [row["model"] for row in told[0]["rows"]][:2] == [
+        "gru length=20 layers=1",
+        "gru length=50 layers=2",
+    ]
+    assert [len(row["runs"]) for row in told[0]["rows"]] == [1, 1, 1, 1]

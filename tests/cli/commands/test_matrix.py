@@ -64,3 +64,30 @@ def test_a_grid_has_a_row_a_cell_and_a_column_a_task() -> None:
         "| gru | 1.25 (1.5) | 90.5 ± 0.707 (0.5) |",
         "| elman | failed |  |",
     ]
+
+
+def test_what_is_varied_has_a_column_each_and_in_a_grid_is_of_the_model_or_of_the_data() -> None:
+    lines = [
+        Line(
+            "memory",
+            "gru",
+            "loss",
+            "min",
+            (length / 100,),
+            9,
+            60.0,
+            (),
+            {"data.length": length, "net.layers": layers},
+        )
+        for layers in (1, 2)
+        for length in (20, 50)
+    ]
+    head, _, first, *_ = markdown(lines).splitlines()
+    assert head == "| task | cell | data.length | net.layers | metric | test | parameters | minutes |"
+    assert first == "| memory | gru | 20 | 1 | loss | 0.2 | 9 | 1.0 |"
+    assert markdown(lines, as_grid=True).splitlines() == [
+        "| cell | memory length=20: loss (minutes) | memory length=50: loss (minutes) |",
+        "| --- | --- | --- |",
+        "| gru layers=1 | 0.2 (1.0) | 0.5 (1.0) |",
+        "| gru layers=2 | 0.2 (1.0) | 0.5 (1.0) |",
+    ]

@@ -131,10 +131,10 @@ def test_a_row_is_called_by_what_it_alone_is(run: Runs) -> None:
     ]
     [table] = compare(records)
     assert sorted(labels(table)) == [
-        "gru cell.hidden_size=16 optimizer=sgd net.layers=1",
-        "gru cell.hidden_size=8 optimizer=sgd net.layers=1",
-        "lstm optimizer=adam net.layers=2",  # its hidden size is the same in all of its runs
-        "lstm optimizer=sgd net.layers=2",
+        "gru hidden_size=16 optimizer=sgd layers=1",
+        "gru hidden_size=8 optimizer=sgd layers=1",
+        "lstm optimizer=adam layers=2",  # its hidden size is the same in all of its runs
+        "lstm optimizer=sgd layers=2",
     ]
     assert "cell.hidden_size" in table.differing
     assert "cell.reset" not in table.differing  # that an LSTM has no such option is no difference
@@ -144,12 +144,12 @@ def test_what_a_row_has_not_is_said_where_it_alone_tells_two_apart(run: Runs, tm
     """As a run of an earlier version, which had no such option."""
     words = "task=lm", "cell=gru"
     records = [run("a", *words), run("b", *words, "trainer.max_time=00:01:00:00")]
-    assert sorted(labels(compare(records)[0])) == ["gru", "gru trainer.max_time=00:01:00:00"]
+    assert sorted(labels(compare(records)[0])) == ["gru", "gru max_time=00:01:00:00"]
     earlier = write_run(tmp_path / "c", *words)
     text = (earlier / "config.yaml").read_text()
     (earlier / "config.yaml").write_text(text.replace("  max_time: null\n", ""))
     (table,) = compare([*records, Record.read(earlier)])
-    assert sorted(labels(table)) == ["gru", "gru trainer.max_time=00:01:00:00", "gru trainer.max_time=null"]
+    assert sorted(labels(table)) == ["gru", "gru max_time=00:01:00:00", "gru max_time=null"]
 
 
 def test_where_parameters_are_matched_the_size_is_not_the_users(run: Runs) -> None:
@@ -158,7 +158,7 @@ def test_where_parameters_are_matched_the_size_is_not_the_users(run: Runs) -> No
         run("b", "task=lm", "cell=gru", "net.match=2e4", "cell.hidden_size=16", test={"loss": 2.0}),
     ]
     [table] = compare(records)
-    assert labels(table) == ["gru net.match=10000.0", "gru net.match=20000.0"]
+    assert labels(table) == ["gru match=10000.0", "gru match=20000.0"]
 
 
 def test_names_loggers_and_checkpoints_make_no_other_row(run: Runs) -> None:

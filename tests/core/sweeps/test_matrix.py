@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
@@ -71,6 +72,75 @@ def test_what_is_said_twice_is_run_once() -> None:
     ]
 
 
+def names(*words: str) -> list[str | None]:
+    return [config.name for config in configurations(["task=memory", "cell=gru", *words])]
+
+
+def test_any_option_may_have_several_values() -> None:
+    """Seeds are together, then the values of what is typed last; their order makes no other names."""
+    configs = configurations(
+        [
+            "net.layers=1,2",
+            "seed=3,4",
+            "task=memory",
+            "data=adding",
+            "cell=elman,gru",
+            "data.length=int:20..30..10",
+        ]
+    )
+    found = [(c.cell.name, c.net["layers"], c.data.options["length"], c.seed, c.name) for c in configs]
+    assert found == [
+        (cell, layers, length, seed, f"memory-{cell}-length={length}-layers={layers}-{seed}")
+        for cell in ("elman", "gru")
+        for layers in (1, 2)
+        for length in (20, 30)
+        for seed in (3, 4)
+    ]
+
+
+def test_a_component_may_have_several_values() -> None:
+    assert names("optimizer=adam,sgd") == names("optimizer.name=adam,sgd")
+    assert names("optimizer=adam,sgd") == ["memory-gru-optimizer=adam-1", "memory-gru-optimizer=sgd-1"]
+    assert names("cell.name=elman,gru", "task.name=memory") == ["memory-elman-1", "memory-gru-1"]
+
+
+def test_a_value_is_one_however_it_is_typed() -> None:
+    """Else it would be run twice, and a run of the same words typed otherwise would not be found again."""
+    assert names("optimizer.lr=1e-3, 0.001,1e-2") == ["memory-gru-lr=0.001-1", "memory-gru-lr=0.01-1"]
+    assert names("optimizer.lr=0.01,1e-2") == ["memory-gru-lr=0.01-1"]
+    assert names("net.layers=2,2") == ["memory-gru-1"]
+
+
+def test_a_list_and_a_quoted_text_are_one_value() -> None:
+    assert names("optimizer.betas=[0.9,0.99]") == ["memory-gru-1"]
+    assert names("optimizer.betas=[0.9,0.99],[0.5, 0.999]") == [
+        "memory-gru-betas=0.9,0.99-1",
+        "memory-gru-betas=0.5,0.999-1",
+    ]
+    (config,) = configurations(["task=lm", "cell=gru", "data=files", "data.train='a,b.txt'", "data.valid=v"])
+    assert config.data.options["train"] == "a,b.txt"
+
+
+def test_names_are_those_of_folders_and_no_two_are_alike() -> None:
+    files = ["task=lm", "cell=gru", "data=files", "data.valid=v"]
+    typed = ["a/b.txt", "a_b.txt", "a b.txt", "'1'", "1.txt", "'a,b'", "..", "ä", "x" * 200, f"{'x' * 200}y"]
+    found = [c.name or "" for c in configurations([*files, f"data.train={','.join(typed)}"])]
+    assert len({name.lower() for name in found}) == len(typed)
+    assert all(re.fullmatch(r"lm-gru-train=[\w.,-]+-1", name, re.ASCII) for name in found)
+    assert max(map(len, found)) < 160
+    assert found[1] == "lm-gru-train=a_b.txt-1"
+    assert re.fullmatch(r"lm-gru-train=a_b\.txt-[0-9a-f]{8}-1", found[0])
+
+
+def test_options_of_one_name_are_told_with_their_sections() -> None:
+    ner = ("task=ner", "net.layers=2")
+    assert names(*ner, "task.dropout=0.1,0.2") == ["ner-gru-dropout=0.1-1", "ner-gru-dropout=0.2-1"]
+    assert names(*ner, "net.dropout=0.0,0.5", "task.dropout=0.1,0.2")[1:3] == [
+        "ner-gru-net.dropout=0.0-task.dropout=0.2-1",
+        "ner-gru-net.dropout=0.5-task.dropout=0.1-1",
+    ]
+
+
 def test_all_cells_and_tasks_unless_some_are_said() -> None:
     cells, tasks = ({plugin.name for plugin in plugins(kind)} for kind in ("cell", "task"))
     assert {(t, c) for t, c, *_ in pairs(configurations([]))} == {(t, c) for t in tasks for c in cells}
@@ -96,14 +166,21 @@ def test_a_files_task_and_cell_stand_unless_others_are_said(tmp_path: Path) -> N
     [
         (["cell=gru,elmann"], "no such cell 'elmann'; did you mean 'elman'"),
         (["seed=1,two"], "seed: expected an integer"),
+        (["cell=gru", "task=lm", "optimizer.lr=1,x"], "optimizer.lr: expected a number above 0, got 'x'"),
         (
-            ["cell=gru", "task=lm", "optimizer.lr=1,2"],
-            "optimizer.lr: expected a number above 0, got '1,2' (a matrix takes several values of cell, task "
-            "and seed only; of other options run one for each value, with an out=FOLDER of its own, or "
-            "search the best one by `rnnx sweep`)",
+            ["cell=gru", "task=lm", "optimizer.lr=loguniform:1e-3..1"],
+            "optimizer.lr: expected steps, as in a grid",
         ),
-        (["cell=gru", "task=lm", "optimizer=adam,sgd"], "(a matrix takes several values of"),
+        (
+            ["cell=clockwork", "task=lm", "cell.periods=1,2"],
+            "cell.periods: expected a list of integers of at least 1, got 1 (commas alone are between "
+            "several values; a list has brackets, as cell.periods=[1,2])",
+        ),
+        (["cell=lstm,gru", "task=lm", "cell.forget_bias=0,1"], "no such option of cell 'gru'"),
+        (["cell=gru", "task=lm,ner", "task.embedding_sise=4,8"], "did you mean 'embedding_size'"),
         (["name=mine"], "name: each run is named"),
+        (["name=mine,yours"], "name: each run is named"),
+        (["out=here,there"], "out: expected one folder, which holds all runs"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_runs(words: list[str], problem: str) -> None:
@@ -134,9 +211,16 @@ def test_a_matrix_goes_on_where_it_stopped_and_past_what_fails(tmp_path: Path) -
 def test_a_run_of_another_configuration_is_not_taken_for_this_one(tmp_path: Path) -> None:
     words = [*SMALL, "cell=gru", f"out={tmp_path}"]
     (first,) = run(Matrix.parse(words))
-    (other,) = run(Matrix.parse([*words, "net.layers=2"]))
-    assert (first.failure, other.values) == ("", None)
-    assert "a run of another configuration; give another out=FOLDER" in other.failure
+    assert first.failure == ""
+    held = (tmp_path / "lm-gru-1" / "result.json").read_bytes()
+    with pytest.raises(UsageError) as refused:
+        list(run(Matrix.parse([*words, "net.layers=2", "seed=1,2"])))
+    assert str(refused.value) == (
+        f"{tmp_path / 'lm-gru-1'} holds a run of another configuration; give another out=FOLDER, or the same "
+        "words (net.layers is 1 there and 2 here)"
+    )
+    assert (tmp_path / "lm-gru-1" / "result.json").read_bytes() == held
+    assert not (tmp_path / "lm-gru-2").exists()  # nothing was run
 
 
 def test_a_matched_run_is_found_again(tmp_path: Path) -> None:
@@ -176,6 +260,40 @@ def test_seeds_come_together() -> None:
     assert elman == Line("lm", "elman", "loss", "min", (), 0, 0.0, ("no memory",))
     assert elman.score == "no memory"
     assert lines([entry("gru", 1, 2.5)])[0].score == "2.5"
+
+
+def test_lines_differ_in_their_options() -> None:
+    some = [
+        replace(entry("gru", seed, loss), options={"net.layers": layers, "data": data})
+        for seed, layers, data, loss in (
+            (1, 1, "a", 1.0),
+            (1, 2, "a", 2.0),
+            (2, 1, "a", 3.0),
+            (1, 1, "b", 4.0),
+        )
+    ]
+    found = lines(some)
+    assert [(line.options["net.layers"], line.options["data"], line.scores) for line in found] == [
+        (1, "a", (1.0, 3.0)),
+        (2, "a", (2.0,)),
+        (1, "b", (4.0,)),
+    ]
+    assert [line.model for line in found] == ["gru layers=1", "gru layers=2", "gru layers=1"]
+    assert [line.problem for line in found] == ["lm data=a", "lm data=a", "lm data=b"]
+
+
+def test_a_run_knows_its_options(tmp_path: Path) -> None:
+    words = [*SMALL, "cell=gru", "net.layers=1,2", "optimizer=adam,sgd", f"out={tmp_path}"]
+    found = {one.folder.name: one for one in run(Matrix.parse(words))}
+    assert {name: (one.options, one.failure) for name, one in found.items()} == {
+        f"lm-gru-layers={layers}-optimizer={name}-1": ({"net.layers": layers, "optimizer": name}, "")
+        for layers in (1, 2)
+        for name in ("adam", "sgd")
+    }
+    held = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/result.json")}
+    again = {one.folder.name: one for one in run(Matrix.parse([*words, "net.layers=2,1"]))}
+    assert again == found
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/result.json")} == held
 
 
 def test_what_names_a_matrix_is_what_is_run_and_not_where() -> None:
@@ -256,3 +374,17 @@ def test_both_are_told_of_all_that_either_ran(tmp_path: Path) -> None:
     done = [json.loads(path.read_text()) for path in tmp_path.glob("runs/memory-*/result.json")]
     assert sorted(values["seed"] for values in done) == [1, 1, 2, 2]
     assert {values["command"] for values in done} == {"first", "second"}
+
+
+def test_two_matrices_at_once_run_what_both_have_once(tmp_path: Path) -> None:
+    """Who comes second finds a folder without a result, which is no reason to go on with the run."""
+    length = ("trainer.max_epochs=2", "trainer.limit_train_batches=400", "checkpoint.every_n_train_steps=10")
+    first = at_once("first", tmp_path, "cell=gru", *length)
+    second = at_once("second", tmp_path, "cell=gru,elman", *length)
+    with first, second:
+        told = [process.communicate() for process in (first, second)]
+    assert [out for out, _ in told] == ["memory-gru-1 \n", "memory-gru-1 \nmemory-elman-1 \n"], told
+    assert {path.name for path in tmp_path.glob("runs/memory-*")} == {"memory-gru-1", "memory-elman-1"}
+    with (tmp_path / "runs" / "memory-gru-1" / "metrics.csv").open() as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]]
+    assert steps == sorted(set(steps))

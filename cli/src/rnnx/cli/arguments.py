@@ -31,7 +31,8 @@ MatrixWords = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="WORDS...",
-        help="As of rnnx run; task, cell and seed may have several values, as cell=gru,lstm or task=all.",
+        help="As of rnnx run; each may have several values, as cell=gru,lstm, task=all or net.layers=1,2; a "
+        "list is in brackets, and a text with commas in quotes.",
         autocompletion=completion.run_words,
     ),
 ]
@@ -102,7 +103,7 @@ Compared = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN...",
-        help="Runs' folders, or their names; all there are if you name none.",
+        help="Runs' folders, or their names, or folders that hold runs; all runs there are if you name none.",
         autocompletion=completion.runs,
     ),
 ]

@@ -20,7 +20,8 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 from pydantic_core import to_json
 
 from rnnx.cli.scoreboard import Column, Scoreboard
-from rnnx.core.comparing.comparison import Row, shown
+from rnnx.core.comparing.comparison import Row
+from rnnx.core.comparing.labels import shown
 from rnnx.core.comparing.significance import Difference
 
 if TYPE_CHECKING:

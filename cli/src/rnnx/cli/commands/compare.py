@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,13 +13,14 @@ from rnnx.cli.arguments import Baseline, Compared, Json, Markdown, Out
 from rnnx.cli.fitted import Fitted
 from rnnx.cli.screen import choose_one, display, display_json
 from rnnx.core.errors import UsageError
-from rnnx.core.runs import OUT, find_run, names
+from rnnx.core.runs import OUT, find_runs
 
 if TYPE_CHECKING:
     from rnnx.cli.scoreboard import Scoreboard
     from rnnx.core.comparing.comparison import Table
 
 ADVICE = "--metric NAME shows a metric, --csv all"
+SHORT = 12  # characters of a value that has a column, not a place in the label
 ORDERS = ("model", "parameters", "seconds")  # besides metrics
 
 
@@ -26,7 +28,7 @@ def tables(runs: Sequence[str], out: str, baseline: str | None) -> list[Table]:
     """The tables of runs.
 
     Args:
-        runs: Their folders or names; all in ``out`` if there are none.
+        runs: As of :func:`rnnx.core.runs.find_runs`; all in ``out`` if there are none.
         out: The folder that holds runs.
         baseline: See :func:`rnnx.core.comparing.comparison.compare`.
 
@@ -34,7 +36,7 @@ def tables(runs: Sequence[str], out: str, baseline: str | None) -> list[Table]:
         UsageError: there is no such run, none at all, or no such row.
         InputError: the configuration of one is not what a run writes.
     """
-    folders = [find_run(run, out) for run in runs or names(out)]
+    folders = find_runs(runs, out)
     if not folders:
         raise UsageError(f"RUN...: expected runs to compare, and there are none yet in {out}")
 
@@ -88,5 +90,14 @@ def compare(
 
 
 def _shown(board: Scoreboard) -> list[RenderableType]:
-    rows = [board.cells(row) for row in board.table.rows]
-    return [board.title, Fitted(board.headings, rows, board.spare, ADVICE), *board.notes, ""]
+    """A table with a column for each option that all rows have, where its values are short."""
+    table = board.table
+    options = [name for name in table.common if all(len(row.told[name]) <= SHORT for row in table.rows)]
+    first, *headings = board.headings
+    rows = []
+    for row in table.rows:
+        rest = {name: value for name, value in row.told.items() if name not in options}
+        _, *cells = board.cells(row)
+        rows.append([replace(row, told=rest).label, *(row.told[name] for name in options), *cells])
+    spare = {place + len(options): name for place, name in board.spare.items()}
+    return [board.title, Fitted([first, *options, *headings], rows, spare, ADVICE), *board.notes, ""]

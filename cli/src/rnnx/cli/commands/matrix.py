@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,14 +11,13 @@ import typer
 
 from rnnx.cli.arguments import Jobs, Json, LauncherName, Markdown, MatrixWords, Plot, Storage
 from rnnx.cli.screen import choose_one, command_line, display, display_json, gone_on_with, in_markdown, table
+from rnnx.core.comparing.labels import shown
 from rnnx.core.paths import typed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from rnnx.core.sweeps.matrix import Entry, Line
-
-COLUMNS = ("task", "cell", "metric", "test", "parameters", "minutes")
 
 
 def line(entry: Entry) -> str:
@@ -30,12 +29,12 @@ def line(entry: Entry) -> str:
 
 def compared(lines: Sequence[Line], as_grid: bool = False) -> RenderableType:
     """The table, for the terminal; as a grid with a row a cell and a column a task."""
-    return table(*(_grid(lines) if as_grid else (COLUMNS, _rows(lines))))
+    return table(*(_grid(lines) if as_grid else _plain(lines)))
 
 
 def markdown(lines: Sequence[Line], as_grid: bool = False) -> str:
     """The table, in Markdown."""
-    return in_markdown(*(_grid(lines) if as_grid else (COLUMNS, _rows(lines))))
+    return in_markdown(*(_grid(lines) if as_grid else _plain(lines)))
 
 
 def matrix(
@@ -48,13 +47,17 @@ def matrix(
     ] = None,
     launcher: LauncherName = "local",
     plot: Plot = None,
-    as_grid: Annotated[bool, typer.Option("--grid", help="Write a row a cell, and a column a task.")] = False,
+    as_grid: Annotated[
+        bool, typer.Option("--grid", help="Write a row a cell, and a column a task, with their options.")
+    ] = False,
     as_json: Json = False,
     as_markdown: Markdown = False,
 ) -> None:
-    """Train each cell on each task, over seeds, and compare them; what is done already is not done again.
+    """Train each cell on each task, over seeds and values of any option, and compare them.
 
-    rnnx matrix cell=gru,lstm task=lm,nmt seed=1,2,3 net.match=1e6
+    What is done already is not done again.
+
+    rnnx matrix cell=gru,lstm task=memory data=adding data.length=20,50 seed=1,2,3
     """
     choose_one(json=as_json, markdown=as_markdown)
     from rnnx.core.sweeps.matrix import Matrix, lines, run
@@ -80,27 +83,32 @@ def matrix(
         raise typer.Exit(1)
 
 
-def _rows(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
-    for one in lines:
-        yield (
+def _plain(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+    """A row for each line, with a column for each option that is varied."""
+    rows = [
+        [
             one.task,
             one.cell,
+            *map(shown, one.options.values()),
             one.metric,
             one.score,
             f"{one.parameters:,}" if one.scores else "",
             f"{one.seconds / 60:.1f}" if one.scores else "",
-        )
+        ]
+        for one in lines
+    ]
+    return ["task", "cell", *lines[0].options, "metric", "test", "parameters", "minutes"], rows
 
 
 def _grid(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
     """The test scores, and the minutes of training; what failed says so."""
-    found = {(one.cell, one.task): one for one in lines}
-    tasks = {one.task: one.metric for one in lines}
+    found = {(one.model, one.problem): one for one in lines}
+    problems = {one.problem: one.metric for one in lines}
     rows = [
-        [cell, *(_square(found[cell, task]) if (cell, task) in found else "" for task in tasks)]
-        for cell in dict.fromkeys(one.cell for one in lines)
+        [model, *(_square(found[model, one]) if (model, one) in found else "" for one in problems)]
+        for model in dict.fromkeys(one.model for one in lines)
     ]
-    return ["cell", *(f"{task}: {metric} (minutes)" for task, metric in tasks.items())], rows
+    return ["cell", *(f"{one}: {metric} (minutes)" for one, metric in problems.items())], rows
 
 
 def _square(line: Line) -> str:

@@ -178,7 +178,7 @@ def ratios(timings: Sequence[Timing]) -> Figure:
 
 
 def heat_map(lines: Sequence[Line]) -> Figure:
-    """The test scores of a matrix, a row for each cell and a column for each task.
+    """The test scores of a matrix, a row for each cell and a column for each task, with what they vary in.
 
     Scores of several tasks cannot be compared, so a colour says where a score lies between the worst and the
     best of its column, which are the lightest and the darkest; what failed is hatched.
@@ -190,19 +190,19 @@ def heat_map(lines: Sequence[Line]) -> Figure:
         A figure of its own, bound to no window.
     """
     cells, tasks = (
-        list(dict.fromkeys(names)) for names in zip(*((o.cell, o.task) for o in lines), strict=True)
+        list(dict.fromkeys(names)) for names in zip(*((o.model, o.problem) for o in lines), strict=True)
     )
-    metrics = {line.task: line.metric for line in lines}
+    metrics = {line.problem: line.metric for line in lines}
     ranks = np.full((len(cells), len(tasks)), math.nan)
     figure = Figure(figsize=(2 + 1.5 * len(tasks), 1.2 + 0.45 * len(cells)), layout="constrained")
     axes = figure.subplots()
     for column, task in enumerate(tasks):
-        shown = [line for line in lines if line.task == task]
+        shown = [line for line in lines if line.problem == task]
         for line, rank in zip(shown, _ranks(shown), strict=True):
-            ranks[cells.index(line.cell), column] = rank
+            ranks[cells.index(line.model), column] = rank
             axes.text(
                 column,
-                cells.index(line.cell),
+                cells.index(line.model),
                 line.score if line.scores else "failed",
                 ha="center",
                 va="center",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from math import nan
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +49,20 @@ def find_run(run: str | Path, out: str | Path = OUT) -> Path:
     raise UsageError(f"no run {str(run)!r}: expected a run's folder or the name of one ({known})")
 
 
+def find_runs(words: Sequence[str], out: str | Path = OUT) -> list[Path]:
+    """The folders of runs, in the order of the words.
+
+    Args:
+        words: Of each run, as of :func:`find_run`; or of all in a folder that holds runs, that folder, or its
+            name in ``out``. None for all in ``out``.
+        out: The folder that holds runs.
+
+    Raises:
+        UsageError: a word is none of these.
+    """
+    return [folder for word in words or names(out) for folder in _runs_of(word, Path(out))]
+
+
 def read_result(folder: str | Path) -> dict[str, Any]:
     """What a run came to: the content of its ``result.json``, a number that is null there as NaN.
 
@@ -74,6 +89,14 @@ def read_result(folder: str | Path) -> dict[str, Any]:
     for key in NUMBERS:
         values[key] = {name: nan if number is None else number for name, number in values[key].items()}
     return values
+
+
+def _runs_of(word: str, out: Path) -> list[Path]:
+    places = (Path(word), out / word)
+    holding = next((place for place in places if names(place)), None)
+    if holding is None or any((place / CONFIG).is_file() for place in places):
+        return [find_run(word, out)]
+    return [holding / name for name in names(holding)]
 
 
 def _are_numbers(value: Any) -> bool:

@@ -10,6 +10,7 @@ from functools import cached_property
 from statistics import mean
 from typing import Any, Final, final
 
+from rnnx.core.comparing.labels import short, shown
 from rnnx.core.comparing.record import Record
 from rnnx.core.comparing.significance import Difference, differences
 from rnnx.core.declarations.aims import aims_of
@@ -41,14 +42,26 @@ class Row:
     """Runs that differ in nothing but their seed.
 
     Attributes:
-        label: What they are and the others are not.
+        model: Name of the cell, or of the baseline.
+        told: What else sets them apart, as :func:`rnnx.core.comparing.labels.short` calls it.
         settings: Their values of the keys in which the table's runs differ, where they have such.
         records: The runs, by seed.
     """
 
-    label: str
+    model: str
+    told: Mapping[str, str]
     settings: Mapping[str, Any]
     records: Sequence[Record]
+
+    @property
+    def label(self) -> str:
+        """What they are and the others are not.
+
+        Example:
+            >>> Row("gru", {"length": "50", "layers": "2"}, {}, []).label
+            'gru length=50 layers=2'
+        """
+        return " ".join([self.model, *(f"{name}={value}" for name, value in self.told.items())])
 
     @property
     def ended(self) -> list[Record]:
@@ -121,6 +134,19 @@ class Table:
             for key, found in values.items()
             if key.startswith("data.") and any(isinstance(value, (str, list)) for value in found)
         ]
+
+    @property
+    def common(self) -> list[str]:
+        """What every row tells of itself, as it is called.
+
+        Example:
+            >>> told = {"length": "50"}, {"length": "20", "forget_bias": "1.0"}
+            >>> rows = [Row("lstm", one, {}, []) for one in told]
+            >>> Table("lm", "toy", [], rows, []).common
+            ['length']
+        """
+        names = dict.fromkeys(name for row in self.rows for name in row.told)
+        return [name for name in names if all(name in row.told for row in self.rows)]
 
     @property
     def test_metrics(self) -> list[str]:
@@ -228,16 +254,6 @@ def chosen(tables: Sequence[Table], names: Sequence[str]) -> list[str]:
     return wanted
 
 
-def shown(value: Any) -> str:
-    """A value of a setting, as it is typed.
-
-    Example:
-        >>> shown("dot"), shown(True), shown([0.9, 0.999]), shown(None)
-        ('dot', 'true', '[0.9,0.999]', 'null')
-    """
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
 def _table(task: str, data: str, records: Sequence[Record]) -> Table:
     settings = [_deciding(record) for record in records]
     differing = _differing(settings)
@@ -247,16 +263,15 @@ def _table(task: str, data: str, records: Sequence[Record]) -> Table:
         identity = json.dumps({key: values[key] for key in differing if key in values})
         groups.setdefault(identity, []).append(record)
         deciding[identity] = values
-    labels = {one: _label(group[0], deciding[one], differing, settings) for one, group in groups.items()}
-    if len(set(labels.values())) < len(labels):  # some are told apart by what is null alone
-        labels = {
-            one: _label(group[0], deciding[one], differing, settings, nulls=True)
-            for one, group in groups.items()
-        }
-    rows = [
-        Row(labels[identity], json.loads(identity), sorted(group, key=lambda record: record.seed))
-        for identity, group in groups.items()
-    ]
+
+    def row(identity: str, nulls: bool) -> Row:
+        group = sorted(groups[identity], key=lambda record: record.seed)
+        told = _told(deciding[identity], differing, settings, nulls)
+        return Row(group[0].model, told, json.loads(identity), group)
+
+    rows = [row(identity, nulls=False) for identity in groups]
+    if len({one.label for one in rows}) < len(rows):  # some are told apart by what is null alone
+        rows = [row(identity, nulls=True) for identity in groups]
     table = Table(task, data, _metrics(task, records), rows, differing)
     return table.by(table.metrics[0].name) if table.metrics else table
 
@@ -274,14 +289,10 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in keys if len({json.dumps(values[key]) for values in settings if key in values}) > 1]
 
 
-def _label(
-    record: Record,
-    own: Mapping[str, Any],
-    differing: Sequence[str],
-    settings: Sequence[Mapping[str, Any]],
-    nulls: bool = False,
-) -> str:
-    """The model, and what else sets it apart; of a component's options, what differs among those with it.
+def _told(
+    own: Mapping[str, Any], differing: Sequence[str], settings: Sequence[Mapping[str, Any]], nulls: bool
+) -> dict[str, str]:
+    """What sets a model apart; of a component's options, what differs among those with it.
 
     What is null is left out, unless asked for: others say what they have instead.
     """
@@ -296,8 +307,8 @@ def _label(
             return False
         return key == name or key in _differing([one for one in settings if one.get(name) == own.get(name)])
 
-    others = [key for key in differing if key in own and names(key)]
-    return " ".join([record.model, *(f"{key.removesuffix('.name')}={shown(own[key])}" for key in others)])
+    called = short(differing)
+    return {called[key]: shown(own[key]) for key in differing if key in own and names(key)}
 
 
 def _metrics(task: str, records: Sequence[Record]) -> list[Metric]:

@@ -1,24 +1,29 @@
-"""Many runs of one configuration: each cell with each task, over seeds."""
+"""Many runs of one configuration: each cell with each task and each value of its options, over seeds."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any, Final, Literal, final
 
+from filelock import FileLock
 from optuna.trial import TrialState
 
 from rnnx.core.commas import between_commas
+from rnnx.core.comparing.labels import short, shown
 from rnnx.core.comparing.scores import mean_and_spread
-from rnnx.core.config import Config
+from rnnx.core.config import DEFAULTS, Config
+from rnnx.core.config_file import flat
+from rnnx.core.declarations.validation import Word
 from rnnx.core.errors import UsageError
+from rnnx.core.files import make_folder
 from rnnx.core.launchers.launcher import Launcher, launcher_of
 from rnnx.core.paths import refuse_elsewhere
 from rnnx.core.registry import find, plugins
@@ -26,14 +31,19 @@ from rnnx.core.resolution import resolve
 from rnnx.core.runs import RESULT
 from rnnx.core.spec import Spec
 from rnnx.core.sweeps.crew import POLL, at_work, take_turns
-from rnnx.core.sweeps.once import essence, many_processes, once
+from rnnx.core.sweeps.once import essence, many_processes, once, refuse_others
+from rnnx.core.sweeps.search_space import SearchSpace, Values
 from rnnx.core.sweeps.study import Claim, Study, failure, reason
 
-SWEPT: Final = ("task=", "cell=", "seed=")
-ONLY: Final = (
-    "a matrix takes several values of cell, task and seed only; of other options run one for each value, "
-    "with an out=FOLDER of its own, or search the best one by `rnnx sweep`"
-)
+LOCKS: Final = ".locks"  # beside the runs
+NAMED: Final = ("task", "cell", "seed")  # what every run is named after
+LEARNT: Final = (
+    "task.",
+    "data",
+    "data.",
+)  # how the keys begin that say what is learnt, and not by which model
+ODD: Final = re.compile(r"[^\w.,+-]", re.ASCII)  # what a folder's name is better without
+LONGEST: Final = 120  # characters of a run's name that tell its options
 
 
 @final
@@ -42,7 +52,8 @@ class Matrix:
     """What is run, and where; plain data, for workers in other processes.
 
     Attributes:
-        configs: The runs, each with a name, by task, then by cell.
+        configs: The runs, each with a name, by task, then by cell, then by what else is varied.
+        varied: The keys, besides task, cell and seed, that have several values.
         name: The study's, by which those who work on it share it.
         storage: See :class:`rnnx.core.sweeps.study.Study`.
         launcher: Where the workers run.
@@ -50,6 +61,7 @@ class Matrix:
     """
 
     configs: tuple[Config, ...]
+    varied: tuple[str, ...]
     name: str
     storage: str | None
     launcher: Spec
@@ -80,8 +92,10 @@ class Matrix:
         refuse_elsewhere("--name", name)
         own = [word.removeprefix("launcher.") for word in words if word.startswith("launcher.")]
         chosen = launcher_of(launcher, own)
-        configs = configurations([word for word in words if not word.startswith("launcher.")])
-        return cls(tuple(configs), name or f"matrix-{_digest(configs)}", storage, chosen, command)
+        space = _space([word for word in words if not word.startswith("launcher.")])
+        configs = _configs(space)
+        study = name or f"matrix-{_digest(configs)}"
+        return cls(tuple(configs), _varied(space), study, storage, chosen, command)
 
     @property
     def folder(self) -> Path:
@@ -121,6 +135,7 @@ class Entry:
         mode: Whether it is to fall or to rise, :attr:`rnnx.core.task.Task.mode`.
         values: What its ``result.json`` holds; None where it failed.
         failure: Why it failed, a sentence; empty where it did not.
+        options: What else is varied, by key, and the value here.
     """
 
     task: str
@@ -131,12 +146,13 @@ class Entry:
     mode: Literal["min", "max"]
     values: Mapping[str, Any] | None
     failure: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @final
 @dataclass(frozen=True)
 class Line:
-    """The runs of one cell on one task, over the seeds.
+    """The runs of one cell on one task, with the same options, over the seeds.
 
     Attributes:
         task: Name of the task.
@@ -147,6 +163,7 @@ class Line:
         parameters: Of the model; 0 where no run ended well.
         seconds: Of training, on the average.
         failures: Why runs failed, a sentence each.
+        options: See :class:`Entry`.
     """
 
     task: str
@@ -157,6 +174,32 @@ class Line:
     parameters: int
     seconds: float
     failures: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """The cell, and those of its options that say by which model it is learnt: the row of a grid.
+
+        Example:
+            >>> options = {"net.layers": 2, "data.length": 50}
+            >>> line = Line("memory", "gru", "loss", "min", (0.5,), 10, 1.5, (), options)
+            >>> line.model, line.problem
+            ('gru layers=2', 'memory length=50')
+        """
+        return " ".join([self.cell, *self._told(learnt=False)])
+
+    @property
+    def problem(self) -> str:
+        """The task, and those of its options that say what is learnt: the column of a grid."""
+        return " ".join([self.task, *self._told(learnt=True)])
+
+    def _told(self, learnt: bool) -> list[str]:
+        names = short(self.options)
+        return [
+            f"{names[key]}={shown(value)}"
+            for key, value in self.options.items()
+            if (key == "data" or key.startswith(LEARNT)) == learnt
+        ]
 
     @property
     def score(self) -> str:
@@ -172,49 +215,121 @@ class Line:
 
 
 def configurations(words: Sequence[str]) -> list[Config]:
-    """Every combination of the tasks, cells and seeds in the words, each checked; by task, then by cell.
+    """Every combination of the values in the words, each checked; by task, by cell, by the others, by seed.
 
     Args:
-        words: As of :func:`rnnx.core.resolution.resolve`; ``task``, ``cell`` and ``seed`` may hold several
-            values with commas between, ``task`` and ``cell`` also ``all``. What is not said of ``task`` and
-            ``cell`` stands in a file among the words, or else is ``all``.
+        words: As of :class:`rnnx.core.sweeps.search_space.SearchSpace`: each may hold several values with
+            commas between, or a range that has steps; ``task`` and ``cell`` may be ``all``. What is not said
+            of ``task`` and ``cell`` stands in a file among the words, or else is ``all``.
 
     Raises:
         UsageError: all that is wrong with the words.
+
+    Example:
+        >>> words = ["task=memory", "cell=gru", "data.length=20,50", "net.layers=1,2"]
+        >>> [config.name for config in configurations(words)][:2]
+        ['memory-gru-length=20-layers=1-1', 'memory-gru-length=20-layers=2-1']
     """
-    said = dict(word.split("=", 1) for word in words if word.startswith(SWEPT))
-    if any(word.startswith("name=") for word in words):
-        raise UsageError("name: each run is named after its task, cell and seed; leave it out")
-    others = [word for word in words if not word.startswith(SWEPT)]
+    return _configs(_space(words))
+
+
+def _space(words: Sequence[str]) -> SearchSpace:
+    """The words that stand, and what is varied, in the order of the runs."""
+    named, others = {}, []
+    for word in words:
+        key, equals, text = word.partition("=")
+        if key.removesuffix(".name") in DEFAULTS:
+            key = key.removesuffix(".name")
+        if equals and key in NAMED:
+            named[key] = _each(key, text)
+        else:
+            others.append(f"{key}={_each(key, text)}" if equals else word)
     if all("=" in word for word in others):
-        said = {"task": "all", "cell": "all"} | said
-    said = {key: said[key] for key in ("task", "cell", "seed") if key in said}
-    values = [_values(key, text) for key, text in said.items()]
-    configs = []
-    for combination in product(*values):
-        chosen = [f"{key}={value}" for key, value in zip(said, combination, strict=True)]
-        config = _resolved(others, chosen)
-        configs.append(replace(config, name=f"{config.task.name}-{config.cell.name}-{config.seed}"))
-    if problems := [problem for config in configs for problem in many_processes(config)]:
+        named = {"task": _each("task", "all"), "cell": _each("cell", "all")} | named
+    found = SearchSpace.parse([*others, *(f"{key}={text}" for key, text in named.items())])
+    problems = []
+    if "name" in found.searched or any(word.startswith("name=") for word in found.fixed):
+        problems.append("name: each run is named after its task, cell, options and seed; leave it out")
+    if "out" in found.searched:
+        problems.append("out: expected one folder, which holds all runs; put one with a comma in quotes")
+    if problems:
+        raise UsageError(*problems)
+    order = {"task": 0, "cell": 1, "seed": 3}
+    return replace(
+        found,
+        searched={
+            key: found.searched[key] for key in sorted(found.searched, key=lambda key: order.get(key, 2))
+        },
+    )
+
+
+def _each(key: str, text: str) -> str:
+    """The values of a word, each once, as a mean would else have one run in it several times."""
+    if text == "all" and key in ("task", "cell"):
+        return ",".join(plugin.name for plugin in plugins(key))
+    values = between_commas(text)
+    return ",".join(dict.fromkeys(values)) if len(values) > 1 else text
+
+
+def _varied(space: SearchSpace) -> tuple[str, ...]:
+    return tuple(key for key in space.searched if key not in NAMED)
+
+
+def _configs(space: SearchSpace) -> list[Config]:
+    """The runs, each once, however its values are typed."""
+    found = [_named(_resolved(space, values), _varied(space)) for values in space.grid()]
+    if problems := [problem for config in found for problem in many_processes(config)]:
         raise UsageError(*dict.fromkeys(problems))
-    return configs
+    return list({config.name: config for config in found}.values())
 
 
-def _resolved(others: Sequence[str], chosen: Sequence[str]) -> Config:
-    """A configuration; where several values are refused of what takes one, that is told."""
+def _resolved(space: SearchSpace, values: Values) -> Config:
+    """A configuration; where it lacks a list, that is told, as commas alone make several values."""
     try:
-        return resolve([*others, *chosen])
+        return resolve(space.words(values))
     except UsageError as error:
-        pairs = [word.partition("=") for word in others]
-        several = {key for key, _, text in pairs if len(between_commas(text)) > 1}
-        told = (f"{one} ({ONLY})" if one.partition(":")[0] in several else one for one in error.problems)
+        lists = {key for key in values for one in error.problems if one.startswith(f"{key}: expected a list")}
+        told = (
+            f"{one} (commas alone are between several values; a list has brackets, as {key}=[1,2])"
+            if (key := one.partition(":")[0]) in lists
+            else one
+            for one in error.problems
+        )
         raise UsageError(*told) from None
 
 
-def _values(key: str, text: str) -> list[str]:
-    if text == "all" and key != "seed":
-        return [plugin.name for plugin in plugins(key)]
-    return list(dict.fromkeys(between_commas(text)))
+def _options(config: Config, keys: Sequence[str]) -> dict[str, Any]:
+    """The values of some keys, as JSON knows them."""
+    plain = dict(flat(config.to_plain()))
+    return {key: plain.get(f"{key}.name" if key in DEFAULTS else key) for key in keys}
+
+
+def _named(config: Config, varied: Sequence[str]) -> Config:
+    """A configuration with a name that no other of the matrix has, and that any folder can have.
+
+    It is the same in whatever order the words are, so that the run is found again.
+    """
+    options = _options(config, sorted(varied))
+    names = short(options)
+    told = "-".join(f"{names[key]}={_written(value)}" for key, value in options.items())
+    if len(told) > LONGEST or any(map(_is_odd, options.values())):
+        digest = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:8]
+        told = f"{told[:LONGEST]}-{digest}"
+    parts = (config.task.name, config.cell.name, told, str(config.seed))
+    return replace(config, name="-".join(filter(None, parts)))
+
+
+def _written(value: Any) -> str:
+    """A value as a name has it."""
+    text = shown(value)
+    return ODD.sub("_", text[1:-1] if isinstance(value, list) else text).strip("_")
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether another value may be written alike."""
+    if isinstance(value, str):
+        return "," in value or Word(value).value != value or ODD.search(value) is not None
+    return ODD.search(shown(value).strip("[]")) is not None
 
 
 def run(matrix: Matrix, jobs: int = 1) -> Iterator[Entry]:
@@ -234,12 +349,13 @@ def run(matrix: Matrix, jobs: int = 1) -> Iterator[Entry]:
 
     Raises:
         RunError: workers die before they begin anything.
-        UsageError: see :meth:`Matrix.open`.
+        UsageError: see :meth:`Matrix.open`; or a folder holds the result of another run, which stays.
     """
+    refuse_others(matrix.configs)
     left = {str(config.name): config for config in matrix.configs}
     for name, config in tuple(left.items()):
         if (Path(config.out) / name / RESULT).is_file():
-            yield _tried(config, matrix.command)
+            yield _tried(matrix, config)
             del left[name]
     if not left:
         return
@@ -258,13 +374,18 @@ def run(matrix: Matrix, jobs: int = 1) -> Iterator[Entry]:
 def work(matrix: Matrix) -> None:
     """Takes runs of a matrix until none waits; what a worker does.
 
+    Another matrix may have the same run among its own: who comes second waits, and finds what the first made.
     Optuna is told how long a run took, as the scores of several tasks cannot be compared.
     """
     study = matrix.open()
     configs = {str(config.name): config for config in matrix.configs}
 
     def tried(claim: Claim) -> tuple[float | None, TrialState]:
-        entry = _tried(configs[study.run_of(claim)], matrix.command)
+        config = configs[study.run_of(claim)]
+        locks = Path(config.out) / LOCKS
+        make_folder(locks)
+        with FileLock(locks / str(config.name)):
+            entry = _tried(matrix, config)
         if entry.values is None:
             claim.trial.set_user_attr("failure", entry.failure)
             return None, TrialState.FAIL
@@ -275,9 +396,10 @@ def work(matrix: Matrix) -> None:
 
 def lines(entries: Sequence[Entry]) -> list[Line]:
     """The runs that differ in nothing but their seed, together; in the order of the entries."""
-    groups: dict[tuple[str, str], list[Entry]] = {}
+    groups: dict[str, list[Entry]] = {}
     for entry in entries:
-        groups.setdefault((entry.task, entry.cell), []).append(entry)
+        alike = json.dumps([entry.task, entry.cell, entry.options])
+        groups.setdefault(alike, []).append(entry)
     return [_line(group) for group in groups.values()]
 
 
@@ -285,25 +407,35 @@ def _ended(matrix: Matrix, study: Study, left: dict[str, Config]) -> Iterator[En
     """Those of the runs that are left that have ended; they are left no more."""
     for name, trial in study.newest().items():
         if name in left and trial.state == TrialState.COMPLETE:
-            yield _tried(left.pop(name), matrix.command)
+            yield _tried(matrix, left.pop(name))
         elif name in left and trial.state == TrialState.FAIL:
-            yield replace(_entry(left.pop(name)), failure=failure(trial))
+            yield replace(_entry(matrix, left.pop(name)), failure=failure(trial))
 
 
-def _tried(config: Config, command: str) -> Entry:
+def _tried(matrix: Matrix, config: Config) -> Entry:
     """A run that is found, or run; whatever goes wrong is a row of the table."""
-    entry = _entry(config)
+    entry = _entry(matrix, config)
     try:
-        return replace(entry, values=once(config, command))
+        return replace(entry, values=once(config, matrix.command))
     except Exception as error:
         return replace(entry, failure=reason(error))
 
 
-def _entry(config: Config) -> Entry:
+def _entry(matrix: Matrix, config: Config) -> Entry:
     """A run of which nothing is known."""
     task = find("task", config.task.name).load()
     folder = Path(config.out) / str(config.name)
-    return Entry(config.task.name, config.cell.name, config.seed, folder, task.monitor, task.mode, None)
+    options = _options(config, matrix.varied)
+    return Entry(
+        config.task.name,
+        config.cell.name,
+        config.seed,
+        folder,
+        task.monitor,
+        task.mode,
+        None,
+        options=options,
+    )
 
 
 def _digest(configs: Sequence[Config]) -> str:
@@ -323,4 +455,5 @@ def _line(entries: Sequence[Entry]) -> Line:
         done[0]["parameters"] if done else 0,
         mean(values["seconds"]["fit"] for values in done) if done else 0.0,
         tuple(entry.failure for entry in entries if entry.failure),
+        entries[0].options,
     )

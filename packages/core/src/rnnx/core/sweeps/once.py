@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from rnnx.core.comparing.labels import shown
 from rnnx.core.config import KEYS, Config
+from rnnx.core.config_file import flat
 from rnnx.core.errors import RnnxError, UsageError
 from rnnx.core.resolution import resolve
 from rnnx.core.runs import CONFIG, RESULT, read_result
 
 if TYPE_CHECKING:
     from lightning import Callback
+
+TOLD: Final = 3  # options in one sentence
 
 
 def once(config: Config, command: str = "", callbacks: Sequence[Callback] = ()) -> Mapping[str, Any]:
@@ -35,15 +39,31 @@ def once(config: Config, command: str = "", callbacks: Sequence[Callback] = ()) 
 
     folder = Path(config.out) / str(config.name)
     if (folder / RESULT).is_file():
-        if not _holds(folder, config):
-            raise UsageError(f"{folder} holds a run of another configuration; give another out=FOLDER")
+        if differences := _differences(folder, config):
+            raise UsageError(_another(folder, differences))
         return read_result(folder)
     if folder.exists():
-        if config.baseline is None and _holds(folder, config):
+        if config.baseline is None and not _differences(folder, config):
             return Experiment.resume(folder, command=command, progress=False, callbacks=callbacks).values
         aside = (folder.with_name(f"{folder.name}.interrupted-{number}") for number in count(1))
         folder.rename(next(path for path in aside if not path.exists()))
     return Experiment(config).run(command, progress=False, callbacks=callbacks).values
+
+
+def refuse_others(configs: Iterable[Config]) -> None:
+    """Refuses runs whose folders hold the results of other configurations.
+
+    Args:
+        configs: The runs; each has a name.
+
+    Raises:
+        UsageError: some do; it tells of the first in what they differ.
+    """
+    folders = {Path(config.out) / str(config.name): config for config in configs}
+    ended = {folder: config for folder, config in folders.items() if (folder / RESULT).is_file()}
+    others = {folder: found for folder, config in ended.items() if (found := _differences(folder, config))}
+    for folder, differences in others.items():
+        raise UsageError(_another(folder, differences, len(others) - 1))
 
 
 def many_processes(config: Config) -> Iterator[str]:
@@ -73,13 +93,29 @@ def essence(config: Config) -> dict[str, Any]:
     return {key: value for key, value in config.to_plain().items() if key not in {*KEYS, "logger"}}
 
 
-def _holds(folder: Path, config: Config) -> bool:
-    """Whether the folder is that of a run of this configuration."""
+def _differences(folder: Path, config: Config) -> list[str]:
+    """In what the run of a folder is of another configuration, as typed; empty where it is of this one."""
     try:
         written = resolve([str(folder / CONFIG)])
     except RnnxError:
-        return False
-    return _comparable(written) == _comparable(config)
+        return [f"its {CONFIG} cannot be read"]
+    there, here = (dict(flat(_comparable(one).to_plain())) for one in (written, config))
+    return [
+        f"{key.removesuffix('.name')} is {shown(there.get(key))} there and {shown(here.get(key))} here"
+        for key in dict.fromkeys((*there, *here))
+        if there.get(key) != here.get(key)
+    ]
+
+
+def _another(folder: Path, differences: Sequence[str], more: int = 0) -> str:
+    """The sentence by which a folder is refused."""
+    beside = f", as do {more} more" if more else ""
+    first = ", ".join(differences[:TOLD])
+    rest = f" and {len(differences) - TOLD} more" if len(differences) > TOLD else ""
+    return (
+        f"{folder} holds a run of another configuration{beside}; give another out=FOLDER, or the same words "
+        f"({first}{rest})"
+    )
 
 
 def _comparable(config: Config) -> Config:
