@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rnnx.cli.app import app
-from rnnx.cli.commands.check import outcomes
+from rnnx.cli.commands.check import Outcome, lines, outcomes
 from rnnx.core.errors import RunError, UsageError
 
 MODULE = '''
@@ -148,6 +148,25 @@ def test_a_wrong_cell_is_told_what_is_wrong_in_a_sentence_and_exits_with_1():
     assert wrong.startswith(
         "WRONG  neighbours change nothing: output at step 1 changes with the other rows of "
     )
+
+
+def test_what_is_wrong_for_a_reason_that_was_told_stands_together_and_none_is_left_out():
+    facts = [
+        ("a", "no matrix"),
+        ("b", None),
+        ("c", "no"),
+        ("d", "no matrix"),
+        ("e", "no matrix"),
+        ("f", "no"),
+    ]
+    found = [Outcome(*fact) for fact in facts]
+    assert list(lines(found)) == [
+        "WRONG  a: no matrix",
+        "ok     b",
+        "WRONG  c: no",
+        "WRONG  2 more as a: d, e",
+        "WRONG  1 more as c: f",
+    ]
 
 
 def test_json_has_every_fact_and_the_same_exit_code():

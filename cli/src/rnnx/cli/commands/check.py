@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, final
 
@@ -71,6 +71,32 @@ def outcomes(name: str, words: Sequence[str] = ()) -> Iterator[Outcome]:
             yield Outcome(name_of(check), problem(check, *subject))
 
 
+def lines(found: Iterable[Outcome]) -> Iterator[str]:
+    r"""What is shown of outcomes as they come; what is wrong for a reason told before stands together, last.
+
+    Args:
+        found: The outcomes.
+
+    Example:
+        >>> told = [("shapes fit", "no matrix"), ("zoneout acts", None), ("numbers are finite", "no matrix")]
+        >>> print(*lines(Outcome(*one) for one in told), sep="\n")
+        WRONG  shapes fit: no matrix
+        ok     zoneout acts
+        WRONG  1 more as shapes fit: numbers are finite
+    """
+    alike: dict[str, list[str]] = {}
+    for outcome in found:
+        if outcome.problem is not None:
+            facts = alike.setdefault(outcome.problem, [])
+            facts.append(outcome.fact)
+            if len(facts) > 1:
+                continue
+        yield outcome.line
+    for first, *others in alike.values():
+        if others:
+            yield f"WRONG  {len(others)} more as {first}: {', '.join(others)}"
+
+
 def notes(name: str) -> Iterator[str]:
     """What is to be known of a cell before anything is checked; as :func:`outcomes`.
 
@@ -102,13 +128,17 @@ def check(
     rnnx check gru
     """
     found: list[Outcome] = []
+
+    def noted() -> Iterator[Outcome]:
+        for outcome in outcomes(name, words or ()):
+            found.append(outcome)
+            yield outcome
+
     for note in notes(name):
         typer.echo(f"note: {note}", err=True)
-    for outcome in outcomes(name, words or ()):
-        again = outcome.problem is not None and outcome.problem in [one.problem for one in found]
-        found.append(outcome)
+    for line in lines(noted()):
         if not as_json:
-            typer.echo(f"WRONG  {outcome.fact}: as above" if again else outcome.line)
+            typer.echo(line)
     if as_json:
         display_json(found)
     if any(outcome.problem for outcome in found):
