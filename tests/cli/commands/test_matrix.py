@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from rnnx.cli.app import app
-from rnnx.cli.commands.matrix import markdown
+from rnnx.cli.commands.matrix import compared, markdown
 from rnnx.core.sweeps.matrix import Line
 
 if TYPE_CHECKING:
@@ -52,6 +54,18 @@ def test_a_row_in_markdown() -> None:
     assert markdown([line]).splitlines()[2] == "| lm | gru | loss | 1.25 | 1,234,567 | 1.5 |"
 
 
+def test_on_a_narrow_terminal_a_failure_is_folded_and_all_columns_are_there() -> None:
+    """A failure is a long sentence in the column of the scores."""
+    written = StringIO()
+    line = Line("memory", "clockwork", "loss", "min", (), 0, 0.0, ("a sentence " * 20,), {"data.length": 20})
+    Console(width=80, file=written).print(compared([line]))
+    text = written.getvalue()
+    head, first, *_ = text.splitlines()
+    assert head.split() == ["task", "cell", "length", "metric", "test", "parameters", "minutes"]
+    assert first.split()[:4] == ["memory", "clockwork", "20", "loss"]
+    assert " ".join(text.split()).count("a sentence") == 20
+
+
 def test_a_grid_has_a_row_a_cell_and_a_column_a_task() -> None:
     lines = [
         Line("lm", "gru", "loss", "min", (1.25,), 9, 90.0, ()),
@@ -83,7 +97,7 @@ def test_what_is_varied_has_a_column_each_and_in_a_grid_is_of_the_model_or_of_th
         for length in (20, 50)
     ]
     head, _, first, *_ = markdown(lines).splitlines()
-    assert head == "| task | cell | data.length | net.layers | metric | test | parameters | minutes |"
+    assert head == "| task | cell | length | layers | metric | test | parameters | minutes |"
     assert first == "| memory | gru | 20 | 1 | loss | 0.2 | 9 | 1.0 |"
     assert markdown(lines, as_grid=True).splitlines() == [
         "| cell | memory length=20: loss (minutes) | memory length=50: loss (minutes) |",

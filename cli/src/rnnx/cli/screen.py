@@ -65,19 +65,20 @@ def display_json(what: object) -> None:
     typer.echo(to_json(what, indent=2, inf_nan_mode="null").decode())
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """Columns without lines around them; only the last one is folded on a narrow terminal.
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], folded: str | None = None) -> Table:
+    """Columns without lines around them, one of which is folded on a narrow terminal.
 
     Args:
         columns: Their headings; none are shown if all are empty.
         rows: The cells, row by row.
+        folded: The heading of the column that is; without it the last.
     """
     made = Table(
         box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns)
     )
-    for column in columns[:-1]:
-        made.add_column(column, no_wrap=True)
-    made.add_column(columns[-1], overflow="fold")
+    wide = len(columns) - 1 if folded is None else columns.index(folded)
+    for place, column in enumerate(columns):
+        made.add_column(column, no_wrap=place != wide, overflow="fold")
     for row in rows:
         made.add_row(*row)
     return made

@@ -11,7 +11,7 @@ import typer
 
 from rnnx.cli.arguments import Jobs, Json, LauncherName, Markdown, MatrixWords, Plot, Storage
 from rnnx.cli.screen import choose_one, command_line, display, display_json, gone_on_with, in_markdown, table
-from rnnx.core.comparing.labels import shown
+from rnnx.core.comparing.labels import short, shown
 from rnnx.core.paths import typed
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def line(entry: Entry) -> str:
 
 def compared(lines: Sequence[Line], as_grid: bool = False) -> RenderableType:
     """The table, for the terminal; as a grid with a row a cell and a column a task."""
-    return table(*(_grid(lines) if as_grid else _plain(lines)))
+    return table(*_grid(lines)) if as_grid else table(*_plain(lines), folded="test")
 
 
 def markdown(lines: Sequence[Line], as_grid: bool = False) -> str:
@@ -97,7 +97,15 @@ def _plain(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
         ]
         for one in lines
     ]
-    return ["task", "cell", *lines[0].options, "metric", "test", "parameters", "minutes"], rows
+    return [
+        "task",
+        "cell",
+        *short(lines[0].options).values(),
+        "metric",
+        "test",
+        "parameters",
+        "minutes",
+    ], rows
 
 
 def _grid(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
