@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from rnnx.core.config import Config
 from rnnx.core.errors import UsageError
 from rnnx.core.resolution import resolve
 from rnnx.core.runs import read_result
-from rnnx.core.sweeps.once import once
+from rnnx.core.sweeps.once import once, refuse_others
+from tests.runs import write_run
 
 SMALL = (
     "task=memory",
@@ -81,3 +83,21 @@ def test_the_result_of_another_configuration_is_not_taken_for_it(tmp_path: Path)
     once(config_in(tmp_path))
     with pytest.raises(UsageError, match="a run of another configuration; give another out=FOLDER"):
         once(config_in(tmp_path, "optimizer.lr=0.5"))
+
+
+def test_the_results_of_others_are_told_of_at_once_with_what_they_differ_in(tmp_path: Path) -> None:
+    words = ("task=memory", "data=adding")
+    other = ("data.length=20", "net.layers=2", "optimizer=sgd", "trainer.max_epochs=7")
+    configs = []
+    for name, said in (("mine", ()), ("a", other), ("b", other)):
+        write_run(tmp_path / name, *words, *said, test={"loss": 1.0})
+        configs.append(replace(resolve(words), name=name, out=str(tmp_path)))
+    refuse_others([*configs[:1], replace(configs[0], name="none yet")])
+    with pytest.raises(UsageError) as refused:
+        refuse_others(configs)
+    told = str(refused.value)
+    assert told.startswith(
+        f"{tmp_path / 'a'} holds a run of another configuration, as does 1 more; give another out="
+    )
+    assert "(data.length is 20 there and 200 here, optimizer is sgd there and adam here, " in told
+    assert re.search(r" and \d more\)$", told)

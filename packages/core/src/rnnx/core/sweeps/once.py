@@ -109,7 +109,7 @@ def _differences(folder: Path, config: Config) -> list[str]:
 
 def _another(folder: Path, differences: Sequence[str], more: int = 0) -> str:
     """The sentence by which a folder is refused."""
-    beside = f", as do {more} more" if more else ""
+    beside = f", as {'does' if more == 1 else 'do'} {more} more" if more else ""
     first = ", ".join(differences[:TOLD])
     rest = f" and {len(differences) - TOLD} more" if len(differences) > TOLD else ""
     return (
