@@ -14,5 +14,5 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_a_kernel_gives_what_the_steps_give(name: str) -> None:
     plan = as_the_steps(name, kernels=Kernels.TRITON)
-    assert isinstance(plan.forward, Kernel)
-    assert isinstance(plan.backward, Kernel)
+    assert isinstance(plan.forward.steps, Kernel)
+    assert isinstance(plan.backward.steps, Kernel)

@@ -317,7 +317,7 @@ def test_inputs_without_a_gradient_have_none() -> None:
     assert x.grad is None
     plan = plan_from_inputs(cell, x[:, 0], state)
     assert plan is not None
-    assert (plan.start, plan.to_z) == (Start.INPUTS, False)
+    assert (plan.start, plan.backward.to_z) == (Start.INPUTS, False)
 
 
 def test_under_autocast_inputs_are_projected_before() -> None:

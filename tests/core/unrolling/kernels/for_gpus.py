@@ -56,8 +56,8 @@ def compile_kernels(cell: Cell, autocast: bool) -> None:
         z = cell.project(x)
         state = cell.initial_state(2, x)
         plan = taken_apart(cell, z, state, kernels=Kernels.TRITON)
-        assert isinstance(plan.forward, Kernel)
-        assert isinstance(plan.backward, Kernel)
+        assert isinstance(plan.forward.steps, Kernel)
+        assert isinstance(plan.backward.steps, Kernel)
         y, _ = unrolled(plan, cell, z, [2], state)
         y.sum().backward()
 

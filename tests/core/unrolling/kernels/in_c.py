@@ -17,7 +17,7 @@ ALL = "all"
 def in_c(plan: Plan | None) -> list[int | str]:
     """Forth and back, :data:`ALL`, or how many functions a step calls."""
     assert plan is not None
-    return [_of(plan.forward), _of(plan.backward)]
+    return [_of(plan.forward.steps), _of(plan.backward.steps)]
 
 
 def _of(walk: Walk) -> int | str:

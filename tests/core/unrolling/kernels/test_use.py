@@ -61,7 +61,7 @@ def walks(cell: Cell) -> list[type[Walk]]:
     """How a cell's steps are made, forth and back."""
     plan = plan_of(cell, torch.zeros(1, H, requires_grad=True), (torch.zeros(1, H, requires_grad=True),))
     assert plan is not None
-    return [type(plan.forward), type(plan.backward)]
+    return [type(plan.forward.steps), type(plan.backward.steps)]
 
 
 def test_steps_are_kernels_where_the_device_has_them() -> None:
@@ -88,7 +88,7 @@ def test_evaluation_has_kernels_too(mode: Callable[[], AbstractContextManager[No
     with mode():
         plan = plan_of(cell, torch.zeros(1, H), (torch.zeros(1, H),))
         assert plan is not None
-        assert isinstance(plan.forward, Kernel)
+        assert isinstance(plan.forward.steps, Kernel)
         assert not plan.draws
         x, state = torch.randn(N, T, H), (torch.randn(N, H),)
         torch.testing.assert_close(scan(cell, x, LENGTHS, state), loop(cell, x, LENGTHS, state))

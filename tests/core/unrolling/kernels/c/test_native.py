@@ -287,7 +287,7 @@ def test_what_is_by_elements_is_made_again_on_the_way_back_and_not_kept() -> Non
     cell = Highway()
     z, state = given_to(cell, [4, 4, 3, 1], 0)
     plan = taken_apart(cell, z, state, Kernels.C)
-    assert [form.shape for form in plan.kept] == [(4,), (4,)]
+    assert [form.shape for form in plan.forward.kept] == [(4,), (4,)]
     as_the_steps(plan, cell, [4, 4, 3, 1])
 
 
@@ -298,8 +298,8 @@ def test_random_numbers_are_drawn_in_their_order_and_products_are_in_c(name: str
     plan = plan_of(cell)
     as_the_steps(plan, cell, [4, 4, 3, 1])
     assert in_c(plan)[0] != ALL
-    assert isinstance(plan.forward, Forth)
-    calls = [node.target for node in plan.forward.part.__self__.graph.nodes]
+    assert isinstance(plan.forward.steps, Forth)
+    calls = [node.target for node in plan.forward.steps.part.__self__.graph.nodes]
     assert not {torch.mm, torch.addmm} & set(calls)
 
 

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
 def plan_of(cell: Cell) -> Plan:
     z, state = given_to(cell, [2], 0)
     plan = taken_apart(cell, z, state, kernels=Kernels.TRITON)
-    assert isinstance(plan.forward, Kernel)
-    assert isinstance(plan.backward, Kernel)
+    assert isinstance(plan.forward.steps, Kernel)
+    assert isinstance(plan.backward.steps, Kernel)
     return plan
 
 
@@ -50,7 +50,7 @@ def test_in_16_bits_as_torchs_own_operations() -> None:
         z, state = given_to(cell, [5, 3], 0)
         plans = [taken_apart(cell, z, state, kernels) for kernels in (Kernels.TRITON, None)]
         found, wanted = (results(unrolled(plan, cell, z, [5, 3], state), cell, z, state) for plan in plans)
-    assert isinstance(plans[0].forward, Kernel)
+    assert isinstance(plans[0].forward.steps, Kernel)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=5e-3 * float(other.detach().abs().max()))
 

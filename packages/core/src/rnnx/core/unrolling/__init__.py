@@ -6,8 +6,10 @@ plan, kept by ``fingerprint``; if there is none yet, ``making``, which compares 
 or one of ``kernels``; and back through ``unrolled``. What the words here are in the field, and where they are
 found:
 
-* *graph* and *node*: torch.fx's, of one step and of its vector-Jacobian product (``trace``, ``operations``);
+* *graph* and *node*: torch.fx's, of one step and of its vector-Jacobian product (``trace``, ``operations``,
+  ``step_graph``);
 * *saved tensors*: what is ``kept``, filled step by step, and ``held``, made of all steps at once (``plan``);
+* *remade*: rematerialized, made once more where it is read instead of saved (``step_graph``, ``plan``);
 * *at* something: the gradient there that comes from above, a cotangent; *to* something: that which is made;
 * *room*: output buffers, made by the caller and filled at each step (``walks``);
 * *walk*: the loop over time, forth or back; *block*: steps that go back together (``unrolled``), or rows that

@@ -13,9 +13,9 @@ from rnnx.core import state as states
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
-from rnnx.core.unrolling.again import Again, is_wanted
+from rnnx.core.unrolling.double_backward import DoubleBackward, is_wanted
 from rnnx.core.unrolling.levels import level_by_level
-from rnnx.core.unrolling.plan import Plan
+from rnnx.core.unrolling.plan import Before, Plan
 from rnnx.core.unrolling.substitution import named_tensors
 
 T = TypeVar("T")
@@ -89,24 +89,22 @@ class _Run(NamedTuple):
         return [group.stop - group.start for group in self.groups]
 
     def up(self, z: Tensor, every: Sequence[Tensor]) -> Way[tuple[Tensor, list[Tensor]]]:
-        """``y``, and what is kept and held; the states are written among those of all nodes."""
-        plan, constants, given = self.plan, self.constants, z[self.rows]
-        reads = 1 + plan.forward_reads
-        ahead = (given, *plan.ahead(given, *constants))
-        kept = [form.empty(len(given), z.device) for form in plan.kept]
-        walked = plan.forward.prepared(constants)
-        pieces = [tensor.split(self.sizes) for tensor in (self.below, *ahead[:reads], *kept)]
+        """``y``, and what is saved; the states are written among those of all nodes."""
+        forward, constants, given = self.plan.forward, self.constants, z[self.rows]
+        read, held = forward.ahead(given, *constants)
+        kept = [form.empty(len(given), z.device) for form in forward.kept]
+        walked = forward.steps.prepared(constants)
+        pieces = [tensor.split(self.sizes) for tensor in (self.below, given, *read, *kept)]
         for group, below, *columns in zip(self.groups, *pieces, strict=True):
-            read, room = states.split(tuple(columns), (reads, len(kept)))
+            rows, room = states.split(tuple(columns), (1 + len(read), len(kept)))
             children = [nodes[below] for nodes in every]  # (n, K, size)
-            for nodes, made in zip(
-                every, plan.forward([len(below)], read, children, walked, room), strict=True
-            ):
-                nodes[group] = made
+            made = forward.steps([len(below)], rows, children, walked, room)
+            for nodes, new in zip(every, made, strict=True):
+                nodes[group] = new
             yield
-        stored = [*kept, *ahead[reads:]]
-        y, *more = plan.after(given, *self._befores(plan.after_befores, every), *stored, *constants)
-        return y, [*stored, *more]
+        befores = self._befores(forward.befores, every)
+        y, more = forward.after(given, *befores, *kept, *held, *constants)
+        return y, [*kept, *held, *more]
 
     def down(
         self,
@@ -114,32 +112,29 @@ class _Run(NamedTuple):
         at_every: Sequence[Tensor],
         z: Tensor,
         every: Sequence[Tensor],
-        stored: Sequence[Tensor],
+        saved: Sequence[Tensor],
     ) -> Way[tuple[Tensor | None, Sequence[Tensor | None]]]:
         """The gradients at ``z`` and the tensors that the plan reads; those at the children are written."""
-        plan, constants, given = self.plan, self.constants, z[self.rows]
-        reads, to_z = plan.backward_reads, torch.empty_like(given) if plan.to_z else None
-        befores = self._befores(plan.turn_befores, every)
-        values = plan.turn(at_y[self.rows].contiguous(), given, *befores, *stored, *constants)
-        passed = [
-            to_z if to_z is not None and place == plan.to_z_passed else form.empty(len(given), z.device)
-            for place, form in enumerate(plan.passed)
-        ]
-        walked = plan.backward.prepared(constants)
-        pieces = [tensor.split(self.sizes) for tensor in (self.below, *values[:reads], *passed)]
+        backward, constants, given = self.plan.backward, self.constants, z[self.rows]
+        to_z = [torch.empty_like(given)] if backward.to_z else []
+        befores = self._befores(backward.befores, every)
+        read, late = backward.turn(at_y[self.rows].contiguous(), given, *befores, *saved, *constants)
+        passed = [form.empty(len(given), z.device) for form in backward.passed]
+        filled = [*passed, *to_z] if backward.to_z_by_steps else passed
+        walked = backward.steps.prepared(constants)
+        pieces = [tensor.split(self.sizes) for tensor in (self.below, *read, *filled)]
         for group, below, *columns in reversed(list(zip(self.groups, *pieces, strict=True))):
-            read, room = states.split(tuple(columns), (reads, len(passed)))
+            rows, room = states.split(tuple(columns), (len(read), len(filled)))
             at = [nodes[group] for nodes in at_every]
-            for nodes, found in zip(
-                at_every, plan.backward([len(below)], read, at, walked, room), strict=True
-            ):
+            made = backward.steps([len(below)], rows, at, walked, room)
+            for nodes, found in zip(at_every, made, strict=True):
                 if found is not None:
                     nodes[below] = found  # no node has two parents
             yield
-        late = [to_z] if to_z is not None and plan.to_z_passed is None else []
-        return to_z, plan.late(*passed, *values[reads:], *constants, *late)
+        tensors = backward.late(*passed, *late, *constants, *to_z)
+        return (to_z[0] if to_z else None), tensors
 
-    def _befores(self, which: Sequence[tuple[int, int]], every: Sequence[Tensor]) -> list[Tensor]:
+    def _befores(self, which: Sequence[Before], every: Sequence[Tensor]) -> list[Tensor]:
         """States of the children, ``(n, K, size)``."""
         return [every[place][self.below] for place, _ in which]
 
@@ -179,11 +174,11 @@ def _joined(parts: Sequence[tuple[slice | Tensor, Tensor]], rows: int) -> Tensor
 def _up(
     runs: Mapping[int, _Run], trees: Trees, z: Tensor, leaves: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor], list[list[Tensor]]]:
-    """``y``, the states of all nodes, and what is kept and held of each run."""
+    """``y``, the states of all nodes, and what is saved of each run."""
     every = [torch.cat((leaf, leaf.new_empty(len(z), leaf.shape[1]))) for leaf in leaves]
     made = _in_turn({count: run.up(z, every) for count, run in runs.items()}, trees.counts[1:])
     y = _joined([(runs[count].rows, own) for count, (own, _) in made.items()], len(z))
-    return y, every, [stored for _, stored in made.values()]
+    return y, every, [saved for _, saved in made.values()]
 
 
 def _down(
@@ -193,7 +188,7 @@ def _down(
     at_roots: Sequence[Tensor],
     z: Tensor,
     every: Sequence[Tensor],
-    stored: Sequence[Sequence[Tensor]],
+    saved: Sequence[Sequence[Tensor]],
 ) -> tuple[Tensor | None, list[Tensor], dict[int, Tensor]]:
     """The gradients at the projected inputs, the states of all nodes, and the tensors by their numbers."""
     at_every = [
@@ -202,7 +197,7 @@ def _down(
     ]
     ways = {
         count: run.down(at_y, at_every, z, every, own)
-        for (count, run), own in zip(runs.items(), stored, strict=True)
+        for (count, run), own in zip(runs.items(), saved, strict=True)
     }
     made = _in_turn(ways, reversed(trees.counts[1:]))
     to_tensors: dict[int, Tensor] = {}
@@ -233,26 +228,34 @@ class _Folded(torch.autograd.Function):
 
         ctx.plans, ctx.named, ctx.trees = plans, named, trees
         separable, draws = all(plan.separable for plan in plans), any(plan.draws for plan in plans)
-        ctx.again = Again.of(readable, cell, list(named.values()), z.device, separable, draws)
+        ctx.double_backward = DoubleBackward.of(
+            readable, cell, list(named.values()), z.device, separable, draws
+        )
         leaves, tensors = states.split(given, (len(given) - len(named), len(named)))
         with torch.autocast(z.device.type, enabled=False):
             runs = _Run.of(plans, trees, dict(zip(named, tensors, strict=True)))
-            y, every, stored = _up(runs, trees, z, leaves)
-        ctx.counts = len(leaves), len(tensors), len(every), *map(len, stored)
-        ctx.save_for_backward(z, *leaves, *tensors, *every, *chain.from_iterable(stored))
+            y, every, saved = _up(runs, trees, z, leaves)
+        ctx.counts = len(leaves), len(tensors), len(every), *map(len, saved)
+        ctx.save_for_backward(z, *leaves, *tensors, *every, *chain.from_iterable(saved))
         if not any(plan.differentiable[0] for plan in plans):
             ctx.mark_non_differentiable(y)
         return y, *states.select(tuple(every), trees.tops)
 
     @staticmethod
     def backward(ctx: Any, at_y: Tensor, *at_roots: Tensor) -> Any:
-        z, *saved = ctx.saved_tensors
-        leaves, tensors, every, *stored = states.split(tuple(saved), ctx.counts)
+        z, *others = ctx.saved_tensors
+        leaves, tensors, every, *saved = states.split(tuple(others), ctx.counts)
         if is_wanted((at_y, *at_roots)):
-            return None, None, None, None, *ctx.again.gradients(z, leaves, tensors, (at_y, *at_roots))
+            return (
+                None,
+                None,
+                None,
+                None,
+                *ctx.double_backward.gradients(z, leaves, tensors, (at_y, *at_roots)),
+            )
         with torch.autocast(z.device.type, enabled=False):
             runs = _Run.of(ctx.plans, ctx.trees, dict(zip(ctx.named, tensors, strict=True)))
-            to_z, at_every, to_tensors = _down(runs, ctx.trees, at_y, at_roots, z, every, stored)
+            to_z, at_every, to_tensors = _down(runs, ctx.trees, at_y, at_roots, z, every, saved)
         to_leaves = [at[: len(leaf)] for at, leaf in zip(at_every, leaves, strict=True)]
         return None, None, None, None, to_z, *to_leaves, *map(to_tensors.get, ctx.named)
 

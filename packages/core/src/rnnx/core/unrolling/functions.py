@@ -25,9 +25,8 @@ def function_of(
 
     Args:
         work: They, in an order in which they can be done; views may be left out.
-        given: What the function is called with, first one that has a row for each of the batch, if it has
-            any.
-        results: What it gives.
+        given: What the function is called with.
+        results: What it gives; a list of such, or None, is given as it is.
         filled: What it writes into tensors that it is called with too, after all others.
         in_panels: Matrices of groups, that it is called with once more, so, after what is given.
 
@@ -53,9 +52,14 @@ class _Function:
     ) -> None:
         graph = self.graph = fx.Graph()
         self.given = given
-        self.known = {node: graph.placeholder(f"given_{number}") for number, node in enumerate(given)}
-        self.panels = {node: graph.placeholder(f"panels_{number}") for number, node in enumerate(in_panels)}
-        self.room = {node: graph.placeholder(f"room_{number}") for number, node in enumerate(filled)}
+        self.known: dict[fx.Node, fx.Node] = {}
+        for number, node in enumerate(
+            given
+        ):  # some may be the same, as of a step that gives what it is given
+            name = f"again_{number}" if node in self.known else node.name
+            self.known[node] = graph.placeholder(name)
+        self.panels = {node: graph.placeholder(f"panels_of_{node.name}") for node in in_panels}
+        self.room = {node: graph.placeholder(f"room_for_{node.name}") for node in filled}
 
     def _of(self, node: fx.Node) -> fx.Node:
         """What a node of the step is here."""
@@ -66,7 +70,8 @@ class _Function:
     def call(self, node: fx.Node) -> None:
         """Does one operation."""
         if node.target is ATEN.sym_size.int:
-            self.known[node] = self.graph.call_function(ATEN.sym_size.int, (self.known[self.given[0]], 0))
+            rows = next(given for given in self.given if given.meta.get("by_rows"))
+            self.known[node] = self.graph.call_function(ATEN.sym_size.int, (self.known[rows], 0))
         else:
             for read in node.all_input_nodes:
                 self._of(read)
@@ -94,5 +99,5 @@ class _Function:
         while self.room:
             node, place = self.room.popitem()
             self.graph.call_method("copy_", (place, self._of(node)))
-        self.graph.output(tuple(self._of(node) if isinstance(node, fx.Node) else None for node in results))
+        self.graph.output(tuple(fx.node.map_arg(list(results), self._of)))
         return fx.GraphModule({}, self.graph).forward

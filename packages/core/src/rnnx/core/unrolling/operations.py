@@ -44,6 +44,7 @@ GRADIENTS: Final[dict[Any, Callable[..., Any]]] = {
 
 THROUGHOUT: Final[dict[Any, bool]] = {ATEN.ones.default: True, ATEN.zeros.default: False}
 
+PRODUCTS: Final = (ATEN.mm.default, ATEN.addmm.default)  # of rows with a matrix
 SUMS: Final[dict[Any, Callable[..., Any]]] = {  # of a product and something else
     ATEN.mm.default: ATEN.addmm.default,
     ATEN.mul.Tensor: ATEN.addcmul.default,

@@ -13,7 +13,60 @@ The operations of a step and of its gradients are sorted:
 
 So of Elman's step, ``h' = tanh(z + h U.T)``: constant is ``U.T``; forward are the product with ``h``, the sum
 and the tanh, which keep ``h'``; backward are ``d = g (1 - h' h')``, of the gradient ``g`` at ``h'``, which is
-handed on, and ``d U``, the gradient at ``h``; late is ``d.T h``, one product for all steps.
+handed on, and ``d U``, the gradient at ``h``; late is ``d.T h``, one product for all steps. This is what is
+recorded of it:
+
+    >>> import re
+    >>> from torch import nn
+    >>> class Elman(Cell):
+    ...     input_size, output_size, state_sizes = 2, 2, (2,)
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.u = nn.Parameter(torch.eye(2))
+    ...     def step(self, z, state):
+    ...         h = torch.tanh(z + state[0] @ self.u.T)
+    ...         return h, (h,)
+    >>> cell, z, state = Elman(), torch.ones(3, 2, requires_grad=True), (torch.zeros(3, 2),)
+    >>> graph = traced(cell, z, state, settled(cell, z, state))
+    >>> for node in graph.nodes:
+    ...     if node.op == "call_function":
+    ...         print(node, list(node.args))
+    t_default [cell_u]
+    mm_default [state_0, t_default]
+    add_tensor [z, mm_default]
+    tanh_default [add_tensor]
+    add_tensor_1 [at_y, at_state_0]
+    tanh_backward_default [add_tensor_1, tanh_default]
+    t_default_1 [tanh_backward_default]
+    mm_default_1 [t_default_1, state_0]
+    mm_default_2 [tanh_backward_default, cell_u]
+
+And these are the parts of its plan that make something of that, as torch.fx writes them:
+
+    >>> def show(part):
+    ...     left_out = ";.*|_default|torch.ops.aten.|rnnx_core_nets_products_"
+    ...     print(re.sub(left_out, "", part.__self__.code).strip())
+    >>> plan = taken_apart(cell, z, state)
+    >>> show(plan.constant)
+    def forward(self, cell_u):
+        t = t.default(cell_u)
+        return (cell_u, t)
+    >>> show(plan.forward.steps.part)
+    def forward(self, z, state_0, cell_u, t, room_for_tanh):
+        addmm = addmm(z, state_0, t)
+        tanh = torch.tanh(addmm, out = room_for_tanh)
+        return (tanh,)
+    >>> show(plan.backward.steps.part)
+    def forward(self, at_y, tanh, at_state_0, cell_u, t, room_for_tanh_backward):
+        add_tensor_1 = torch.add(at_y, at_state_0)
+        tanh_backward = tanh_backward.grad_input(add_tensor_1, tanh, grad_input = room_for_tanh_backward)
+        mm_2 = mm(tanh_backward, cell_u)
+        return (mm_2,)
+    >>> show(plan.backward.late)
+    def forward(self, state_0, cell_u, t, tanh_backward):
+        t_1 = t.default(tanh_backward)
+        mm_1 = mm(t_1, state_0)
+        return (mm_1,)
 
 So the gradient of a matrix is one product with the rows of many steps, as in cuDNN's kernels, for any cell
 that is a function of its row and its parameters; and of one whose gates need no past, the memory alone goes
@@ -45,7 +98,7 @@ from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
 from rnnx.core.unrolling.kernels.triton.kernel import Kernel
 from rnnx.core.unrolling.kernels.triton.source import written
 from rnnx.core.unrolling.operations import bare, fused, is_view
-from rnnx.core.unrolling.origins import Origins, whole
+from rnnx.core.unrolling.step_graph import StepGraph, whole
 from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.trace import UntraceableError, settled, traced
 from rnnx.core.unrolling.walks import Back, Forth, Once, Part, Walk
@@ -77,37 +130,81 @@ class Form(NamedTuple):
 
 
 @final
+class Before(NamedTuple):
+    """A state before each step: the first one, then that after the step before.
+
+    Attributes:
+        state: Its position in the state.
+        kept: That of the state after each step in what is kept.
+    """
+
+    state: int
+    kept: int
+
+
+@final
+@dataclass(frozen=True)
+class Forward:
+    """The way forth, as functions of tensors.
+
+    Attributes:
+        ahead: Of ``z`` and the constants: what the steps read, and what is held of it.
+        steps: Of ``z`` and what they read, the state, the constants, and room for each of :attr:`kept`, which
+            they fill: the new state.
+        kept: The forms of what is kept of a step.
+        befores: The states before each step that after reads.
+        after: Of ``z``, these states, what is kept and held, and the constants: ``y``, and what is held of
+            what leads to it.
+    """
+
+    ahead: Part
+    steps: Walk
+    kept: Sequence[Form]
+    befores: Sequence[Before]
+    after: Part
+
+
+@final
+@dataclass(frozen=True)
+class Backward:
+    """The way back, as functions of tensors. What is saved is what is kept, then held, both times.
+
+    Attributes:
+        befores: The states before each step that turn reads.
+        turn: Of the gradient at ``y``, ``z``, these states, what is saved, and the constants: what the steps
+            read, and what late reads.
+        steps: Of what they read, the gradients at the new state, the constants, room for each of
+            :attr:`passed`, and for the gradient at ``z`` if they make it, all of which they fill: the
+            gradients at the state.
+        passed: The forms of what the steps hand on to late.
+        late: Of what is passed, what it reads, the constants and, where there is one, the gradient at ``z``,
+            or room that it fills with it: the gradients at the tensors, None where none is wanted; of several
+            steps, their sum.
+        to_z: Whether there is a gradient at ``z``.
+        to_z_by_steps: Whether the steps make it.
+    """
+
+    befores: Sequence[Before]
+    turn: Part
+    steps: Walk
+    passed: Sequence[Form]
+    late: Part
+    to_z: bool
+    to_z_by_steps: bool
+
+
+@final
 @dataclass(frozen=True)
 class Plan:
-    """The parts of a cell's step, as functions of tensors.
-
-    What is read or filled of all steps has their rows one below the other.
+    """The parts of a cell's step. What they read or fill of all steps has its rows one below the other.
 
     Attributes:
         start: What ``z`` is.
-        constant: Of the cell's tensors: what depends on them alone.
-        ahead: Of ``z`` and the constants: what forward reads, then what is held of it.
-        forward: Forth, of ``z`` and what it reads, the state, the constants, and room for each of
-            :attr:`kept`, which it fills: the new state.
-        after: Of ``z``, the states before each step that :attr:`after_befores` names, what was kept and held,
-            and the constants: ``y``, then what is held of what leads to it.
-        turn: Of the gradient at ``y``, ``z``, the states that :attr:`turn_befores` names, what was kept and,
-            both times, held, and the constants: what backward reads, then what late reads.
-        backward: Back, of what it reads, the gradients at the new state, the constants, and room for each of
-            :attr:`passed`, which it fills: the gradients at the state.
-        late: Of what was passed, what it reads, the constants, and room for the gradient at ``z`` where it
-            makes that: the gradients at the tensors, None where none is wanted; of several steps, their sum.
         read: The numbers of those of the cell's tensors that the step reads: what is meant by the tensors.
         dtypes: Of the state's tensors, the same before a step and after it.
-        kept: The forms of what is kept of a step.
-        passed: The forms of what backward hands on to late.
-        to_z: Whether there is a gradient at ``z``.
-        to_z_passed: Which of what is passed it is; None where it is none of that.
-        after_befores: Of those states before a step that after reads: their position in the state, and in
-            ``kept`` that of the state after it.
-        turn_befores: And of those that turn reads.
-        forward_reads: How many values forward reads.
-        backward_reads: How many values backward reads.
+        constant: Of the tensors: what depends on them alone.
+        forward: From ``z`` and the state to ``y`` and the new state.
+        backward: From the gradients at these to those at ``z``, the state and the tensors.
         learns: Whether any gradient is wanted.
         differentiable: Of ``y`` and of the new state's tensors, whether a gradient at it leads to another.
         draws: Whether the step draws random numbers.
@@ -115,23 +212,11 @@ class Plan:
     """
 
     start: Start
-    constant: Part
-    ahead: Part
-    forward: Walk
-    after: Part
-    turn: Part
-    backward: Walk
-    late: Part
     read: Sequence[int]
     dtypes: Sequence[torch.dtype]
-    kept: Sequence[Form]
-    passed: Sequence[Form]
-    to_z: bool
-    to_z_passed: int | None
-    after_befores: Sequence[tuple[int, int]]
-    turn_befores: Sequence[tuple[int, int]]
-    forward_reads: int
-    backward_reads: int
+    constant: Part
+    forward: Forward
+    backward: Backward
     learns: bool
     differentiable: Sequence[bool]
     draws: bool
@@ -177,154 +262,224 @@ def _taken_apart(
 ) -> Plan:
     try:
         dtypes = settled(cell, z, state, start)
-        graph = traced(cell, z, state, dtypes, start)
+        recorded = traced(cell, z, state, dtypes, start)
     except UntraceableError:
         raise
     except Exception as error:  # whatever a stranger's step may do under a tracer
         raise UntraceableError(f"fails when it is taken apart ({type(error).__name__}: {error})") from error
     if inside:
-        graph = bare(graph)
-    origins = Origins(graph, len(state), inside)
+        recorded = bare(recorded)
+    graph = StepGraph(recorded, len(state), inside)
     if fuse:
-        origins = Origins(fused(graph, origins.ahead | origins.loose), len(state), inside)
-    return _Parts(origins, kernels, inside, start).plan(dtypes)
+        graph = StepGraph(fused(recorded, graph.ahead | graph.from_y), len(state), inside)
+    return _Sorter(graph, kernels, inside, start).plan(dtypes)
 
 
 @final
-class _Parts:
-    """What is done when, of the operations of a traced step.
+class _Back(NamedTuple):
+    """What the parts of the way back hand to one another.
+
+    Attributes:
+        read: From turn to the steps.
+        passed: From the steps to late, or to those who asked for gradients.
+        late: From turn to these.
+    """
+
+    read: Sequence[fx.Node]
+    passed: Sequence[fx.Node]
+    late: Sequence[fx.Node]
+
+
+@final
+class _Saved(NamedTuple):
+    """What is saved of the way forth.
+
+    Attributes:
+        kept: What the steps fill.
+        ahead: What is held of what is made before them.
+        after: And of what is made after them.
+        for_after: Of the states before a step, those that after reads.
+        for_turn: And those that turn reads.
+    """
+
+    kept: Sequence[fx.Node]
+    ahead: Sequence[fx.Node]
+    after: Sequence[fx.Node]
+    for_after: Sequence[fx.Node]
+    for_turn: Sequence[fx.Node]
+
+
+@final
+class _Sorter:
+    """Sorts the nodes of a step's graph into the parts of a plan.
+
+    A part does what leads from what it is given to what it makes, and no more. So it is found which nodes are
+    made step by step, forth and back; what crosses from part to part on the way back; what is saved for that
+    of the way forth; and from these lists come the functions.
 
     Args:
-        origins: The operations.
+        graph: The step's.
         kernels: Which are wanted.
         inside: Whether what is made by elements is made in the steps, wherever else it could be; these are
             then to be one kernel each way.
         start: What they start from; of nodes each is made by itself.
     """
 
-    def __init__(self, origins: Origins, kernels: Kernels | None, inside: bool, start: Start) -> None:
-        self.of, self.kernels, self.inside, self.start = origins, kernels, inside, start
+    def __init__(self, graph: StepGraph, kernels: Kernels | None, inside: bool, start: Start) -> None:
+        self.graph, self.kernels, self.inside, self.start = graph, kernels, inside, start
+        self.constants = graph.ordered(
+            node for node in graph.constant if any(user not in graph.constant for user in node.users)
+        )
         self.steps = self._steps()
-        self.at_once = whole((origins.above([origins.y]) & origins.primal) - self.steps - origins.ahead)
-
-    def _steps(self) -> set[fx.Node]:
-        """What of the way forth is done step by step."""
-        of = self.of
-        to_y = of.above([of.y]) & of.primal
-        last = [*of.after, *of.drawn, *(node for node in to_y if not of.is_alone(node))]
-        if is_view(of.y):  # of what may be the user's
-            last.append(of.y)
-        steps = (of.above(last) & of.primal) - of.ahead
-        if self.inside:
-            others = to_y - steps - of.ahead
-            steps |= others - of.below(others & of.products)
-        return whole(steps)
-
-    def _back(self) -> tuple[list[fx.Node], list[fx.Node], set[fx.Node]]:
-        """Of the way back, what late is passed, what late reads besides, and what the steps read."""
-        of = self.of
-        leading = of.leading(of.to_state)
-        if self.inside:
-            others = of.leading([of.to_z, *of.to_tensors]) - of.loose
-            leading |= others - of.below(n for n in others if n in of.products or not of.is_alone(n))
-        late = of.readable(of.leading([of.to_z, *of.to_tensors]) - leading)
-        steps = leading - of.loose
-        there = steps | set(of.at[1:])
-        gradients = (of.reads(late) | ({of.to_z, *of.to_tensors} & of.tangent)) - late
-        read = (of.reads(of.readable(steps)) | (of.loose & {*of.to_state})) - there
-        return of.ordered(gradients & there), of.ordered(gradients - there), read
-
-    def _read_inside(self, read: set[fx.Node], late: Iterable[fx.Node]) -> set[fx.Node]:
-        """What the steps back are given, if they make by elements themselves what they can."""
-        of = self.of
-        done = self.steps | of.ahead | self.at_once
-        needed = of.sources([*read, *late], done)
-        fixed = {of.y, *of.after} | of.sources(late, done)
-        for node in reversed(of.ordered((needed & self.steps) - fixed)):
-            if of.is_at_hand(node, (needed | of.ahead) - {node}):
-                needed.remove(node)
-        return of.sources(read, needed | of.ahead | self.at_once | of.loose)
-
-    def _kept(self, stored: set[fx.Node]) -> list[fx.Node]:
-        """What the way forth writes down of what later parts read, and the output, if it is made there."""
-        of = self.of
-        follows = dict(zip(of.step[1:], of.after, strict=True))
-        kept = (stored & self.steps) | {follows[node] for node in stored & follows.keys()}
-        made_at_once = of.y in of.ahead | self.at_once and not is_view(of.y)
-        return of.ordered(kept if made_at_once else kept | {of.y})
+        self.after = whole((graph.above([graph.y]) & graph.primal) - self.steps - graph.ahead)
 
     def plan(self, dtypes: Sequence[torch.dtype]) -> Plan:
         """The parts, as functions."""
-        of = self.of
-        z, *before = of.step
-        constants = of.ordered(n for n in of.constant if any(user not in of.constant for user in n.users))
-        passed, late_reads, read_back = self._back()
-        backward_reads = of.ordered(self._read_inside(read_back, late_reads) if self.inside else read_back)
-        made = self.steps | of.ahead
-        for_turn = of.sources([*backward_reads, *late_reads], made | self.at_once)
-        held_after = of.ordered(for_turn & self.at_once)
-        for_after = of.sources([of.y, *held_after], made)
-        kept = self._kept(for_after | for_turn)
-        held = of.ordered((for_after | for_turn) & of.ahead)
-        forward_reads = of.ordered((of.reads(self.steps) | {*of.after, *kept}) & of.ahead)
-        after_befores, turn_befores = (
-            [(place, kept.index(of.after[place])) for place, node in enumerate(before) if node in read]
-            for read in (for_after, for_turn)
-        )
-        forward = self._walk(Roles([z, *forward_reads], before, constants, of.after, kept), reverse=False)
-        backward = self._walk(Roles(backward_reads, of.at[1:], constants, of.to_state, passed), reverse=True)
-        to_z_passed = passed.index(of.to_z) if of.to_z in passed else None
-        made_late = [of.to_z] if isinstance(of.to_z, fx.Node) and to_z_passed is None else []
+        graph = self.graph
+        back = self._back()
+        saved = self._saved(back)
         return Plan(
             start=self.start,
-            constant=self._function(of.tensors, constants),
-            ahead=self._function([z, *constants], [*forward_reads, *held]),
-            forward=forward,
-            after=self._function(
-                [z, *(before[place] for place, _ in after_befores), *kept, *held, *constants],
-                [of.y, *held_after],
-            ),
-            turn=self._function(
-                [
-                    *(of.at[0], z, *(before[place] for place, _ in turn_befores)),
-                    *(*kept, *held, *held_after, *constants),
-                ],
-                [*backward_reads, *late_reads],
-            ),
-            backward=backward,
-            late=self._function([*passed, *late_reads, *constants], of.to_tensors, made_late),
-            read=of.read,
+            read=graph.read,
             dtypes=dtypes,
-            kept=[Form(node.meta["shape"], node.meta["dtype"]) for node in kept],
-            passed=[Form(node.meta["shape"], node.meta["dtype"]) for node in passed],
-            to_z=isinstance(of.to_z, fx.Node),
-            to_z_passed=to_z_passed,
-            after_befores=after_befores,
-            turn_befores=turn_befores,
-            forward_reads=len(forward_reads),
-            backward_reads=len(backward_reads),
-            learns=any(isinstance(node, fx.Node) for node in (of.to_z, *of.to_state, *of.to_tensors)),
-            differentiable=[bool(node.users) for node in of.at],
-            draws=bool(of.random),
+            constant=self._function(graph.tensors, self.constants),
+            forward=self._forward(saved),
+            backward=self._backward(back, saved),
+            learns=any(node is not None for node in (graph.to_z, *graph.to_state, *graph.to_tensors)),
+            differentiable=[bool(node.users) for node in (graph.at_y, *graph.at_new_state)],
+            draws=bool(graph.random),
         )
 
+    def _steps(self) -> set[fx.Node]:
+        """What of the way forth is made step by step: what a state needs, is drawn, or mixes rows."""
+        graph = self.graph
+        to_y = graph.above([graph.y]) & graph.primal
+        last = [*graph.new_state, *graph.drawn, *(node for node in to_y if not graph.is_row_by_row(node))]
+        if is_view(graph.y):  # of what may be the user's
+            last.append(graph.y)
+        steps = (graph.above(last) & graph.primal) - graph.ahead
+        return whole(steps | self._by_the_way(to_y - steps - graph.ahead))
+
+    def _by_the_way(self, nodes: set[fx.Node]) -> set[fx.Node]:
+        """What of nodes the steps make, though they could be made of all steps at once.
+
+        It is what comes from none that is worth that; so it is nothing where all are.
+        """
+        graph = self.graph
+        return nodes - graph.below(
+            node for node in nodes if node in graph.at_once or not graph.is_row_by_row(node)
+        )
+
+    def _back(self) -> _Back:
+        """Sorts the way back into turn, the steps and late, from its end."""
+        graph = self.graph
+        wanted = {graph.to_z, *graph.to_tensors} & graph.cotangent
+        to_state, to_others = graph.leading(graph.to_state), graph.leading(wanted)
+        to_state |= self._by_the_way(to_others - graph.from_y)
+        late, steps = graph.with_remade(to_others - to_state), to_state - graph.from_y
+        made = steps | {*graph.at_new_state}
+        late_reads = (graph.reads(late) | wanted) - late
+        read = (graph.reads(graph.with_remade(steps)) | (graph.from_y & {*graph.to_state})) - made
+        others = graph.ordered(late_reads - made)
+        if self.inside:
+            read = self._not_remade(read, others)
+        return _Back(graph.ordered(read), graph.ordered(late_reads & made), others)
+
+    def _not_remade(self, read: set[fx.Node], late: Iterable[fx.Node]) -> set[fx.Node]:
+        """What the steps back are given, if they make by elements themselves what they can."""
+        graph = self.graph
+        done = self.steps | graph.ahead | self.after
+        needed = graph.sources([*read, *late], done)
+        fixed = {graph.y, *graph.new_state} | graph.sources(late, done)
+        for node in reversed(graph.ordered((needed & self.steps) - fixed)):
+            if graph.can_be_remade(node, (needed | graph.ahead) - {node}):
+                needed.remove(node)
+        return graph.sources(read, needed | graph.ahead | self.after | graph.from_y)
+
+    def _saved(self, back: _Back) -> _Saved:
+        """What of the way forth turn needs, and after."""
+        graph = self.graph
+        made = self.steps | graph.ahead
+        for_turn = graph.sources([*back.read, *back.late], made | self.after)
+        held_after = graph.ordered(for_turn & self.after)
+        for_after = graph.sources([graph.y, *held_after], made)
+        return _Saved(
+            kept=self._kept(for_after | for_turn),
+            ahead=graph.ordered((for_after | for_turn) & graph.ahead),
+            after=held_after,
+            for_after=[node for node in graph.state if node in for_after],
+            for_turn=[node for node in graph.state if node in for_turn],
+        )
+
+    def _kept(self, saved: set[fx.Node]) -> list[fx.Node]:
+        """What the steps fill: what is saved of them, and the output, if they make it."""
+        graph = self.graph
+        follows = dict(zip(graph.state, graph.new_state, strict=True))
+        kept = (saved & self.steps) | {follows[node] for node in saved & follows.keys()}
+        made_at_once = graph.y in graph.ahead | self.after and not is_view(graph.y)
+        return graph.ordered(kept if made_at_once else kept | {graph.y})
+
+    def _forward(self, saved: _Saved) -> Forward:
+        graph, constants = self.graph, self.constants
+        read = graph.ordered((graph.reads(self.steps) | {*graph.new_state, *saved.kept}) & graph.ahead)
+        roles = Roles([graph.z, *read], graph.state, constants, graph.new_state, saved.kept)
+        return Forward(
+            ahead=self._function([graph.z, *constants], [read, saved.ahead]),
+            steps=self._walk(roles, reverse=False),
+            kept=_forms(saved.kept),
+            befores=self._befores(saved.for_after, saved.kept),
+            after=self._function(
+                [graph.z, *saved.for_after, *saved.kept, *saved.ahead, *constants], [graph.y, saved.after]
+            ),
+        )
+
+    def _backward(self, back: _Back, saved: _Saved) -> Backward:
+        graph, constants = self.graph, self.constants
+        to_z: list[fx.Node] = [] if graph.to_z is None else [graph.to_z]
+        by_steps, by_late = (to_z, []) if graph.to_z in back.passed else ([], to_z)
+        passed = [node for node in back.passed if node not in to_z]
+        roles = Roles(back.read, graph.at_new_state, constants, graph.to_state, [*passed, *by_steps])
+        there = [*saved.for_turn, *saved.kept, *saved.ahead, *saved.after, *constants]
+        return Backward(
+            befores=self._befores(saved.for_turn, saved.kept),
+            turn=self._function([graph.at_y, graph.z, *there], [back.read, back.late]),
+            steps=self._walk(roles, reverse=True),
+            passed=_forms(passed),
+            late=self._function([*passed, *back.late, *constants, *by_steps], graph.to_tensors, by_late),
+            to_z=bool(to_z),
+            to_z_by_steps=bool(by_steps),
+        )
+
+    def _befores(self, states: Sequence[fx.Node], kept: Sequence[fx.Node]) -> list[Before]:
+        """Where states before each step are found."""
+        places = map(self.graph.state.index, states)
+        return [Before(place, kept.index(self.graph.new_state[place])) for place in places]
+
     def _walk(self, roles: Roles, reverse: bool) -> Walk:
-        """What is done step by step, as one kernel where it can be had."""
-        way = Once if self.start is Start.NODES else Back if reverse else Forth
-        given, wanted = [*roles.rows, *roles.state, *roles.constants], [*roles.results, *roles.room]
-        operations = self.of.ordered(self.of.above(wanted, given))
+        """What is made step by step: as one kernel, else with functions in C, else by torch's operations."""
+        kernel = None if self.start is Start.NODES else self._kernel(roles, reverse)
+        return self._stepwise(roles, reverse) if kernel is None else kernel
+
+    def _kernel(self, roles: Roles, reverse: bool) -> Walk | None:
+        """One kernel along all steps; None where there is none, or not all can be written as one."""
         try:
-            if self.kernels is Kernels.TRITON and way is not Once:
+            if self.kernels is Kernels.TRITON:
                 return Kernel(written(roles, reverse), reverse)
-            if self.kernels is Kernels.C and way is not Once:
-                read = {read for node in operations for read in node.all_input_nodes}
+            if self.kernels is Kernels.C:
+                read = {read for node in self._operations(roles) for read in node.all_input_nodes}
                 constants = [node for node in roles.constants if node in read]
                 return Native(roles._replace(constants=constants), roles.constants, reverse)
         except UnwritableError:
             if self.inside:
                 raise
+        return None
+
+    def _stepwise(self, roles: Roles, reverse: bool) -> Walk:
+        """A function that is called at each step."""
+        way = Once if self.start is Start.NODES else Back if reverse else Forth
+        operations, given = self._operations(roles), roles.given
         if self.kernels is Kernels.C:
-            work = grouped(operations, given, wanted, TYPES, measured())
+            work = grouped(operations, given, roles.made, TYPES, measured())
             met = {matrix for some in work if isinstance(some, Group) for matrix in some.matrices}
             matrices = [node for node in roles.constants if node in met]
             try:
@@ -334,9 +489,18 @@ class _Parts:
                 pass
         return way(function_of(operations, given, roles.results, roles.room), [])
 
+    def _operations(self, roles: Roles) -> list[fx.Node]:
+        """Those of a step."""
+        return self.graph.ordered(self.graph.above(roles.made, roles.given))
+
     def _function(
         self, given: Sequence[fx.Node], results: Sequence[Any], filled: Sequence[fx.Node] = ()
     ) -> Part:
         """What leads from some nodes to others."""
-        operations = self.of.ordered(self.of.above([*results, *filled], given))
-        return function_of(operations, given, results, filled)
+        wanted: list[fx.Node] = []
+        fx.node.map_arg([list(results), list(filled)], wanted.append)
+        return function_of(self.graph.ordered(self.graph.above(wanted, given)), given, results, filled)
+
+
+def _forms(nodes: Sequence[fx.Node]) -> list[Form]:
+    return [Form(node.meta["shape"], node.meta["dtype"]) for node in nodes]

@@ -145,7 +145,9 @@ def _recorded(cell: Cell, z: Tensor, state: State, wanted: Sequence[bool], start
         for tensor, want in zip((z, *state, *named.values()), wanted, strict=True)
     ]
     z, state, values = own[0], tuple(own[1 : 1 + len(state)]), own[1 + len(state) :]
-    recorder = _Recorder(own)
+    numbers = range(len(state))
+    recorder = _Recorder()
+    recorder.give(["z", *(f"state_{n}" for n in numbers), *(f"cell_{name}" for name in named)], own)
 
     def stepped(cell: Cell) -> tuple[Tensor, State]:
         before, drawn = contents(cell), _drawn()
@@ -159,7 +161,7 @@ def _recorded(cell: Cell, z: Tensor, state: State, wanted: Sequence[bool], start
 
     y, after = called_with(cell, dict(zip(named, values, strict=True)), stepped)
     at = [torch.zeros_like(tensor).detach() for tensor in (y, *after)]
-    recorder.give(at)
+    recorder.give(["at_y", *(f"at_state_{n}" for n in numbers)], at)
     with recorder:
         gradients = gradients_of((y, *after), own, at)
     return recorder.finish([y, *after, *gradients])
@@ -180,25 +182,20 @@ def _same(before: Sequence[tuple[str, object]], after: Sequence[tuple[str, objec
 
 @final
 class _Recorder(TorchDispatchMode):
-    """Writes down the operations that are carried out, in a graph.
+    """Writes down the operations that are carried out, in a graph."""
 
-    Args:
-        given: The tensors that the graph starts from.
-    """
-
-    def __init__(self, given: Sequence[Tensor]) -> None:
+    def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph = fx.Graph()
         self.nodes: dict[int, fx.Node] = {}
         # by storage, and so that no other tensor gets the number of one of these
         self.alive: defaultdict[int, list[Tensor]] = defaultdict(list)
         self.lost: dict[int, Any] = {}  # by which operation that wrote over some of its numbers
-        self.give(given)
 
-    def give(self, tensors: Sequence[Tensor]) -> None:
-        """Adds tensors that the graph starts from."""
-        for tensor in tensors:
-            self._bind(tensor, self.graph.placeholder(f"given_{len(self.graph.nodes)}"))
+    def give(self, names: Sequence[str], tensors: Sequence[Tensor]) -> None:
+        """Adds tensors that the graph starts from, by their names."""
+        for name, tensor in zip(names, tensors, strict=True):
+            self._bind(tensor, self.graph.placeholder(name.replace(".", "_")))
 
     def finish(self, results: Sequence[Tensor | None]) -> fx.Graph:
         """The graph that gives some tensors."""

@@ -13,8 +13,8 @@ from torch import Tensor
 from rnnx.core import state as states
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.again import Again, is_wanted
-from rnnx.core.unrolling.plan import Plan
+from rnnx.core.unrolling.double_backward import DoubleBackward, is_wanted
+from rnnx.core.unrolling.plan import Before, Plan
 from rnnx.core.unrolling.substitution import named_tensors
 
 ROWS: Final = {"cpu": 2048}  # of the steps that go back together, few enough to stay in a processor's cache
@@ -50,14 +50,13 @@ def unrolled(plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: Sta
 def _forth(
     plan: Plan, sizes: list[int], z: Tensor, state: Sequence[Tensor], constants: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """``y``, what is kept and held of all steps, and the last state."""
-    reads = 1 + plan.forward_reads
-    ahead = (z, *plan.ahead(z, *constants))
-    held = ahead[reads:]
-    kept = [form.empty(len(z), z.device) for form in plan.kept]
-    last = plan.forward(sizes, ahead[:reads], state, plan.forward.prepared(constants), kept)
-    befores = _befores(plan.after_befores, state, kept, _Block(sizes, 0, slice(0, len(z))))
-    y, *more = plan.after(z, *befores, *kept, *held, *constants)
+    """``y``, what is saved of all steps, and the last state."""
+    forward = plan.forward
+    read, held = forward.ahead(z, *constants)
+    kept = [form.empty(len(z), z.device) for form in forward.kept]
+    last = forward.steps(sizes, [z, *read], state, forward.steps.prepared(constants), kept)
+    befores = _befores(forward.befores, state, kept, _Block(sizes, 0, slice(0, len(z))))
+    y, more = forward.after(z, *befores, *kept, *held, *constants)
     return y, [*kept, *held, *more], last
 
 
@@ -73,13 +72,13 @@ class _Unrolled(torch.autograd.Function):
             return plan.start.read(cell, z, sizes, state)
 
         ctx.plan, ctx.sizes = plan, sizes
-        ctx.again = Again.of(readable, cell, names, z.device, plan.separable, plan.draws)
+        ctx.double_backward = DoubleBackward.of(readable, cell, names, z.device, plan.separable, plan.draws)
         state, tensors = states.split(given, (len(plan.dtypes), len(given) - len(plan.dtypes)))
         with torch.autocast(z.device.type, enabled=False):
             constants = plan.constant(*tensors)
-            y, stored, last = _forth(plan, sizes, z, state, constants)
-        ctx.counts = len(state), len(tensors), len(constants), len(stored)
-        ctx.save_for_backward(z, *state, *tensors, *constants, *stored)
+            y, saved, last = _forth(plan, sizes, z, state, constants)
+        ctx.counts = len(state), len(tensors), len(constants), len(saved)
+        ctx.save_for_backward(z, *state, *tensors, *constants, *saved)
         # one that is not differentiable as an object of its own: another may be the same tensor
         outputs = [
             output if differentiable else output.detach()
@@ -90,12 +89,12 @@ class _Unrolled(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, at_y: Tensor, *at_last: Tensor) -> Any:
-        z, *saved = ctx.saved_tensors
-        state, tensors, constants, stored = states.split(tuple(saved), ctx.counts)
+        z, *others = ctx.saved_tensors
+        state, tensors, constants, saved = states.split(tuple(others), ctx.counts)
         if is_wanted((at_y, *at_last)):
-            return None, None, None, None, *ctx.again.gradients(z, state, tensors, (at_y, *at_last))
+            return None, None, None, None, *ctx.double_backward.gradients(z, state, tensors, (at_y, *at_last))
         with torch.autocast(z.device.type, enabled=False):
-            at = _back(ctx.plan, ctx.sizes, at_y, at_last, z, state, stored, constants)
+            at = _back(ctx.plan, ctx.sizes, at_y, at_last, z, state, saved, constants)
             return None, None, None, None, *at
 
 
@@ -127,12 +126,12 @@ class _Block(NamedTuple):
 
 
 def _befores(
-    which: Sequence[tuple[int, int]], first: Sequence[Tensor], after: Sequence[Tensor], block: _Block
+    which: Sequence[Before], first: Sequence[Tensor], kept: Sequence[Tensor], block: _Block
 ) -> list[Tensor]:
-    """States before each step of a block, ``(M, size)``, from the first one and those after all steps."""
+    """States before each step of a block, ``(M, size)``, from the first one and what is kept of all steps."""
     sizes, earlier, rows = block
     if earlier == sizes[-1]:
-        return [after[slab][rows.start - earlier : rows.stop - earlier] for _, slab in which]
+        return [kept[place][rows.start - earlier : rows.stop - earlier] for _, place in which]
 
     def before(first: Tensor, after: Tensor) -> Tensor:
         pieces: list[Tensor] = []
@@ -145,7 +144,7 @@ def _befores(
             place, ran = past, size
         return torch.cat(pieces)
 
-    return [before(first[place], after[slab]) for place, slab in which]
+    return [before(first[place], kept[after]) for place, after in which]
 
 
 def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
@@ -159,32 +158,30 @@ def _back(
     at_last: Sequence[Tensor],
     z: Tensor,
     state: Sequence[Tensor],
-    stored: Sequence[Tensor],
+    saved: Sequence[Tensor],
     constants: Sequence[Tensor],
 ) -> list[Tensor | None]:
     """The gradients at what the plan starts from, the state and the cell's tensors, block after block."""
-    large = any(len(form.shape) > 1 for form in plan.passed)  # a matrix for each row
+    backward = plan.backward
+    large = any(len(form.shape) > 1 for form in backward.passed)  # a matrix for each row
     blocks = _Block.of(sizes, 0 if large else ROWS.get(z.device.type, len(z)))
-    most, reads = max(block.rows.stop - block.rows.start for block in blocks), plan.backward_reads
-    to_z = torch.empty_like(z) if plan.to_z else z[:0]
-    room = [
-        to_z if place == plan.to_z_passed else form.empty(most, z.device)
-        for place, form in enumerate(plan.passed)
-    ]
+    most = max(block.rows.stop - block.rows.start for block in blocks)
+    to_z = torch.empty_like(z) if backward.to_z else None
+    room = [form.empty(most, z.device) for form in backward.passed]
     to_state = [tensor.contiguous() for tensor in at_last]
     to_tensors: list[Tensor | None] = []
-    walked = plan.backward.prepared(constants)
+    walked = backward.steps.prepared(constants)
     for block in reversed(blocks):
         rows, count = block.rows, block.rows.stop - block.rows.start
-        befores = _befores(plan.turn_befores, state, stored, block)
-        pieces = [tensor[rows] for tensor in stored]
-        values = plan.turn(at_y[rows].contiguous(), z[rows], *befores, *pieces, *constants)
-        passed = [tensor[rows] if tensor is to_z else tensor[:count] for tensor in room]
-        to_state = plan.backward(block.sizes, values[:reads], to_state, walked, passed)
-        late = [to_z[rows]] if plan.to_z and plan.to_z_passed is None else []
-        found = plan.late(*passed, *values[reads:], *constants, *late)
+        befores = _befores(backward.befores, state, saved, block)
+        pieces = [tensor[rows] for tensor in saved]
+        read, late = backward.turn(at_y[rows].contiguous(), z[rows], *befores, *pieces, *constants)
+        passed, at_z = [tensor[:count] for tensor in room], [] if to_z is None else [to_z[rows]]
+        filled = [*passed, *at_z] if backward.to_z_by_steps else passed
+        to_state = backward.steps(block.sizes, read, to_state, walked, filled)
+        found = backward.late(*passed, *late, *constants, *at_z)
         to_tensors = list(map(_sum, to_tensors, found)) if to_tensors else list(found)
-    return [to_z if plan.to_z else None, *to_state, *to_tensors]
+    return [to_z, *to_state, *to_tensors]
 
 
 _apply: Final[Callable[..., Any]] = _Unrolled.apply

@@ -24,12 +24,11 @@ from rnnx.core.unrolling.kernels.layout import (
     arguments,
     width_of,
 )
-from rnnx.core.unrolling.operations import ATEN
+from rnnx.core.unrolling.operations import ATEN, PRODUCTS
 
 MANY: Final = 16  # pieces of a value that are made side by side
 DECIMAL: Final = re.compile(r"\d+\.\d+")
 FIELD: Final = re.compile(r"{(\d)}")
-PRODUCTS: Final = (ATEN.mm.default, ATEN.addmm.default)
 
 
 class Columns(ABC):

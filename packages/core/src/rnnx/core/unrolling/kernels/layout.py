@@ -77,6 +77,16 @@ class Roles(NamedTuple):
     results: Sequence[Any]
     room: Sequence[fx.Node]
 
+    @property
+    def given(self) -> list[fx.Node]:
+        """All that it is called with, but room."""
+        return [*self.rows, *self.state, *self.constants]
+
+    @property
+    def made(self) -> list[Any]:
+        """All that it gives or writes down."""
+        return [*self.results, *self.room]
+
 
 @final
 class Output(NamedTuple):
@@ -115,7 +125,7 @@ class Layout:
 
     def __init__(self, roles: Roles, first: Collection[fx.Node]) -> None:
         self.roles, self.first = roles, first
-        self.given = {*roles.rows, *roles.state, *roles.constants}
+        self.given = set(roles.given)
         self.constants = {node: f"constant_{place}" for place, node in enumerate(roles.constants)}
         self.addresses: dict[Any, str] = {}
         self.scratch: list[tuple[int, torch.dtype]] = []

@@ -9,10 +9,9 @@ from typing import Final, NamedTuple, TypeAlias, final
 import torch
 from torch import fx
 
-from rnnx.core.unrolling.kernels.columns import PRODUCTS
 from rnnx.core.unrolling.kernels.formulas import OF_SEVERAL, formula_of
 from rnnx.core.unrolling.kernels.layout import SPLITS, along_of, arguments, is_row, joined, viewed
-from rnnx.core.unrolling.operations import ATEN, draws
+from rnnx.core.unrolling.operations import ATEN, PRODUCTS, draws
 
 # Operations that are worth a group, as calling it takes longer than calling one of torch's; but one product
 # is worth it, as its matrix is laid out once for all steps.

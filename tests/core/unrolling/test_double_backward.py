@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
-from rnnx.core.unrolling.again import Again, is_wanted
+from rnnx.core.unrolling.double_backward import DoubleBackward, is_wanted
 from rnnx.core.unrolling.substitution import is_separable, named_tensors
 
 CPU = torch.device("cpu")
@@ -32,8 +32,8 @@ def way(cell: Cell, z: Tensor, state: State) -> tuple[Tensor, State]:
     return cell.step(z, state)
 
 
-def of(cell: Cell, draws: bool = False) -> Again:
-    return Again.of(way, cell, list(named_tensors(cell)), CPU, is_separable(cell), draws)
+def of(cell: Cell, draws: bool = False) -> DoubleBackward:
+    return DoubleBackward.of(way, cell, list(named_tensors(cell)), CPU, is_separable(cell), draws)
 
 
 def one(number: float) -> Tensor:

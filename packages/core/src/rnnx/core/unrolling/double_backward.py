@@ -20,8 +20,8 @@ Way: TypeAlias = Callable[[Cell, Tensor, State], tuple[Tensor, State]]
 
 @final
 @dataclass(frozen=True)
-class Again:
-    """A readable way, as things were.
+class DoubleBackward:
+    """The readable way of what was read by a plan, as things were then.
 
     Attributes:
         way: Of a cell, its projected inputs and a state: the output and the state afterwards.
@@ -38,7 +38,7 @@ class Again:
     @classmethod
     def of(
         cls, way: Way, cell: Cell, names: Sequence[str], device: torch.device, separable: bool, draws: bool
-    ) -> Again:
+    ) -> DoubleBackward:
         """As things are now.
 
         Args:
