@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rnnx.core.engine import loop, scan
 from rnnx.core.state import State
+from rnnx.core.unrolling.plans import plan_of
 from tests.core.unrolling.against_the_loop import (
     Elman,
     H,
@@ -22,6 +23,7 @@ from tests.core.unrolling.against_the_loop import (
     as_the_loop,
     given_to,
     plan_for,
+    results,
     same,
 )
 
@@ -221,6 +223,26 @@ def test_what_only_the_projection_reads_may_change_between_forward_and_backward(
     cell.zero_grad()
     wanted = torch.autograd.grad(2 * loop(cell, x, None, state)[0].sum(), cell.recurrent.weight)[0]
     same(found, wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.double, torch.float])
+def test_a_conjugates_imaginary_part_has_its_sign(dtype: torch.dtype) -> None:
+    """A unit of complex numbers; torch makes its sign only where the part is read."""
+
+    class Complex(Elman):
+        width = torch.finfo(dtype).bits  # a plan for each
+
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            turned = torch.complex(self.recurrent(state[0]), self.input(z)).conj()
+            h = torch.tanh(turned.imag) + turned.real.sin()
+            return torch.complex(h, h).conj().imag, (h * turned.imag,)
+
+    cell = Complex().to(dtype)
+    x, state = given_to(cell)
+    x, state = (x.detach().to(dtype).requires_grad_(), tuple(t.detach().to(dtype) for t in state))
+    assert plan_of(cell, cell.project(x[:, 0]), state) is not None
+    close = {} if dtype == torch.double else {"rtol": 1e-4, "atol": 1e-5}
+    torch.testing.assert_close(results(scan, cell, x, state), results(loop, cell, x, state), **close)
 
 
 def test_a_state_that_lies_in_memory_as_it_likes() -> None:

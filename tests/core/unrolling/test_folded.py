@@ -331,6 +331,23 @@ def test_what_is_learnt_may_depend_on_the_number_of_children(
     )
 
 
+def test_weights_whose_sign_is_not_in_memory_are_read_with_it() -> None:
+    """As torch shows the imaginary part of a conjugate."""
+
+    @final
+    class Summed(Unlike):
+        def fold(self, z: Tensor, children: State, mask: Tensor) -> tuple[Tensor, State]:
+            h = torch.tanh(z[:, :1] + self.one(children[0].sum(1)))
+            return h, (h,)
+
+    net, (x, parents) = Summed("one").float(), given("binary")
+    x = x.detach().float().requires_grad_()
+    for parameter in net.parameters():
+        parameter.data = torch._neg_view(-parameter.data)
+    found, wanted = results(planned, net, x, parents), results(recursive, net, x, parents)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_many_numbers_of_children_are_no_unrest() -> None:
     """Each has a plan of its own, made of one and the same cell."""
     net = TreeLSTM(P, hidden_size=4)

@@ -98,6 +98,13 @@ def test_what_is_written_into_room_is_what_comes_without(
     assert found.data_ptr() == place.data_ptr()
 
 
+def test_a_view_of_another_sign_is_numbers_of_that_sign() -> None:
+    graph, node = graph_of(ATEN._neg_view.default)
+    graph.output(writing_into(graph, node, None))
+    made = run(graph, torch.tensor([2.0]))
+    assert (made.is_neg(), made.item()) == (False, -2)
+
+
 def total(build: Callable[[fx.Graph, list[fx.Node]], fx.Node], count: int) -> fx.Graph:
     graph = fx.Graph()
     given = [graph.placeholder(f"given_{number}") for number in range(count)]

@@ -79,7 +79,13 @@ def shown_twice(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
     return made * before + same.view(len(z), -1), (torch.tanh(made.t().t()),)
 
 
-STEPS = [elman, several, over, turned, shown_twice]
+def conjugate(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
+    """Imaginary parts of a number and of its conjugate: one memory, read with one sign and the other."""
+    number = torch.complex(cell.recurrent(h), cell.input(z))
+    return number.imag * 2 + number.conj().imag.sin(), (torch.tanh(number.conj().imag),)
+
+
+STEPS = [elman, several, over, turned, shown_twice, conjugate]
 
 
 def given_to(cell: Cell, rows: int, learns: bool = True) -> tuple[Tensor, State]:

@@ -42,6 +42,7 @@ GIVEN: dict[Any, tuple[Any, ...]] = {
     ATEN.lerp.Tensor: (ANY, POSITIVE, BETWEEN),
     ATEN.lerp.Scalar: (ANY, POSITIVE, 0.25),
     ATEN.neg.default: (ANY,),
+    ATEN._neg_view.default: (ANY,),
     ATEN.reciprocal.default: (POSITIVE,),
     ATEN.abs.default: (ANY,),
     ATEN.exp.default: (ANY,),

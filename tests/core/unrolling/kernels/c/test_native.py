@@ -186,6 +186,52 @@ def test_a_rows_numbers_depend_neither_on_the_threads_nor_on_the_others() -> Non
     assert torch.equal(first[0], y[0])
 
 
+def signed(tensor: Tensor) -> Tensor:
+    """The same numbers, whose sign is not in memory."""
+    return torch._neg_view(-tensor.detach())
+
+
+@final
+class Signed(torch.autograd.Function):
+    """What it is given; and so is its gradient, whose sign is not in memory."""
+
+    @staticmethod
+    def forward(ctx: object, tensor: Tensor) -> Tensor:
+        return tensor.clone()
+
+    @staticmethod
+    def backward(ctx: object, *gradients: Tensor) -> Tensor:
+        return signed(gradients[0])
+
+
+@pytest.mark.parametrize("what", ["input", "state", "parameters", "gradients"])
+@pytest.mark.parametrize("learns", [True, False])
+def test_numbers_whose_sign_is_not_in_memory_are_read_with_it(what: str, learns: bool) -> None:
+    """As torch shows the imaginary part of a conjugate."""
+    torch.manual_seed(0)
+    cell = Gated(4)
+    plan = plan_of(cell)
+    z, state = given_to(cell, [2, 2, 1], 0)
+    z = signed(z).requires_grad_() if what == "input" else z
+    state = tuple(signed(tensor).requires_grad_() for tensor in state) if what == "state" else state
+    for parameter in cell.parameters():
+        parameter.data = signed(parameter) if what == "parameters" else parameter.data
+    outcomes = []
+    for way in (partial(unrolled, plan, cell), partial(step_by_step, cell.step)):
+        if learns:
+            y, last = way(z, [2, 2, 1], state)
+            if what == "gradients":
+                y, last = Signed.apply(y), tuple(map(Signed.apply, last))  # type: ignore[no-untyped-call]
+            outcomes.append(results((y, last), cell, z, state))
+        else:
+            with torch.no_grad():
+                y, last = way(z, [2, 2, 1], state)
+            outcomes.append([y, *last])
+    for found, wanted in zip(*outcomes, strict=True):
+        assert not found.is_neg()
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ZOO, ids=lambda kind: kind.__name__)
 def test_steps_of_any_kind_give_what_they_give(kind: type[Cell]) -> None:
     torch.manual_seed(0)

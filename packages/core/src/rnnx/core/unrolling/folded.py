@@ -42,7 +42,7 @@ def folded(plans: Sequence[Plan], cell: Cell, z: Tensor, trees: Trees, leaves: S
     before = [tensor.to(dtype) for tensor, dtype in zip(leaves, plans[0].dtypes, strict=True)]
     every = list(named_tensors(cell).items())
     named = {place: every[place][0] for place in sorted({place for plan in plans for place in plan.read})}
-    tensors = {place: every[place][1] for place in named}
+    tensors = {place: every[place][1].resolve_neg() for place in named}  # which may be read as plain memory
     if any(plan.learns for plan in plans):
         y, *roots = _apply(plans, cell, named, trees, z, *before, *tensors.values())
         return y, tuple(roots)

@@ -36,6 +36,7 @@ VIEWS: Final[dict[Any, Callable[..., Any]]] = {  # and views, which are unsafe o
     ATEN.split.Tensor: torch.unsafe_split,
     ATEN.split_with_sizes.default: torch.unsafe_split_with_sizes,
     ATEN.view.default: torch.reshape,  # what it shows may lie otherwise here
+    ATEN._neg_view.default: torch.neg,  # so that what is read as plain memory has its sign
 }
 GRADIENTS: Final[dict[Any, Callable[..., Any]]] = {
     ATEN.sigmoid_backward.default: ATEN.sigmoid_backward.grad_input,

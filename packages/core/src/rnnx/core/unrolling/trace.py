@@ -307,7 +307,8 @@ def _product_of_rows(one: Tensor, other: Tensor) -> Tensor | None:
 def _form(tensor: Tensor) -> tuple[Any, ...]:
     """How a tensor shows the numbers of its storage."""
     strides = [stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1]
-    return tensor.storage_offset(), tensor.dtype, tuple(tensor.shape), tuple(strides)
+    signs = tensor.is_neg(), tensor.is_conj()  # as of the imaginary parts of what is conjugated
+    return tensor.storage_offset(), tensor.dtype, signs, tuple(tensor.shape), tuple(strides)
 
 
 def _storage(tensor: Tensor) -> int:

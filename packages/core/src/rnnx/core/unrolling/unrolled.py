@@ -35,10 +35,12 @@ def unrolled(plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: Sta
     Returns:
         ``y``, ``(M, output_size)``; and the state of each row after its last step.
     """
-    z = z.contiguous()
-    before = [tensor.to(dtype).contiguous() for tensor, dtype in zip(state, plan.dtypes, strict=True)]
+    z = z.contiguous().resolve_neg()  # as all that may be read as plain memory
+    before = [
+        tensor.to(dtype).contiguous().resolve_neg() for tensor, dtype in zip(state, plan.dtypes, strict=True)
+    ]
     named = list(named_tensors(cell).items())
-    tensors = dict(named[place] for place in plan.read)
+    tensors = {named[place][0]: named[place][1].resolve_neg() for place in plan.read}
     if plan.learns:
         y, *last = _apply(plan, cell, list(tensors), list(sizes), z, *before, *tensors.values())
     else:
@@ -168,14 +170,15 @@ def _back(
     most = max(block.rows.stop - block.rows.start for block in blocks)
     to_z = torch.empty_like(z) if backward.to_z else None
     room = [form.empty(most, z.device) for form in backward.passed]
-    to_state = [tensor.contiguous() for tensor in at_last]
+    to_state = [tensor.contiguous().resolve_neg() for tensor in at_last]
     to_tensors: list[Tensor | None] = []
     walked = backward.steps.prepared(constants)
     for block in reversed(blocks):
         rows, count = block.rows, block.rows.stop - block.rows.start
         befores = _befores(backward.befores, state, saved, block)
         pieces = [tensor[rows] for tensor in saved]
-        read, late = backward.turn(at_y[rows].contiguous(), z[rows], *befores, *pieces, *constants)
+        at = at_y[rows].contiguous().resolve_neg()
+        read, late = backward.turn(at, z[rows], *befores, *pieces, *constants)
         passed, at_z = [tensor[:count] for tensor in room], [] if to_z is None else [to_z[rows]]
         filled = [*passed, *at_z] if backward.to_z_by_steps else passed
         to_state = backward.steps(block.sizes, read, to_state, walked, filled)

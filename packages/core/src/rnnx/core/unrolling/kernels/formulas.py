@@ -38,6 +38,7 @@ FORMULAS: Final[dict[Any, str]] = {
     ATEN.lerp.Tensor: LERP,
     ATEN.lerp.Scalar: LERP,
     ATEN.neg.default: "-{0}",
+    ATEN._neg_view.default: "-{0}",
     ATEN.reciprocal.default: "1 / {0}",
     ATEN.abs.default: "absolute({0})",
     ATEN.sign.default: "where({0} > 0, 1, where({0} < 0, -1, 0))",
