@@ -3,18 +3,18 @@
 The operations of a step and of its gradients are sorted:
 
 * *constant*: what depends on the parameters alone, once a sequence;
-* *ahead*: what depends on no state, once for the rows of all steps together;
-* *forward*: what leads from the state before a step to that after it, without autograd, step by step, keeping
-  what the rest needs;
+* forward, *ahead*: what depends on no state, once for the rows of all steps together;
+* its *steps*: what leads from the state before a step to that after it, without autograd, step by step,
+  keeping what the rest needs;
 * *after*: what nothing leads on from, an output that is no state above all, once for all steps;
-* *turn*: what the way back reads and can be had before its first step, once for many steps;
-* *backward*: what leads from the gradient at the state after a step to that before it, step by step;
+* backward, *turn*: what the way back reads and can be had before its first step, once for many steps;
+* its *steps*: what leads from the gradient at the state after a step to that before it, step by step;
 * *late*: every other gradient, of the parameters above all, once for many steps.
 
-So of Elman's step, ``h' = tanh(z + h U.T)``: constant is ``U.T``; forward are the product with ``h``, the sum
-and the tanh, which keep ``h'``; backward are ``d = g (1 - h' h')``, of the gradient ``g`` at ``h'``, which is
-handed on, and ``d U``, the gradient at ``h``; late is ``d.T h``, one product for all steps. This is what is
-recorded of it:
+So of Elman's step, ``h' = tanh(z + h U.T)``: constant is ``U.T``; the steps forward make the product with
+``h``, the sum and the tanh, and keep ``h'``; those backward make ``d = g (1 - h' h')``, of the gradient ``g``
+at ``h'``, which is handed on, and ``d U``, the gradient at ``h``; late is ``d.T h``, one product for all
+steps. This is what is recorded of it:
 
     >>> import re
     >>> from torch import nn
