@@ -11,7 +11,8 @@ from rnnx.core.cell import TreeCell
 from rnnx.core.registry import plugins
 from rnnx.core.state import State
 from rnnx.core.testing.cells.subject import subjects
-from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
+from rnnx.core.unrolling.plan import Plan
+from rnnx.core.unrolling.sorting import Kernels, taken_apart
 from rnnx.core.unrolling.steps import Start, step_by_step
 from rnnx.core.unrolling.unrolled import unrolled
 

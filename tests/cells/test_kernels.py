@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rnnx.core.unrolling.kernels.triton.kernel import Kernel
-from rnnx.core.unrolling.plan import Kernels
+from rnnx.core.unrolling.sorting import Kernels
 from tests.cells.by_plan import SUBJECTS, as_the_steps
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")

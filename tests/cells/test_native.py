@@ -10,7 +10,7 @@ from rnnx.cells.elman import Elman
 from rnnx.cells.gru import GRU
 from rnnx.cells.lstm import LSTM
 from rnnx.core.cell import Cell
-from rnnx.core.unrolling.plan import Kernels
+from rnnx.core.unrolling.sorting import Kernels
 from rnnx.core.unrolling.steps import Start
 from tests.cells.by_plan import SUBJECTS, as_the_steps
 from tests.core.unrolling.kernels.in_c import ALL, in_c

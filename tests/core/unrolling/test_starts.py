@@ -21,8 +21,8 @@ from rnnx.core.state import State
 from rnnx.core.unrolling import making, plans
 from rnnx.core.unrolling.kernels.layout import UnwritableError
 from rnnx.core.unrolling.operations import ATEN
-from rnnx.core.unrolling.plan import Kernels, taken_apart
 from rnnx.core.unrolling.plans import plan_from_inputs, plan_of
+from rnnx.core.unrolling.sorting import Kernels, taken_apart
 from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.unrolled import unrolled
 from tests.core.unrolling.counting import Operations

@@ -16,7 +16,7 @@ from torch import Tensor
 from rnnx.core.cell import Cell
 from rnnx.core.registry import find
 from rnnx.core.unrolling.kernels.triton.kernel import WARPS, Kernel, compiled
-from rnnx.core.unrolling.plan import Kernels, taken_apart
+from rnnx.core.unrolling.sorting import Kernels, taken_apart
 from rnnx.core.unrolling.unrolled import unrolled
 
 CAPABILITIES = (80, 90)  # of NVIDIA's A100 and H100

@@ -17,8 +17,8 @@ from rnnx.core.engine import loop, scan
 from rnnx.core.state import State
 from rnnx.core.unrolling import making
 from rnnx.core.unrolling.kernels.triton.kernel import Kernel
-from rnnx.core.unrolling.plan import Kernels
 from rnnx.core.unrolling.plans import plan_of
+from rnnx.core.unrolling.sorting import Kernels
 from rnnx.core.unrolling.walks import Back, Forth, Walk
 
 N, T, H = 4, 5, 4

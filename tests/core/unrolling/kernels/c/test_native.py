@@ -24,7 +24,8 @@ from rnnx.core.unrolling.kernels.c.products import in_panels
 from rnnx.core.unrolling.kernels.c.sharing import BLOCK, SHARE
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
 from rnnx.core.unrolling.operations import ATEN
-from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
+from rnnx.core.unrolling.plan import Plan
+from rnnx.core.unrolling.sorting import Kernels, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.unrolled import unrolled
 from rnnx.core.unrolling.walks import Forth

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from rnnx.core.cell import Cell
 from rnnx.core.unrolling.kernels.triton.kernel import Kernel
-from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
+from rnnx.core.unrolling.plan import Plan
+from rnnx.core.unrolling.sorting import Kernels, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
 from rnnx.core.unrolling.unrolled import unrolled
 from tests.core.unrolling.kernels.cells import CELLS, Gated, given_to, results, sizes

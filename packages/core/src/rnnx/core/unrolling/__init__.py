@@ -1,15 +1,15 @@
 """How a whole sequence is read at once: packed, its step recorded, sorted and replayed.
 
 The way of a batch: :func:`~rnnx.core.engine.scan`; ``packing``, rows by falling length; ``plans``, which
-plan, kept by ``fingerprint``; if there is none yet, ``making``, which compares what ``plan`` sorts of what
-``trace`` recorded; ``unrolled``, the one operation of autograd; ``walks``, along time by torch's operations,
-or one of ``kernels``; and back through ``unrolled``. What the words here are in the field, and where they are
-found:
+plan, kept by ``fingerprint``; if there is none yet, ``making``, which compares the ``plan`` that ``sorting``
+makes of what ``trace`` recorded; ``unrolled``, the one operation of autograd; ``walks``, along time by
+torch's operations, or one of ``kernels``; and back through ``unrolled``. What the words here are in the
+field, and where they are found:
 
 * *graph* and *node*: torch.fx's, of one step and of its vector-Jacobian product (``trace``, ``operations``,
   ``step_graph``);
 * *saved tensors*: what is ``kept``, filled step by step, and ``held``, made of all steps at once (``plan``);
-* *remade*: rematerialized, made once more where it is read instead of saved (``step_graph``, ``plan``);
+* *remade*: rematerialized, made once more where it is read instead of saved (``step_graph``, ``sorting``);
 * *at* something: the gradient there that comes from above, a cotangent; *to* something: that which is made;
 * *room*: output buffers, made by the caller and filled at each step (``walks``);
 * *walk*: the loop over time, forth or back; *block*: steps that go back together (``unrolled``), or rows that

@@ -22,7 +22,8 @@ from rnnx.core.state import State
 from rnnx.core.unrolling.circumstances import exact, seed
 from rnnx.core.unrolling.kernels.c.compiler import CompilerError
 from rnnx.core.unrolling.kernels.c.native import pays
-from rnnx.core.unrolling.plan import Kernels, Plan, taken_apart
+from rnnx.core.unrolling.plan import Plan
+from rnnx.core.unrolling.sorting import Kernels, taken_apart
 from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.substitution import called_with, copies_of, is_separable, named_tensors
 from rnnx.core.unrolling.trace import UntraceableError, settled

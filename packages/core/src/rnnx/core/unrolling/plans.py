@@ -22,7 +22,8 @@ from rnnx.core.trees import Trees
 from rnnx.core.unrolling.circumstances import exact, watched
 from rnnx.core.unrolling.fingerprint import fingerprint
 from rnnx.core.unrolling.making import kernels_for, make_plan
-from rnnx.core.unrolling.plan import Kernels, Plan
+from rnnx.core.unrolling.plan import Plan
+from rnnx.core.unrolling.sorting import Kernels
 from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.substitution import named_tensors
 from rnnx.core.unrolling.trace import UntraceableError, requirements
