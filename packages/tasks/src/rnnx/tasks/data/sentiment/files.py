@@ -23,9 +23,10 @@ from rnnx.tasks.parts.files.given import refuse_unreadable
 class Files(Texts):
     """Your own texts, UTF-8.
 
-    Each of ``train``, ``valid`` and ``test`` is a table, ``.tsv`` or ``.csv``, or ``.jsonl`` (all of them
-    also ``.gz``); or a folder with a folder for each label and in it a ``.txt`` for each text, as IMDB's.
-    Such a folder may be in an archive, ``aclImdb_v1.tar.gz/aclImdb/train``, which need not be unpacked.
+    Each of ``train``, ``valid`` and ``test`` is a table, ``.tsv`` or ``.csv`` (with commas or semicolons), or
+    ``.jsonl`` (all of them also ``.gz``); or a folder with a folder for each label and in it a ``.txt`` for
+    each text, as IMDB's. Such a folder may be in an archive, ``aclImdb_v1.tar.gz/aclImdb/train``, which need
+    not be unpacked.
 
     Args:
         train: The training texts.

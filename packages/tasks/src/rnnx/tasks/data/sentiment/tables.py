@@ -64,7 +64,7 @@ def read(path: Path, columns: Columns, skip: bool) -> list[Found]:
     """The texts of a table.
 
     With columns by name the first line of ``.tsv`` and ``.csv`` has the names. Tab-separated text knows no
-    quotes; comma-separated text has those of RFC 4180.
+    quotes; comma-separated text has those of RFC 4180, also with semicolons.
 
     Args:
         path: The file; a name in ``.gz`` is unpacked.
