@@ -120,6 +120,12 @@ def test_notes_say_where_the_data_are_others(tmp_path: Path) -> None:
         "the data differ in data.level, data.test: scores on other tests, or in other units, do not compare"
     )
     assert not any("the data differ" in note for note in notes(*folders[1:]))
+    words = ("task=memory", "data=adding")
+    lengths = [
+        write_run(tmp_path / f"{length}", *words, f"data.length={length}", test={"loss": 1.0})
+        for length in (20, 50)
+    ]
+    assert notes(*lengths)[-1].startswith("the data differ in data.length: scores on other tests")
 
 
 def test_csv_is_the_numbers(board: Callable[..., Scoreboard]) -> None:

@@ -177,6 +177,16 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
         ),
         ("task=mnt", "task: no such task 'mnt'; did you mean 'nmt'? (tasks: lm, nmt)"),
         ("net=3", "net: takes no name, only options: net.OPTION=VALUE"),
+        (
+            "seed=1,2",
+            "seed: expected an integer from 0 to 4294967295, got '1,2'; commas are between several values, "
+            "which rnnx matrix and rnnx sweep take",
+        ),
+        (
+            "task=lm,nmt",
+            "task: no such task 'lm,nmt'; did you mean 'nmt'? (tasks: lm, nmt); commas are between several "
+            "values, which rnnx matrix and rnnx sweep take",
+        ),
         ("seed=1.5", "seed: expected an integer from 0 to 4294967295, got 1.5"),
         ("seed=-1", "seed: expected an integer from 0 to 4294967295, got -1"),
         ("seed=4294967296", "seed: expected an integer from 0 to 4294967295, got 4294967296"),

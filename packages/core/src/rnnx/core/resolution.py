@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from rnnx.core.commas import between_commas
 from rnnx.core.config import DEFAULTS, KEYS, SECTIONS, UNNAMED, Config
 from rnnx.core.config_file import flat, read_config
 from rnnx.core.declarations.validation import Word, validate
@@ -90,6 +91,14 @@ class _Given:
     value: Any
     source: int
     where: str = ""
+
+
+def _several(given: _Given, problem: str = "") -> str:
+    """Where several values of one key belong, as the end of a sentence; of a list it is another matter."""
+    typed = given.value.text if isinstance(given.value, Word) else ""
+    if len(between_commas(typed)) == 1 or "expected a list" in problem:
+        return ""
+    return "; commas are between several values, which rnnx matrix and rnnx sweep take"
 
 
 @final
@@ -193,8 +202,9 @@ class _Resolution:
         try:
             plugin = find(section, name, self.names["task"] if section in PER_TASK else None)
         except UsageError as error:
-            where = self.named[section].where if section in self.named else ""
-            self.problems += [problem + where for problem in error.problems]
+            named = self.named.get(section)
+            end = f"{_several(named)}{named.where}" if named else ""
+            self.problems += [problem + end for problem in error.problems]
             return None
         return Spec(section, plugin.name, self._checked(section, plugin.label, options_of(plugin)))
 
@@ -211,7 +221,8 @@ class _Resolution:
             kept = {name: one.value for name, one in given.items() if name not in outdated}
             clean, problems = validate(section, label, options, kept)
         self.problems += [
-            problem + (given[name].where if name in given else "") for name, problem in problems.items()
+            problem + (f"{_several(given[name], problem)}{given[name].where}" if name in given else "")
+            for name, problem in problems.items()
         ]
         return clean
 

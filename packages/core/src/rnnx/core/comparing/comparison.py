@@ -20,6 +20,7 @@ from rnnx.core.registry import find, suggestion
 IDLE: Final = {"seed", "name", "out", "logger", "checkpoint"}  # sections and keys that make no other model
 NETS: Final = {"cell", "net", "optimizer", "schedule", "trainer", "stopping"}  # nor do these of a baseline
 SPLITS: Final = ("test", "valid")
+FED: Final = {"data.batch_size", "data.eval_batch_size", "data.bptt", "data.workers"}  # read alike with any
 
 
 @final
@@ -127,13 +128,13 @@ class Table:
 
     @property
     def sources(self) -> list[str]:
-        """The options of the data, but numbers and switches, in which rows differ: what is read, and how."""
-        values = {key: [row.settings.get(key) for row in self.rows] for key in self.differing}
-        return [
-            key
-            for key, found in values.items()
-            if key.startswith("data.") and any(isinstance(value, (str, list)) for value in found)
-        ]
+        """The options of the data in which rows differ, but how many examples are read at once.
+
+        Example:
+            >>> Table("memory", "adding", [], [], ["net.layers", "data.length", "data.batch_size"]).sources
+            ['data.length']
+        """
+        return [key for key in self.differing if key.startswith("data.") and key not in FED]
 
     @property
     def common(self) -> list[str]:
