@@ -12,9 +12,16 @@ ZERO = torch.zeros(2, 3, 2)
 def test_what_is_not_a_number_agrees_with_nothing(value: float) -> None:
     y = ZERO.clone()
     y[0, 0, 1] = value
-    for wanted, before in ((ZERO, "0"), (y, str(value))):
-        with pytest.raises(AssertionError, match=f"^it changes: {before} became {value}$"):
+    both = f"it changes: {value} became {value}" if value == torch.inf else "nan stands on both sides"
+    for wanted, problem in ((ZERO, f"it changes: 0 became {value}"), (y, both)):
+        with pytest.raises(AssertionError, match=f"^{problem}"):
             assert_same(y, wanted, "it", "changes")
+
+
+def test_numbers_that_changed_are_told_before_those_that_are_none() -> None:
+    wanted = torch.tensor([torch.nan, 1.0])
+    with pytest.raises(AssertionError, match=r"^it changes: 1 became 2$"):
+        assert_same(torch.tensor([torch.nan, 2.0]), wanted, "it", "changes")
 
 
 def test_the_tolerance_is_a_part_of_the_largest_number_and_at_least_of_one() -> None:

@@ -44,6 +44,14 @@ def test_a_projection_that_looks_at_other_steps(right: type[Cell], but: But) -> 
         check_a_sequence_is_its_steps_one_by_one(wrong)
 
 
+def test_a_projection_that_looks_along_the_second_dimension(right: type[Cell], but: But) -> None:
+    """Of rows that is the features: alike however rows are read, and not what is meant of a sequence."""
+    wrong = but(right, project=lambda self, x: self.input(x - x.mean(1, keepdim=True)))
+    message = r"^what project gives of a sequence \(N, T, I\) is not that of its steps as rows"
+    with pytest.raises(AssertionError, match=message):
+        check_a_sequence_is_its_steps_one_by_one(wrong)
+
+
 @pytest.mark.parametrize("hidden", ["counter", "noise"])
 def test_a_cell_that_remembers_or_draws(right: type[Cell], but: But, hidden: str) -> None:
     def step(self: Any, z: Tensor, state: State) -> Any:

@@ -105,10 +105,10 @@ def notes(name: str) -> Iterator[str]:
     """
     found = [plugin for plugin in _named(name) if plugin.kind == "cell"]
 
-    from rnnx.core.testing.kit import noise, slowness, subject_of
+    from rnnx.core.testing.kit import no_candidate, noise, slowness, subject_of
 
     for plugin in found:
-        yield from filter(None, (note(*subject_of(plugin)) for note in (slowness, noise)))
+        yield from filter(None, (note(*subject_of(plugin)) for note in (slowness, noise, no_candidate)))
 
 
 def check(

@@ -8,6 +8,7 @@ from typing import Final
 from torch import Tensor
 
 TOLERANCE: Final = 1e-9  # of the largest number, and at least of 1
+NOTHING: Final = "nan stands on both sides, so that nothing can be told; see whether numbers are finite"
 
 
 def assert_same(found: Tensor, wanted: Tensor, what: str, fault: str, tolerance: float = TOLERANCE) -> None:
@@ -37,10 +38,12 @@ def assert_near(found: Tensor, wanted: Tensor, what: str, fault: str, allowed: f
     """Whether no number of a tensor is further than ``allowed`` from the other's.
 
     Raises:
-        AssertionError: one is.
+        AssertionError: one is, or NaN stands where the other has NaN; of that all say the same.
     """
     wrong = ~((found - wanted).abs() <= allowed)
     if bool(wrong.any()):
+        wrong = wrong & ~(found.isnan() & wanted.isnan())
+        require(bool(wrong.any()), NOTHING)
         before, after = wanted[wrong][0].item(), found[wrong][0].item()
         raise AssertionError(f"{what} {fault}: {before:.6g} became {after:.6g}")
 

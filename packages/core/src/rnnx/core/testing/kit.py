@@ -13,6 +13,7 @@ import torch
 from rnnx.core.cell import Cell
 from rnnx.core.data import Data
 from rnnx.core.engine import scan
+from rnnx.core.nets.recurrent_dropout import has_candidate
 from rnnx.core.registry import Plugin, find
 from rnnx.core.spec import Spec
 from rnnx.core.task import Task
@@ -130,6 +131,28 @@ def noise(cell_class: type[Cell]) -> str | None:
     name, options = cell_class.__name__, ", ".join(filter(None, drawing))
     with_ = "" if "" in drawing else f" with {options}"
     return f"cell {name} draws random numbers in training{with_}, and is checked as it is in evaluation"
+
+
+def no_candidate(cell_class: type[Cell]) -> str | None:
+    """That a cell passes nothing through :meth:`Cell.drop_candidate`, as it may; None where it does.
+
+    Args:
+        cell_class: The class of the cell.
+
+    Example:
+        >>> from rnnx.core.testing.tasks.probe import Probe
+        >>> no_candidate(Probe)
+    """
+    with torch.random.fork_rng(devices=[]):
+        try:
+            if any(has_candidate(subject.cell) for subject in subjects(cell_class)):
+                return None
+        except Exception:  # which the checks tell
+            return None
+    return (
+        f"cell {cell_class.__name__} passes nothing through self.drop_candidate, so that "
+        "net.recurrent_dropout is refused with it"
+    )
 
 
 def check_task(task_class: type[Task], data: Data) -> list[tuple[str, str | None]]:

@@ -35,6 +35,11 @@ def check_a_sequence_is_its_steps_one_by_one(subject: Subject) -> None:
         (torch.stack(outputs, 1), state),
         "changes when all steps are projected together",
     )
+    rows = cell.project(subject.x.flatten(0, 1))
+    fault = (
+        "of a sequence (N, T, I) is not that of its steps as rows (N * T, I), though only the last I counts"
+    )
+    assert_same(cell.project(subject.x).flatten(0, 1), rows, "what project gives", fault)
 
 
 @of_each_setting
