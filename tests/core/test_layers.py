@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -181,6 +182,25 @@ def test_a_stacks_padding_is_zero_whatever_the_inputs_was(skip: type[Skip], junk
     found = torch.autograd.grad(y.square().sum(), [dirty, *stack.parameters()])
     assert all(gradient.isfinite().all() for gradient in found)
     assert found[0][padding].eq(0).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "lengths", "problem"),
+    [
+        (torch.zeros(3, I), torch.tensor([3, 1]), r"x must have shape \(N, T, input_size=3\), got \(3, 3\)"),
+        (
+            torch.zeros(2, 3, 5),
+            torch.tensor([3, 1]),
+            r"x must have shape \(N, T, input_size=3\), got \(2, 3, 5\)",
+        ),
+        (torch.zeros(3, 2, I), torch.tensor([3, 1]), r"lengths must have shape \(3,\), got \(2,\)"),
+        (torch.zeros(2, 3, I), [3, 1], "lengths must be a tensor of whole numbers, or None, got a list"),
+        (torch.zeros(2, 3, I), torch.tensor([4, 1]), r"lengths must be from 0 to 3, got \[4, 1\]"),
+    ],
+)
+def test_a_stack_refuses_in_a_sentence_what_it_cannot_read(x: Tensor, lengths: Any, problem: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{problem}"):
+        two(Residual)(x, lengths)
 
 
 def test_a_stack_starts_where_its_cells_say() -> None:

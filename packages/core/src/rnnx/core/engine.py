@@ -79,7 +79,7 @@ def scan(
     if compiling():
         read: tuple[Tensor, State] = uncompiled(scan)(cell, x, lengths, state, reverse, recompute)
         return read
-    rows, steps = rows_and_steps(cell, x)
+    rows, steps = rows_and_steps(cell.input_size, x)
     if state is None:
         state = cell.initial_state(rows, x)
     refuse_state(cell, rows, state)
@@ -242,7 +242,7 @@ def fold(cell: Cell, x: Tensor, parents: Tensor | Trees) -> tuple[Tensor, State]
     if compiling():
         composed: tuple[Tensor, State] = uncompiled(fold)(cell, x, parents)
         return composed
-    rows, steps = rows_and_steps(cell, x)
+    rows, steps = rows_and_steps(cell.input_size, x)
     if rows == 0:
         return x.new_zeros(0, steps, cell.output_size), cell.initial_state(0, x)
     trees = parents if isinstance(parents, Trees) else Trees.of(parents)

@@ -18,6 +18,7 @@ from rnnx.core.nets.padding import real_steps
 from rnnx.core.nets.skips import Skip
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
+from rnnx.core.unrolling.arguments import refuse_no_lengths, rows_and_steps
 
 Noise: TypeAlias = tuple[Any, ...]  # what is drawn once a sequence; only the net that drew it reads it
 
@@ -209,6 +210,8 @@ class Stack(Recurrent):
         trees: Trees | None = None,
     ) -> tuple[Tensor, State]:
         if lengths is not None:  # a skip carries the input on, and padding may hold anything
+            rows, _ = rows_and_steps(self.input_size, x)
+            refuse_no_lengths(rows, lengths)
             real = real_steps(x, lengths)  # (N, T)
             x = x.where(real.unsqueeze(-1), 0)
         before = [None] * len(self.layers) if state is None else states.split(state, self.counts)

@@ -12,8 +12,8 @@ from rnnx.core.cell import Cell
 from rnnx.core.state import State
 
 
-def rows_and_steps(cell: Cell, x: Tensor) -> tuple[int, int]:
-    """``N`` and ``T`` of a cell's inputs, ``(N, T, input_size)``.
+def rows_and_steps(input_size: int, x: Tensor) -> tuple[int, int]:
+    """``N`` and ``T`` of the inputs of a cell or a net, ``(N, T, input_size)``.
 
     Raises:
         TypeError: they are no tensor.
@@ -26,8 +26,8 @@ def rows_and_steps(cell: Cell, x: Tensor) -> tuple[int, int]:
         )
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a padded tensor, with its lengths beside it, got {_described(x)}")
-    if x.dim() != 3 or x.shape[2] != cell.input_size:
-        raise ValueError(f"x must have shape (N, T, input_size={cell.input_size}), got {tuple(x.shape)}")
+    if x.dim() != 3 or x.shape[2] != input_size:
+        raise ValueError(f"x must have shape (N, T, input_size={input_size}), got {tuple(x.shape)}")
     return x.shape[0], x.shape[1]
 
 
@@ -61,8 +61,28 @@ def checked_lengths(rows: int, steps: int, lengths: Tensor) -> Tensor | None:
         lengths: What is to be ``(N,)``, 0 to ``T``.
 
     Raises:
+        TypeError, ValueError: as for :func:`refuse_no_lengths`.
+        ValueError: one is out of range.
+    """
+    refuse_no_lengths(rows, lengths)
+    lengths = lengths.long()
+    if torch.compiler.is_exporting():
+        return lengths
+    if bool(((lengths < 0) | (lengths > steps)).any()):
+        raise ValueError(f"lengths must be from 0 to {steps}, got {lengths.tolist()}")
+    return None if bool((lengths == steps).all()) else lengths
+
+
+def refuse_no_lengths(rows: int, lengths: Tensor) -> None:
+    """Refuses what has not the form of lengths, whatever the values are.
+
+    Args:
+        rows: ``N``.
+        lengths: What is to be ``(N,)``.
+
+    Raises:
         TypeError: they are no tensor of whole numbers.
-        ValueError: they have another shape, or one is out of range.
+        ValueError: they have another shape.
     """
     if not isinstance(lengths, Tensor) or lengths.is_floating_point():
         raise TypeError(
@@ -71,12 +91,6 @@ def checked_lengths(rows: int, steps: int, lengths: Tensor) -> Tensor | None:
         )
     if lengths.shape != (rows,):
         raise ValueError(f"lengths must have shape {(rows,)}, got {tuple(lengths.shape)}")
-    lengths = lengths.long()
-    if torch.compiler.is_exporting():
-        return lengths
-    if bool(((lengths < 0) | (lengths > steps)).any()):
-        raise ValueError(f"lengths must be from 0 to {steps}, got {lengths.tolist()}")
-    return None if bool((lengths == steps).all()) else lengths
 
 
 def _described(value: Any) -> str:
