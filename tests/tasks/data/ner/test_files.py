@@ -119,7 +119,8 @@ def test_germeval_2014_has_comments(tmp_path: Path) -> None:
         (
             "EU NNP\nran VBD\n",
             1,
-            "expected a tag such as O, B-PER or I-PER, got 'NNP'; is it the column of the tags?",
+            "expected a tag such as O, B-PER or I-PER, got 'NNP'; is it the column of the tags? "
+            "data.tag_column says which",
         ),
     ],
 )

@@ -69,7 +69,8 @@ def test_classes_with_names_and_other_columns(tmp_path: Path) -> None:
         ({"tokens": [""], "ner_tags": ["O"]}, "expected words without blanks, got ''"),
         (
             {"tokens": ["a"], "ner_tags": ["X"]},
-            "expected a tag such as O, B-PER or I-PER, got 'X'; is it the column of the tags?",
+            "expected a tag such as O, B-PER or I-PER, got 'X'; is it the column of the tags? "
+            "data.tags says which",
         ),
     ],
 )

@@ -43,11 +43,19 @@ class Source(NamedTuple):
         total: How many sentences there are.
         drafts: Those that could be read, in order.
         faults: What was wrong with the others.
+        option: The one that says where the tags are; empty where none does.
     """
 
     total: int
     drafts: list[Draft]
     faults: Faults
+    option: str = ""
+
+    @property
+    def advice(self) -> str:
+        """What to do where the tags are none, as the end of a sentence."""
+        said = f" {self.option} says which" if self.option else ""
+        return f"; is it the column of the tags?{said}"
 
 
 Tagged: TypeAlias = tuple[Draft, list[Tag]]
@@ -91,7 +99,7 @@ class Annotations(Sentences, ABC):
         if not types:
             raise InputError(
                 sources["train"].faults.path,
-                "expected entities to learn from, but every tag is O; is it the column of the tags?",
+                f"expected entities to learn from, but every tag is O{sources['train'].advice}",
             )
         for split in SPLITS[1:]:
             read = self._tagged(sources[split], types)
@@ -103,7 +111,7 @@ class Annotations(Sentences, ABC):
         found = []
         for draft in source.drafts:
             with source.faults:
-                _check(source.faults.path, draft, types)
+                _check(source, draft, types)
                 found.append((draft, [Tag.of(text) for text in draft.tags]))
         return found
 
@@ -130,17 +138,18 @@ class Annotations(Sentences, ABC):
         return sentences
 
 
-def _check(path: str | Path, draft: Draft, types: Collection[str] | None) -> None:
+def _check(source: Source, draft: Draft, types: Collection[str] | None) -> None:
     """Refuses what is no tag, or of a type that training has not.
 
     Raises:
         InputError: there is such a tag.
     """
+    path = source.faults.path
     for text, line in zip(draft.tags, draft.lines, strict=True):
         if not TAG.fullmatch(text):
             raise InputError(
                 path,
-                f"expected a tag such as O, B-PER or I-PER, got {text!r}; is it the column of the tags?",
+                f"expected a tag such as O, B-PER or I-PER, got {text!r}{source.advice}",
                 line,
             )
         type = Tag.of(text).type

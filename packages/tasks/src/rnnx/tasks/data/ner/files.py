@@ -53,7 +53,7 @@ class Files(Annotations):
         for rows in sentences:
             with faults:
                 drafts.append(self._draft(path, rows, columns))
-        return Source(len(sentences), drafts, faults)
+        return Source(len(sentences), drafts, faults, "data.tag_column")
 
     def _check_columns(self, path: str, columns: int, advice: str) -> None:
         tag = self.tag_column or columns

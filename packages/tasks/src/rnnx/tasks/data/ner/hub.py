@@ -36,7 +36,7 @@ class Hub(OnHub, Annotations):
         for row, (some, theirs) in enumerate(zip(words, tags, strict=True), 1):
             with faults:
                 drafts.append(_draft(faults, row, some, theirs))
-        return Source(len(words), drafts, faults)
+        return Source(len(words), drafts, faults, "data.tags")
 
 
 def _draft(faults: Faults, row: int, words: list[str], tags: list[str]) -> Draft:
