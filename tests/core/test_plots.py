@@ -186,9 +186,9 @@ def test_a_heat_map_ranks_each_task_by_its_own_metric() -> None:
     assert perplexities == [1, 0, 0.75, 0]  # lstm is 15 of the 20 below elman
     assert f1s == pytest.approx([0, math.nan, 1, math.nan], nan_ok=True)
     said = {text.get_position(): text.get_text() for text in axes.texts}
-    assert said[0, 0] == "101 ± 1.41"
+    assert said[0, 0] == "101.0 ± 1.4"
     assert (said[1, 1], (1, 3) in said) == ("failed", False)
-    assert {text.get_text() for text in axes.texts if text.get_weight() == "bold"} == {"101 ± 1.41", "90"}
+    assert {text.get_text() for text in axes.texts if text.get_weight() == "bold"} == {"101.0 ± 1.4", "90.00"}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["lm\nperplexity", "ner\nf1"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["gru", "elman", "lstm", "rhn"]
 

@@ -46,12 +46,12 @@ def test_a_matrix_is_a_table_with_a_row_for_each_cell(
     assert plain.exit_code == 0
     gru, elman = json.loads(plain.stdout)
     assert (gru["task"], gru["cell"], elman["cell"], gru["failures"]) == ("lm", "gru", "elman", [])
-    assert f"{gru['scores'][0]:.4g}" == rows[0].split()[3]
+    assert f"{gru['scores'][0]:.2f}" == rows[0].split()[3]
 
 
 def test_a_row_in_markdown() -> None:
     line = Line("lm", "gru", "loss", "min", (1.25,), 1234567, 90.0, ())
-    assert markdown([line]).splitlines()[2] == "| lm | gru | loss | 1.25 | 1,234,567 | 1.5 |"
+    assert markdown([line]).splitlines()[2] == "| lm | gru | loss | 1.250 | 1,234,567 | 1.5 |"
 
 
 def test_on_a_narrow_terminal_a_failure_is_folded_and_all_columns_are_there() -> None:
@@ -75,7 +75,7 @@ def test_a_grid_has_a_row_a_cell_and_a_column_a_task() -> None:
     assert markdown(lines, as_grid=True).splitlines() == [
         "| cell | lm: loss (minutes) | ner: f1 (minutes) |",
         "| --- | --- | --- |",
-        "| gru | 1.25 (1.5) | 90.5 ± 0.707 (0.5) |",
+        "| gru | 1.250 (1.5) | 90.50 ± 0.71 (0.5) |",
         "| elman | failed |  |",
     ]
 
@@ -98,10 +98,10 @@ def test_what_is_varied_has_a_column_each_and_in_a_grid_is_of_the_model_or_of_th
     ]
     head, _, first, *_ = markdown(lines).splitlines()
     assert head == "| task | cell | length | layers | metric | test | parameters | minutes |"
-    assert first == "| memory | gru | 20 | 1 | loss | 0.2 | 9 | 1.0 |"
+    assert first == "| memory | gru | 20 | 1 | loss | 0.2000 | 9 | 1.0 |"
     assert markdown(lines, as_grid=True).splitlines() == [
         "| cell | memory length=20: loss (minutes) | memory length=50: loss (minutes) |",
         "| --- | --- | --- |",
-        "| gru layers=1 | 0.2 (1.0) | 0.5 (1.0) |",
-        "| gru layers=2 | 0.2 (1.0) | 0.5 (1.0) |",
+        "| gru layers=1 | 0.2000 (1.0) | 0.5000 (1.0) |",
+        "| gru layers=2 | 0.2000 (1.0) | 0.5000 (1.0) |",
     ]

@@ -79,9 +79,9 @@ def test_a_sweep_without_a_complete_trial_fails(quick: CommandLine) -> None:
 def test_lines_of_trials() -> None:
     sweep = Sweep.parse(["task=memory", "cell=gru,lstm"])
     assert line(sweep, outcome(3, "complete", 1.0, 2.0)) == (
-        "trial 3 (cell=gru) complete, valid loss 1.5 ± 0.707"
+        "trial 3 (cell=gru) complete, valid loss 1.500 ± 0.707"
     )
-    assert line(sweep, outcome(4, "pruned", 1.0)) == "trial 4 (cell=gru) pruned, valid loss 1"
+    assert line(sweep, outcome(4, "pruned", 1.0)) == "trial 4 (cell=gru) pruned, valid loss 1.000"
     assert line(sweep, outcome(5, "failed", failure="no memory")) == "trial 5 (cell=gru) failed: no memory"
 
 
@@ -90,7 +90,7 @@ def test_the_best_ten_are_shown_and_all_are_told() -> None:
     found = [outcome(number, "complete", 20.0 - number) for number in range(12)]
     rows = markdown(sweep, found).splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows] == [str(number) for number in range(11, 1, -1)]
-    assert rows[0] == "| 11 | complete | 9 | gru | runs/s/trial-0011-seed-1 |"
+    assert rows[0] == "| 11 | complete | 9.000 | gru | runs/s/trial-0011-seed-1 |"
     told = plain(sweep, found)
     assert [trial["number"] for trial in told["trials"]] == list(range(11, -1, -1))
     assert told["best"] == """rnnx run cell=gru 'name=it'"'"'s'"""

@@ -4,12 +4,14 @@ import math
 
 import pytest
 
-from rnnx.core.comparing.scores import decimals, mean_and_spread, spread
+from rnnx.core.comparing.scores import digits, mean_and_spread, spread
 
 
 def test_the_spread_is_that_of_a_sample() -> None:
-    assert mean_and_spread([2.0, 4.0]) == "3 ± 1.41"  # the square root of 2, where a population's would be 1
-    assert mean_and_spread([1.0, 2.0, 6.0]) == "3 ± 2.65"  # of ((-2)² + (-1)² + 3²) / 2 = 7
+    assert (
+        mean_and_spread([2.0, 4.0]) == "3.000 ± 1.414"
+    )  # the square root of 2, where a population's would be 1
+    assert mean_and_spread([1.0, 2.0, 6.0]) == "3.000 ± 2.646"  # of ((-2)² + (-1)² + 3²) / 2 = 7
 
 
 def test_one_score_has_no_spread() -> None:
@@ -43,4 +45,4 @@ def test_digits_after_the_point_are_those_that_are_asked_for() -> None:
 def test_a_column_has_digits_enough_for_its_largest_and_its_smallest(
     means: list[float], expected: int
 ) -> None:
-    assert decimals(means) == expected
+    assert digits(means) == expected

@@ -256,10 +256,10 @@ def test_seeds_come_together() -> None:
     ]
     gru, elman = lines(some)
     assert gru == Line("lm", "gru", "loss", "min", (2.0, 4.0), 7, mean([2.0, 4.0]), ("?",))
-    assert gru.score == "3 ± 1.41"  # the square root of 2
+    assert gru.score == "3.000 ± 1.414"  # the square root of 2
     assert elman == Line("lm", "elman", "loss", "min", (), 0, 0.0, ("no memory",))
     assert elman.score == "no memory"
-    assert lines([entry("gru", 1, 2.5)])[0].score == "2.5"
+    assert lines([entry("gru", 1, 2.5)])[0].score == "2.500"
 
 
 def test_lines_differ_in_their_options() -> None:

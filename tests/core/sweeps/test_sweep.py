@@ -240,7 +240,7 @@ def test_the_best_first_then_what_was_pruned_then_what_failed() -> None:
 def test_an_outcome_in_plain_data() -> None:
     plain = outcome(7, "complete", 2.0, 4.0).to_plain()
     assert (plain["value"], plain["spread"], plain["scores"]) == (3.0, pytest.approx(2**0.5), [2.0, 4.0])
-    assert outcome(7, "complete", 2.0, 4.0).score == "3 ± 1.41"
+    assert outcome(7, "complete", 2.0, 4.0).score == "3.000 ± 1.414"
     assert (outcome(0, "failed").to_plain()["value"], outcome(0, "pruned", 1.0).to_plain()["spread"]) == (
         None,
         None,

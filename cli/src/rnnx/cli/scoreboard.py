@@ -10,7 +10,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any, Final, final
 
 from rnnx.cli.screen import in_markdown
-from rnnx.core.comparing.scores import decimals, mean_and_spread, spread
+from rnnx.core.comparing.scores import digits, mean_and_spread, spread
 from rnnx.core.comparing.significance import CORRECTION, LEVEL, TEST, Difference
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Scoreboard:
         for metric in (known[name] for name in metrics if name in known):
             means = [mean(scores) for row in table.rows if (scores := row.scores(metric.name))]
             best = table.best(metric)
-            columns.append(Column(metric, decimals(means), best and best.label, table.differences(metric)))
+            columns.append(Column(metric, digits(means), best and best.label, table.differences(metric)))
         return cls(table, columns)
 
     @property

@@ -27,20 +27,19 @@ def mean_and_spread(scores: Sequence[float], decimals: int | None = None) -> str
 
     Args:
         scores: At least one.
-        decimals: How many digits follow the point in both; None for four digits of the mean and three of the
-            deviation, wherever the point is.
+        decimals: How many digits follow the point in both; None for those of a column of this mean alone.
 
     Example:
         >>> mean_and_spread([1.0, 2.0]), mean_and_spread([2.5]), mean_and_spread([1.0, 2.0], 2)
-        ('1.5 ± 0.707', '2.5', '1.50 ± 0.71')
+        ('1.500 ± 0.707', '2.500', '1.50 ± 0.71')
     """
-    deviation = spread(scores)
-    long, short = (".4g", ".3g") if decimals is None else (f".{decimals}f", f".{decimals}f")
-    around = "" if deviation is None else f" ± {deviation:{short}}"
-    return f"{mean(scores):{long}}{around}"
+    middle, deviation = mean(scores), spread(scores)
+    places = digits([middle]) if decimals is None else decimals
+    around = "" if deviation is None else f" ± {deviation:.{places}f}"
+    return f"{middle:.{places}f}{around}"
 
 
-def decimals(means: Sequence[float]) -> int:
+def digits(means: Sequence[float]) -> int:
     """How many digits are to follow the point in a column of numbers.
 
     So many that the largest has four digits and the smallest three, but six at most.
@@ -49,7 +48,7 @@ def decimals(means: Sequence[float]) -> int:
         means: Any numbers; those that are zero or not finite do not count.
 
     Example:
-        >>> decimals([91.25, 88.5]), decimals([120.0, 8.0]), decimals([0.00012]), decimals([123456.0])
+        >>> digits([91.25, 88.5]), digits([120.0, 8.0]), digits([0.00012]), digits([123456.0])
         (2, 2, 6, 0)
     """
     places = [math.floor(math.log10(abs(value))) for value in means if value and math.isfinite(value)]

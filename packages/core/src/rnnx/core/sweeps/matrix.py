@@ -207,7 +207,7 @@ class Line:
 
         Example:
             >>> Line("lm", "gru", "loss", "min", (1.0, 2.0), 10, 1.5, ()).score
-            '1.5 ± 0.707'
+            '1.500 ± 0.707'
         """
         if not self.scores:
             return "; ".join(self.failures)
