@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -48,10 +50,11 @@ def test_each_change_changes_something(change: Change) -> None:
         (lambda folder: (folder / "file").rename(folder / "other"), "os.rename"),
         (lambda folder: (folder / "new").mkdir(), "os.mkdir"),
         (lambda folder: os.system("true"), "os.system"),
+        (lambda folder: ctypes.CDLL(None), "ctypes.dlopen"),
         (lambda folder: Path("/etc/passwd").read_text(), "'/etc/passwd' to read"),
         (lambda folder: (folder.parent / "beside").read_text(), "to read"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_what_no_reader_may_do_is_seen(tmp_path: Path, act: Act, told: str) -> None:
     folder = tmp_path / "place" / "input"
@@ -67,6 +70,14 @@ def test_what_is_done_behind_the_interpreter_s_back_is_seen_in_the_files(tmp_pat
     folder.mkdir(parents=True)
     with (folder.parent / "open").open("w") as file, pytest.raises(Touched, match="another one than before"):
         outcome(lambda folder: (file.write("x"), file.flush()), folder, anywhere=False)
+
+
+def test_torch_may_ask_the_driver_for_gpus(tmp_path: Path) -> None:
+    def ask(folder: Path) -> None:
+        with suppress(OSError):  # there is none
+            ctypes.CDLL("libnvidia-ml.so.1")
+
+    assert outcome(ask, tmp_path, anywhere=False) == "success"
 
 
 def test_a_hang_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,9 +53,7 @@ def matrix(
     as_json: Json = False,
     as_markdown: Markdown = False,
 ) -> None:
-    """Train each cell on each task, over seeds and values of any option, and compare them.
-
-    What is done already is not done again.
+    """Train each cell on each task, over values of any option, and compare them; what is done is not done again.
 
     rnnx matrix cell=gru,lstm task=memory data=adding data.length=20,50 seed=1,2,3
     """
