@@ -53,7 +53,7 @@ def matrix(
     as_json: Json = False,
     as_markdown: Markdown = False,
 ) -> None:
-    """Train each cell on each task, over values of any option, and compare them; what is done is not done again.
+    """Train each cell on each task, over values of any option, and compare; what is done is left alone.
 
     rnnx matrix cell=gru,lstm task=memory data=adding data.length=20,50 seed=1,2,3
     """
