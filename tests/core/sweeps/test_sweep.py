@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, TypeVar
@@ -341,6 +342,7 @@ def test_workers_end_with_the_process_that_waits_for_them(tmp_path: Path, signum
 
 def test_workers_that_cannot_begin_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = sweep_in(tmp_path, "cell.hidden_size=4,5")
+    resource_tracker.ensure_running()  # a process of Python's, which the next test would find dead
     monkeypatch.setenv("PYTHONHOME", "/no/such/folder")
     with pytest.raises(RunError, match="no worker could begin: its process ended with exit code 1"):
         list(run(sweep, jobs=2))
