@@ -37,11 +37,7 @@ from rnnx.core.sweeps.study import Claim, Study, failure, reason
 
 LOCKS: Final = ".locks"  # beside the runs
 NAMED: Final = ("task", "cell", "seed")  # what every run is named after
-LEARNT: Final = (
-    "task.",
-    "data",
-    "data.",
-)  # how the keys begin that say what is learnt, and not by which model
+LEARNT: Final = ("task.", "data", "data.")  # how the keys begin that say what is learnt, not by which model
 ODD: Final = re.compile(r"[^\w.,+-]", re.ASCII)  # what a folder's name is better without
 LONGEST: Final = 120  # characters of a run's name that tell its options
 

@@ -53,9 +53,8 @@ class _Function:
         graph = self.graph = fx.Graph()
         self.given = given
         self.known: dict[fx.Node, fx.Node] = {}
-        for number, node in enumerate(
-            given
-        ):  # some may be the same, as of a step that gives what it is given
+        # some may be the same, as of a step that gives what it is given
+        for number, node in enumerate(given):
             name = f"again_{number}" if node in self.known else node.name
             self.known[node] = graph.placeholder(name)
         self.panels = {node: graph.placeholder(f"panels_of_{node.name}") for node in in_panels}
