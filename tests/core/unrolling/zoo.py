@@ -302,6 +302,15 @@ class Normed(Written):
 
 
 @final
+class Squashed(Written):
+    """Its input alone makes two results of one operation, of which a product reads one, the way back both."""
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(self.input(F.logsigmoid(z)) * state[0])
+        return h, (h,)
+
+
+@final
 class Pieces(Written):
     """Gates cut from one product in several ways, of which the output is one."""
 

@@ -68,8 +68,8 @@ class StepGraph:
         for node in self.nodes:
             if node.op == "call_function" and node not in self.rows:
                 self._sort(node)
-        self.ahead &= self.above(self.ahead & self.at_once)
-        self.from_y &= {self.at_y, *self.above(self.from_y & self.at_once)}
+        self.ahead &= whole(self.above(self.ahead & self.at_once))
+        self.from_y &= {self.at_y, *whole(self.above(self.from_y & self.at_once))}
 
     def _sort(self, node: fx.Node) -> None:
         reads, alone = set(node.all_input_nodes), self.is_row_by_row(node)
