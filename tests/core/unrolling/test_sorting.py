@@ -28,7 +28,7 @@ def positive(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
 
 
 def products(cell: Cell, steps: int) -> tuple[int, int]:
-    """How many matrices are multiplied on the way forth and on the way back."""
+    """How many matrices are multiplied in the forward pass and in the backward pass."""
     z, state = given_to(cell, 2, steps)
     plan = taken_apart(cell, z, state)
     with Operations() as forth:

@@ -125,7 +125,7 @@ class OutsideTorch(Gate, ABC):
 
 
 class Averaging(Gate, ABC):
-    """A buffer that may follow the inputs before the way back."""
+    """A buffer that may follow the inputs before the backward pass."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -121,7 +121,7 @@ def test_results_are_made_of_what_is_done_and_of_what_is_given() -> None:
     assert graph.sources([gate], {gate}) == {gate}
 
 
-def test_what_is_made_by_elements_of_what_is_there_can_be_remade_and_a_product_is_not() -> None:
+def test_what_is_made_elementwise_of_what_is_there_can_be_remade_and_a_product_is_not() -> None:
     graph = graph_of(ByInput())
     made = {names([node])[0]: node for node in graph.primal & graph.above([graph.y])}
     assert graph.can_be_remade(made["tanh"], set())

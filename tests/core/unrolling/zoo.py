@@ -303,7 +303,7 @@ class Normed(Written):
 
 @final
 class Squashed(Written):
-    """Its input alone makes two results of one operation, of which a product reads one, the way back both."""
+    """Its input alone makes two results of one operation, of which a product reads one, its gradient both."""
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         h = torch.tanh(self.input(F.logsigmoid(z)) * state[0])

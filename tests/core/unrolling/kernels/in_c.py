@@ -8,26 +8,26 @@ from torch import Tensor
 
 from rnnx.core.unrolling.kernels.c.native import Native, looped
 from rnnx.core.unrolling.plan import Plan
-from rnnx.core.unrolling.walks import Back, Forth, Walk
+from rnnx.core.unrolling.time_loop import Backwards, Forwards, TimeLoop
 from tests.core.unrolling.kernels.nodes import Nodes
 
 ALL = "all"
 
 
 def in_c(plan: Plan | None) -> list[int | str]:
-    """Forth and back, :data:`ALL`, or how many functions a step calls."""
+    """Forwards and back, :data:`ALL`, or how many functions a step calls."""
     assert plan is not None
     return [_of(plan.forward.steps), _of(plan.backward.steps)]
 
 
-def _of(walk: Walk) -> int | str:
-    if isinstance(walk, Native):
+def _of(loop: TimeLoop) -> int | str:
+    if isinstance(loop, Native):
         return ALL
-    assert isinstance(walk, (Forth, Back))
-    return sum(getattr(node.target, "__name__", "") == "loop" for node in walk.part.__self__.graph.nodes)
+    assert isinstance(loop, (Forwards, Backwards))
+    return sum(getattr(node.target, "__name__", "") == "loop" for node in loop.part.__self__.graph.nodes)
 
 
-def by_elements(operation: Any, x: Tensor) -> Tensor:
+def elementwise(operation: Any, x: Tensor) -> Tensor:
     """An operation of each element of ``x``, two-dimensional, in C."""
     nodes = Nodes()
     row = nodes.rows("x", x.shape[1])

@@ -19,7 +19,7 @@ from rnnx.core.unrolling import making
 from rnnx.core.unrolling.kernels.triton.kernel import Kernel
 from rnnx.core.unrolling.plans import plan_of
 from rnnx.core.unrolling.sorting import Kernels
-from rnnx.core.unrolling.walks import Back, Forth, Walk
+from rnnx.core.unrolling.time_loop import Backwards, Forwards, TimeLoop
 
 N, T, H = 4, 5, 4
 LENGTHS = torch.tensor([5, 3, 1, 3])
@@ -57,7 +57,7 @@ def warned(cell: Cell) -> list[str]:
     return [str(warning.message) for warning in said if warning.category is not RuntimeWarning]
 
 
-def walks(cell: Cell) -> list[type[Walk]]:
+def loops(cell: Cell) -> list[type[TimeLoop]]:
     """How a cell's steps are made, forth and back."""
     plan = plan_of(cell, torch.zeros(1, H, requires_grad=True), (torch.zeros(1, H, requires_grad=True),))
     assert plan is not None
@@ -70,7 +70,7 @@ def test_steps_are_kernels_where_the_device_has_them() -> None:
 
     cell = Quick()
     assert warned(cell) == []
-    assert walks(cell) == [Kernel, Kernel]
+    assert loops(cell) == [Kernel, Kernel]
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
@@ -105,7 +105,7 @@ def test_kernels_that_give_other_numbers_are_not_used() -> None:
         "cell Chaotic is run without a kernel of its own, which is slower: its step gives other numbers when "
         "it is taken apart"
     ]
-    assert walks(cell) == [Forth, Back]
+    assert loops(cell) == [Forwards, Backwards]
 
 
 def test_steps_that_cannot_be_written_have_none_without_a_word() -> None:
@@ -116,4 +116,4 @@ def test_steps_that_cannot_be_written_have_none_without_a_word() -> None:
 
     cell = Rare()
     assert warned(cell) == []
-    assert walks(cell) == [Forth, Kernel]  # there is a formula of its gradient's
+    assert loops(cell) == [Forwards, Kernel]  # there is a formula of its gradient's

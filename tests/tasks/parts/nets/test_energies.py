@@ -254,7 +254,7 @@ def test_who_counts_operations_is_told_of_them() -> None:
 SCRIPT = """
 import warnings
 import torch
-from rnnx.tasks.parts.nets.energies import FORTH, _function, energies
+from rnnx.tasks.parts.nets.energies import FORWARD, _function, energies
 
 query, keys, v = torch.randn(3, 2, 6), torch.randn(3, 4, 6), torch.randn(6, requires_grad=True)
 with warnings.catch_warnings(record=True) as said:
@@ -264,7 +264,7 @@ with warnings.catch_warnings(record=True) as said:
         wanted = torch.tanh(query.unsqueeze(2) + keys.unsqueeze(1) / 2) @ v
         torch.testing.assert_close(found, wanted)
         torch.testing.assert_close(*(torch.autograd.grad(end.sum(), v)[0] for end in (found, wanted)))
-print(_function(FORTH) is not None, *(str(one.message) for one in said))
+print(_function(FORWARD) is not None, *(str(one.message) for one in said))
 """
 
 

@@ -22,7 +22,7 @@ def sorted_of(nodes: Nodes, *wanted: fx.Node, multiplies: bool = False) -> Seque
 
 
 def chain(nodes: Nodes, x: fx.Node, length: int = 3) -> fx.Node:
-    """So many operations by elements, one of the other."""
+    """So many elementwise operations, one of the other."""
     for _ in range(length):
         x = nodes.call(ATEN.tanh.default, x, width=W)
     return x
@@ -178,7 +178,7 @@ def test_other_types_and_forms_are_left_to_torch() -> None:
     assert [type(some) for some in work] == [Group, fx.Node, fx.Node]
 
 
-def test_what_is_written_over_is_there_when_it_is_and_by_elements_is_made_anew() -> None:
+def test_what_is_written_over_is_there_when_it_is_and_elementwise_is_made_anew() -> None:
     """As dropout does it: an empty tensor is filled with random numbers, and divided, where it lies."""
     nodes = Nodes()
     x, mask = nodes.rows("x", W), nodes.rows("mask", W, torch.bool)

@@ -13,7 +13,7 @@ from rnnx.core.unrolling.kernels.c.native import looped
 from rnnx.core.unrolling.kernels.c.products import in_panels
 from rnnx.core.unrolling.kernels.layout import UnwritableError
 from rnnx.core.unrolling.operations import ATEN
-from tests.core.unrolling.kernels.in_c import by_elements
+from tests.core.unrolling.kernels.in_c import elementwise
 from tests.core.unrolling.kernels.nodes import Nodes
 from tests.core.unrolling.kernels.trials import (
     each_trial,
@@ -97,7 +97,7 @@ def test_whole_numbers_that_stay_as_they_are_can_be_read() -> None:
 
 
 def test_no_rows_are_none() -> None:
-    assert by_elements(ATEN.exp.default, torch.empty(0, 3)).shape == (0, 3)
+    assert elementwise(ATEN.exp.default, torch.empty(0, 3)).shape == (0, 3)
 
 
 @pytest.mark.parametrize("width", [1, 5, 70])

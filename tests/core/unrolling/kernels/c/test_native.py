@@ -27,8 +27,8 @@ from rnnx.core.unrolling.operations import ATEN
 from rnnx.core.unrolling.plan import Plan
 from rnnx.core.unrolling.sorting import Kernels, taken_apart
 from rnnx.core.unrolling.steps import step_by_step
+from rnnx.core.unrolling.time_loop import Forwards
 from rnnx.core.unrolling.unrolled import unrolled
-from rnnx.core.unrolling.walks import Forth
 from tests.core.unrolling.counting import Operations
 from tests.core.unrolling.drawn import Drawn
 from tests.core.unrolling.kernels.cells import CELLS, Gated, given_to, results, sizes
@@ -294,7 +294,7 @@ class ByItsInput(Cell):
         return self.output(torch.tanh(c)), (c,)
 
 
-def test_what_is_by_elements_is_done_in_the_steps_and_products_of_all_rows_at_once() -> None:
+def test_what_is_elementwise_is_done_in_the_steps_and_products_of_all_rows_at_once() -> None:
     """Torch makes what leads to the gate's product, what comes from its gradient, and no more."""
     torch.manual_seed(0)
     cell = ByItsInput()
@@ -316,7 +316,7 @@ def test_what_is_by_elements_is_done_in_the_steps_and_products_of_all_rows_at_on
 
 @final
 class Highway(Cell):
-    """Its gates, its candidate and its output come by elements from the input and the memory."""
+    """Its gates, its candidate and its output come elementwise from the input and the memory."""
 
     input_size, output_size, state_sizes = 12, 4, (4,)
 
@@ -328,7 +328,7 @@ class Highway(Cell):
         return o * torch.tanh(c), (c,)
 
 
-def test_what_is_by_elements_is_made_again_on_the_way_back_and_not_kept() -> None:
+def test_what_is_elementwise_is_made_again_in_the_backward_pass_and_not_kept() -> None:
     """Of a step there are kept its memory, and its output, as that is asked for."""
     torch.manual_seed(0)
     cell = Highway()
@@ -345,7 +345,7 @@ def test_random_numbers_are_drawn_in_their_order_and_products_are_in_c(name: str
     plan = plan_of(cell)
     as_the_steps(plan, cell, [4, 4, 3, 1])
     assert in_c(plan)[0] != ALL
-    assert isinstance(plan.forward.steps, Forth)
+    assert isinstance(plan.forward.steps, Forwards)
     calls = [node.target for node in plan.forward.steps.part.__self__.graph.nodes]
     assert not {torch.mm, torch.addmm} & set(calls)
 

@@ -18,7 +18,7 @@ def elementwise(nodes: Nodes, *given: fx.Node) -> fx.Node:
     return nodes.call(ATEN.add.Tensor, *given, width=4)
 
 
-def test_by_elements_each_block_of_columns_is_alone() -> None:
+def test_elementwise_each_block_of_columns_is_alone() -> None:
     nodes = Nodes()
     z, c = nodes.rows("z", 8), nodes.rows("c", 4)
     second = nodes.call(ATEN.slice.Tensor, z, 1, 4, 8, width=4)

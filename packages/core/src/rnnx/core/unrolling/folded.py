@@ -15,7 +15,7 @@ from rnnx.core.state import State
 from rnnx.core.trees import Trees
 from rnnx.core.unrolling.double_backward import DoubleBackward, is_wanted
 from rnnx.core.unrolling.levels import level_by_level
-from rnnx.core.unrolling.plan import Before, Plan
+from rnnx.core.unrolling.plan import Plan, Previous
 from rnnx.core.unrolling.substitution import named_tensors
 
 T = TypeVar("T")
@@ -91,19 +91,19 @@ class _Run(NamedTuple):
     def up(self, z: Tensor, every: Sequence[Tensor]) -> Way[tuple[Tensor, list[Tensor]]]:
         """``y``, and what is saved; the states are written among those of all nodes."""
         forward, constants, given = self.plan.forward, self.constants, z[self.rows]
-        read, held = forward.ahead(given, *constants)
+        read, held = forward.prologue(given, *constants)
         kept = [form.empty(len(given), z.device) for form in forward.kept]
-        walked = forward.steps.prepared(constants)
+        prepared = forward.steps.prepared(constants)
         pieces = [tensor.split(self.sizes) for tensor in (self.below, given, *read, *kept)]
         for group, below, *columns in zip(self.groups, *pieces, strict=True):
             rows, room = states.split(tuple(columns), (1 + len(read), len(kept)))
             children = [nodes[below] for nodes in every]  # (n, K, size)
-            made = forward.steps([len(below)], rows, children, walked, room)
+            made = forward.steps([len(below)], rows, children, prepared, room)
             for nodes, new in zip(every, made, strict=True):
                 nodes[group] = new
             yield
-        befores = self._befores(forward.befores, every)
-        y, more = forward.after(given, *befores, *kept, *held, *constants)
+        previous = self._previous(forward.previous, every)
+        y, more = forward.epilogue(given, *previous, *kept, *held, *constants)
         return y, [*kept, *held, *more]
 
     def down(
@@ -117,24 +117,24 @@ class _Run(NamedTuple):
         """The gradients at ``z`` and the tensors that the plan reads; those at the children are written."""
         backward, constants, given = self.plan.backward, self.constants, z[self.rows]
         to_z = [torch.empty_like(given)] if backward.to_z else []
-        befores = self._befores(backward.befores, every)
-        read, late = backward.turn(at_y[self.rows].contiguous(), given, *befores, *saved, *constants)
+        previous = self._previous(backward.previous, every)
+        read, late = backward.prologue(at_y[self.rows].contiguous(), given, *previous, *saved, *constants)
         passed = [form.empty(len(given), z.device) for form in backward.passed]
         filled = [*passed, *to_z] if backward.to_z_by_steps else passed
-        walked = backward.steps.prepared(constants)
+        prepared = backward.steps.prepared(constants)
         pieces = [tensor.split(self.sizes) for tensor in (self.below, *read, *filled)]
         for group, below, *columns in reversed(list(zip(self.groups, *pieces, strict=True))):
             rows, room = states.split(tuple(columns), (len(read), len(filled)))
             at = [nodes[group] for nodes in at_every]
-            made = backward.steps([len(below)], rows, at, walked, room)
+            made = backward.steps([len(below)], rows, at, prepared, room)
             for nodes, found in zip(at_every, made, strict=True):
                 if found is not None:
                     nodes[below] = found  # no node has two parents
             yield
-        tensors = backward.late(*passed, *late, *constants, *to_z)
+        tensors = backward.epilogue(*passed, *late, *constants, *to_z)
         return (to_z[0] if to_z else None), tensors
 
-    def _befores(self, which: Sequence[Before], every: Sequence[Tensor]) -> list[Tensor]:
+    def _previous(self, which: Sequence[Previous], every: Sequence[Tensor]) -> list[Tensor]:
         """States of the children, ``(n, K, size)``."""
         return [every[place][self.below] for place, _ in which]
 

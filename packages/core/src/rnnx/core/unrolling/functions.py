@@ -11,7 +11,7 @@ from torch import fx
 from rnnx.core.unrolling.kernels.c.groups import Group, Work
 from rnnx.core.unrolling.kernels.c.native import looped
 from rnnx.core.unrolling.operations import ATEN, writing_into
-from rnnx.core.unrolling.walks import Part
+from rnnx.core.unrolling.time_loop import Part
 
 
 def function_of(

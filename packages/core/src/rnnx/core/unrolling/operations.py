@@ -89,7 +89,7 @@ def draws(node: fx.Node) -> bool:
     )
 
 
-def is_by_elements(node: fx.Node) -> bool:
+def is_elementwise(node: fx.Node) -> bool:
     """Whether each number of what an operation gives is made of numbers in its place."""
     return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.pointwise in node.target.tags
 
@@ -171,7 +171,7 @@ def decided(graph: fx.Graph) -> fx.Graph:
 
 
 def bare(graph: fx.Graph) -> fx.Graph:
-    """Makes ``b @ c``, and a sum by elements, of ``a + b @ c`` of rows.
+    """Makes ``b @ c``, and an elementwise sum, of ``a + b @ c`` of rows.
 
     So the product can be made of all rows, and the sum where the rows are read.
 
@@ -277,7 +277,7 @@ def _terms(total: fx.Node, early: Collection[fx.Node], operation: Any) -> Iterat
 
 
 def _factors(node: fx.Node) -> list[tuple[fx.Node, fx.Node]]:
-    """What a product by elements is made of, in either order; nothing if it is none."""
+    """What an elementwise product is made of, in either order; nothing if it is none."""
     one, two = node.args if node.target is ATEN.mul.Tensor else (None, None)
     if isinstance(one, fx.Node) and isinstance(two, fx.Node):
         return [(one, two), (two, one)]

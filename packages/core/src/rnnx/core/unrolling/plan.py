@@ -1,29 +1,30 @@
 """A cell's step taken apart, so that only what must be is done step by step.
 
-The operations of a step and of its gradients are sorted:
+The operations of a step and of its gradients are sorted. *Constant* is what depends on the parameters alone,
+made once a sequence. The rest is, of each pass, the loop over time and what compilers call its prologue and
+its epilogue:
 
-* *constant*: what depends on the parameters alone, once a sequence;
-* forward, *ahead*: what depends on no state, once for the rows of all steps together;
-* its *steps*: what leads from the state before a step to that after it, without autograd, step by step,
-  keeping what the rest needs;
-* *after*: what nothing leads on from, an output that is no state above all, once for all steps;
-* backward, *turn*: what the way back reads and can be had before its first step, once for many steps;
-* its *steps*: what leads from the gradient at the state after a step to that before it, step by step;
-* *late*: every other gradient, of the parameters above all, once for many steps.
+* forward, *prologue*: what depends on no state, once for the rows of all steps together;
+* *steps*: what leads from the state before a step to that after it, without autograd, step by step, keeping
+  what the rest needs;
+* *epilogue*: what nothing leads on from, an output that is no state above all, once for all steps;
+* backward, *prologue*: what the others read and can be had before the first of them, once for many steps;
+* *steps*: what leads from the gradient at the state after a step to that before it, step by step;
+* *epilogue*: every other gradient, of the parameters above all, once for many steps.
 
-So of Elman's step, ``h' = tanh(z + h U.T)``: constant is ``U.T``; the steps forward make the product with
-``h``, the sum and the tanh, and keep ``h'``; those backward make ``d = g (1 - h' h')``, of the gradient ``g``
-at ``h'``, which is handed on, and ``d U``, the gradient at ``h``; late is ``d.T h``, one product for all
-steps.
+So of Elman's step, ``h' = tanh(z + h U.T)``: constant is ``U.T``; the forward steps make the product with
+``h``, the sum and the tanh, and keep ``h'``; the backward ones make ``d = g (1 - h' h')``, of the gradient
+``g`` at ``h'``, which is handed on, and ``d U``, the gradient at ``h``; the backward epilogue is ``d.T h``,
+one product for all steps.
 
 So the gradient of a matrix is one product with the rows of many steps, as in cuDNN's kernels, for any cell
 that is a function of its row and its parameters; and of one whose gates need no past, the memory alone goes
 along time. No length or number of rows is met anew, and no compiler is needed; where there is one, what goes
 along time can be made with it, see :class:`~rnnx.core.unrolling.sorting.Kernels`. Where all of that is in C,
-what is made by elements beside it is too, *inside* the steps, where its numbers are at hand. Ahead, after, in
-turn and late are then products, sums over rows, and what stands between two of these. Such a plan may start
-from the inputs, and takes the cell's ``project`` apart with its step; every other one starts from what that
-makes of them.
+what is made elementwise beside it is too, *inside* the steps, where its numbers are at hand. Prologues and
+epilogues are then products, sums over rows, and what stands between two of these. Such a plan may start from
+the inputs, and takes the cell's ``project`` apart with its step; every other one starts from what that makes
+of them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ import torch
 from torch import Tensor
 
 from rnnx.core.unrolling.steps import Start
-from rnnx.core.unrolling.walks import Part, Walk
+from rnnx.core.unrolling.time_loop import Part, TimeLoop
 
 
 @final
@@ -52,7 +53,7 @@ class Form(NamedTuple):
 
 
 @final
-class Before(NamedTuple):
+class Previous(NamedTuple):
     """A state before each step: the first one, then that after the step before.
 
     Attributes:
@@ -67,50 +68,50 @@ class Before(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Forward:
-    """The way forth, as functions of tensors.
+    """The forward pass, as functions of tensors.
 
     Attributes:
-        ahead: Of ``z`` and the constants: what the steps read, and what is held of it.
+        prologue: Of ``z`` and the constants: what the steps read, and what is held of it.
         steps: Of ``z`` and what they read, the state, the constants, and room for each of :attr:`kept`, which
             they fill: the new state.
         kept: The forms of what is kept of a step.
-        befores: The states before each step that after reads.
-        after: Of ``z``, these states, what is kept and held, and the constants: ``y``, and what is held of
+        previous: The states before each step that the epilogue reads.
+        epilogue: Of ``z``, these states, what is kept and held, and the constants: ``y``, and what is held of
             what leads to it.
     """
 
-    ahead: Part
-    steps: Walk
+    prologue: Part
+    steps: TimeLoop
     kept: Sequence[Form]
-    befores: Sequence[Before]
-    after: Part
+    previous: Sequence[Previous]
+    epilogue: Part
 
 
 @final
 @dataclass(frozen=True)
 class Backward:
-    """The way back, as functions of tensors. What is saved is what is kept, then held, both times.
+    """The backward pass, as functions of tensors. What is saved is what is kept, then held, both times.
 
     Attributes:
-        befores: The states before each step that turn reads.
-        turn: Of the gradient at ``y``, ``z``, these states, what is saved, and the constants: what the steps
-            read, and what late reads.
+        previous: The states before each step that the prologue reads.
+        prologue: Of the gradient at ``y``, ``z``, these states, what is saved, and the constants: what the
+            steps read, and what the epilogue reads.
         steps: Of what they read, the gradients at the new state, the constants, room for each of
             :attr:`passed`, and for the gradient at ``z`` if they make it, all of which they fill: the
             gradients at the state.
-        passed: The forms of what the steps hand on to late.
-        late: Of what is passed, what it reads, the constants and, where there is one, the gradient at ``z``,
-            or room that it fills with it: the gradients at the tensors, None where none is wanted; of several
-            steps, their sum.
+        passed: The forms of what the steps hand on to the epilogue.
+        epilogue: Of what is passed, what it reads, the constants and, where there is one, the gradient at
+            ``z``, or room that it fills with it: the gradients at the tensors, None where none is wanted; of
+            several steps, their sum.
         to_z: Whether there is a gradient at ``z``.
         to_z_by_steps: Whether the steps make it.
     """
 
-    befores: Sequence[Before]
-    turn: Part
-    steps: Walk
+    previous: Sequence[Previous]
+    prologue: Part
+    steps: TimeLoop
     passed: Sequence[Form]
-    late: Part
+    epilogue: Part
     to_z: bool
     to_z_by_steps: bool
 

@@ -86,8 +86,8 @@ def plan_from_inputs(cell: Cell, x: Tensor, state: State) -> Plan | None:
     There is one where all that the cell does, but products, can be in C. It is made and compared as any, see
     :func:`plan_of`; where it cannot be, nothing is said, as the step alone may have a plan.
 
-    A cell with buffers has none: what ``project`` alone reads may be changed before the way back, as a mean
-    that follows the inputs is, and a plan reads it again.
+    A cell with buffers has none: what ``project`` alone reads may be changed before the backward pass, as a
+    mean that follows the inputs is, and a plan reads it again.
 
     Args:
         cell: The cell.

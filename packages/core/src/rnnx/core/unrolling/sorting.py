@@ -49,7 +49,7 @@ writes them:
         tanh_backward = tanh_backward.grad_input(add_tensor_1, tanh, grad_input = room_for_tanh_backward)
         mm_2 = mm(tanh_backward, cell_u)
         return (mm_2,)
-    >>> show(plan.backward.late)
+    >>> show(plan.backward.epilogue)
     def forward(self, state_0, cell_u, t, tanh_backward):
         t_1 = t.default(tanh_backward)
         mm_1 = mm(t_1, state_0)
@@ -76,11 +76,11 @@ from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
 from rnnx.core.unrolling.kernels.triton.kernel import Kernel
 from rnnx.core.unrolling.kernels.triton.source import written
 from rnnx.core.unrolling.operations import bare, fused, is_view
-from rnnx.core.unrolling.plan import Backward, Before, Form, Forward, Plan
+from rnnx.core.unrolling.plan import Backward, Form, Forward, Plan, Previous
 from rnnx.core.unrolling.step_graph import StepGraph, whole
 from rnnx.core.unrolling.steps import Start
+from rnnx.core.unrolling.time_loop import Backwards, Forwards, Once, Part, TimeLoop
 from rnnx.core.unrolling.trace import UntraceableError, settled, traced
-from rnnx.core.unrolling.walks import Back, Forth, Once, Part, Walk
 
 
 @final
@@ -149,37 +149,37 @@ def _taken_apart(
 
 
 @final
-class _Back(NamedTuple):
-    """What the parts of the way back hand to one another.
+class _Passed(NamedTuple):
+    """What the parts of the backward pass hand to one another.
 
     Attributes:
-        read: From turn to the steps.
-        passed: From the steps to late, or to those who asked for gradients.
-        late: From turn to these.
+        to_steps: From the prologue to the steps.
+        by_steps: From the steps to the epilogue, or to those who asked for gradients.
+        to_epilogue: From the prologue to these.
     """
 
-    read: Sequence[fx.Node]
-    passed: Sequence[fx.Node]
-    late: Sequence[fx.Node]
+    to_steps: Sequence[fx.Node]
+    by_steps: Sequence[fx.Node]
+    to_epilogue: Sequence[fx.Node]
 
 
 @final
 class _Saved(NamedTuple):
-    """What is saved of the way forth.
+    """What is saved of the forward pass.
 
     Attributes:
         kept: What the steps fill.
         ahead: What is held of what is made before them.
         after: And of what is made after them.
-        for_after: Of the states before a step, those that after reads.
-        for_turn: And those that turn reads.
+        for_epilogue: Of the states before a step, those that its epilogue reads.
+        for_backward: And those that the prologue of the backward pass reads.
     """
 
     kept: Sequence[fx.Node]
     ahead: Sequence[fx.Node]
     after: Sequence[fx.Node]
-    for_after: Sequence[fx.Node]
-    for_turn: Sequence[fx.Node]
+    for_epilogue: Sequence[fx.Node]
+    for_backward: Sequence[fx.Node]
 
 
 @final
@@ -187,13 +187,13 @@ class _Sorter:
     """Sorts the nodes of a step's graph into the parts of a plan.
 
     A part does what leads from what it is given to what it makes, and no more. So it is found which nodes are
-    made step by step, forth and back; what crosses from part to part on the way back; what is saved for that
-    of the way forth; and from these lists come the functions.
+    made step by step, in both passes; what crosses from part to part in the backward pass; what is saved for
+    that of the forward pass; and from these lists come the functions.
 
     Args:
         graph: The step's.
         kernels: Which are wanted.
-        inside: Whether what is made by elements is made in the steps, wherever else it could be; these are
+        inside: Whether what is made elementwise is made in the steps, wherever else it could be; these are
             then to be one kernel each way.
         start: What they start from; of nodes each is made by itself.
     """
@@ -209,31 +209,31 @@ class _Sorter:
     def plan(self, dtypes: Sequence[torch.dtype]) -> Plan:
         """The parts, as functions."""
         graph = self.graph
-        back = self._back()
-        saved = self._saved(back)
+        passed = self._passed()
+        saved = self._saved(passed)
         return Plan(
             start=self.start,
             read=graph.read,
             dtypes=dtypes,
             constant=self._function(graph.tensors, self.constants),
             forward=self._forward(saved),
-            backward=self._backward(back, saved),
+            backward=self._backward(passed, saved),
             learns=any(node is not None for node in (graph.to_z, *graph.to_state, *graph.to_tensors)),
             differentiable=[bool(node.users) for node in (graph.at_y, *graph.at_new_state)],
             draws=bool(graph.random),
         )
 
     def _steps(self) -> set[fx.Node]:
-        """What of the way forth is made step by step: what a state needs, is drawn, or mixes rows."""
+        """What of the forward pass is made step by step: what a state needs, is drawn, or mixes rows."""
         graph = self.graph
         to_y = graph.above([graph.y]) & graph.primal
         last = [*graph.new_state, *graph.drawn, *(node for node in to_y if not graph.is_row_by_row(node))]
         if is_view(graph.y):  # of what may be the user's
             last.append(graph.y)
         steps = (graph.above(last) & graph.primal) - graph.ahead
-        return whole(steps | self._by_the_way(to_y - steps - graph.ahead))
+        return whole(steps | self._left_to_steps(to_y - steps - graph.ahead))
 
-    def _by_the_way(self, nodes: set[fx.Node]) -> set[fx.Node]:
+    def _left_to_steps(self, nodes: set[fx.Node]) -> set[fx.Node]:
         """What of nodes the steps make, though they could be made of all steps at once.
 
         It is what comes from none that is worth that; so it is nothing where all are.
@@ -243,45 +243,45 @@ class _Sorter:
             node for node in nodes if node in graph.at_once or not graph.is_row_by_row(node)
         )
 
-    def _back(self) -> _Back:
-        """Sorts the way back into turn, the steps and late, from its end."""
+    def _passed(self) -> _Passed:
+        """Sorts the backward pass into prologue, steps and epilogue, from its end."""
         graph = self.graph
         wanted = {graph.to_z, *graph.to_tensors} & graph.cotangent
         to_state, to_others = graph.leading(graph.to_state), graph.leading(wanted)
-        to_state |= self._by_the_way(to_others - graph.from_y)
-        late, steps = graph.with_remade(to_others - to_state), to_state - graph.from_y
+        to_state |= self._left_to_steps(to_others - graph.from_y)
+        epilogue, steps = graph.with_remade(to_others - to_state), to_state - graph.from_y
         made = steps | {*graph.at_new_state}
-        late_reads = (graph.reads(late) | wanted) - late
+        epilogue_reads = (graph.reads(epilogue) | wanted) - epilogue
         read = (graph.reads(graph.with_remade(steps)) | (graph.from_y & {*graph.to_state})) - made
-        others = graph.ordered(late_reads - made)
+        others = graph.ordered(epilogue_reads - made)
         if self.inside:
             read = self._not_remade(read, others)
-        return _Back(graph.ordered(read), graph.ordered(late_reads & made), others)
+        return _Passed(graph.ordered(read), graph.ordered(epilogue_reads & made), others)
 
-    def _not_remade(self, read: set[fx.Node], late: Iterable[fx.Node]) -> set[fx.Node]:
-        """What the steps back are given, if they make by elements themselves what they can."""
+    def _not_remade(self, read: set[fx.Node], others: Iterable[fx.Node]) -> set[fx.Node]:
+        """What the backward steps are given, if they make elementwise themselves what they can."""
         graph = self.graph
         done = self.steps | graph.ahead | self.after
-        needed = graph.sources([*read, *late], done)
-        fixed = {graph.y, *graph.new_state} | graph.sources(late, done)
+        needed = graph.sources([*read, *others], done)
+        fixed = {graph.y, *graph.new_state} | graph.sources(others, done)
         for node in reversed(graph.ordered((needed & self.steps) - fixed)):
             if graph.can_be_remade(node, (needed | graph.ahead) - {node}):
                 needed.remove(node)
         return graph.sources(read, needed | graph.ahead | self.after | graph.from_y)
 
-    def _saved(self, back: _Back) -> _Saved:
-        """What of the way forth turn needs, and after."""
+    def _saved(self, passed: _Passed) -> _Saved:
+        """What is saved for the backward pass, and for the epilogue of the forward pass."""
         graph = self.graph
         made = self.steps | graph.ahead
-        for_turn = graph.sources([*back.read, *back.late], made | self.after)
-        held_after = graph.ordered(for_turn & self.after)
-        for_after = graph.sources([graph.y, *held_after], made)
+        for_backward = graph.sources([*passed.to_steps, *passed.to_epilogue], made | self.after)
+        held_after = graph.ordered(for_backward & self.after)
+        for_epilogue = graph.sources([graph.y, *held_after], made)
         return _Saved(
-            kept=self._kept(for_after | for_turn),
-            ahead=graph.ordered((for_after | for_turn) & graph.ahead),
+            kept=self._kept(for_epilogue | for_backward),
+            ahead=graph.ordered((for_epilogue | for_backward) & graph.ahead),
             after=held_after,
-            for_after=[node for node in graph.state if node in for_after],
-            for_turn=[node for node in graph.state if node in for_turn],
+            for_epilogue=[node for node in graph.state if node in for_epilogue],
+            for_backward=[node for node in graph.state if node in for_backward],
         )
 
     def _kept(self, saved: set[fx.Node]) -> list[fx.Node]:
@@ -297,43 +297,45 @@ class _Sorter:
         read = graph.ordered((graph.reads(self.steps) | {*graph.new_state, *saved.kept}) & graph.ahead)
         roles = Roles([graph.z, *read], graph.state, constants, graph.new_state, saved.kept)
         return Forward(
-            ahead=self._function([graph.z, *constants], [read, saved.ahead]),
-            steps=self._walk(roles, reverse=False),
+            prologue=self._function([graph.z, *constants], [read, saved.ahead]),
+            steps=self._time_loop(roles, reverse=False),
             kept=_forms(saved.kept),
-            befores=self._befores(saved.for_after, saved.kept),
-            after=self._function(
-                [graph.z, *saved.for_after, *saved.kept, *saved.ahead, *constants], [graph.y, saved.after]
+            previous=self._previous(saved.for_epilogue, saved.kept),
+            epilogue=self._function(
+                [graph.z, *saved.for_epilogue, *saved.kept, *saved.ahead, *constants], [graph.y, saved.after]
             ),
         )
 
-    def _backward(self, back: _Back, saved: _Saved) -> Backward:
+    def _backward(self, passed: _Passed, saved: _Saved) -> Backward:
         graph, constants = self.graph, self.constants
         to_z: list[fx.Node] = [] if graph.to_z is None else [graph.to_z]
-        by_steps, by_late = (to_z, []) if graph.to_z in back.passed else ([], to_z)
-        passed = [node for node in back.passed if node not in to_z]
-        roles = Roles(back.read, graph.at_new_state, constants, graph.to_state, [*passed, *by_steps])
-        there = [*saved.for_turn, *saved.kept, *saved.ahead, *saved.after, *constants]
+        by_steps, by_epilogue = (to_z, []) if graph.to_z in passed.by_steps else ([], to_z)
+        handed = [node for node in passed.by_steps if node not in to_z]
+        roles = Roles(passed.to_steps, graph.at_new_state, constants, graph.to_state, [*handed, *by_steps])
+        there = [*saved.for_backward, *saved.kept, *saved.ahead, *saved.after, *constants]
         return Backward(
-            befores=self._befores(saved.for_turn, saved.kept),
-            turn=self._function([graph.at_y, graph.z, *there], [back.read, back.late]),
-            steps=self._walk(roles, reverse=True),
-            passed=_forms(passed),
-            late=self._function([*passed, *back.late, *constants, *by_steps], graph.to_tensors, by_late),
+            previous=self._previous(saved.for_backward, saved.kept),
+            prologue=self._function([graph.at_y, graph.z, *there], [passed.to_steps, passed.to_epilogue]),
+            steps=self._time_loop(roles, reverse=True),
+            passed=_forms(handed),
+            epilogue=self._function(
+                [*handed, *passed.to_epilogue, *constants, *by_steps], graph.to_tensors, by_epilogue
+            ),
             to_z=bool(to_z),
             to_z_by_steps=bool(by_steps),
         )
 
-    def _befores(self, states: Sequence[fx.Node], kept: Sequence[fx.Node]) -> list[Before]:
+    def _previous(self, states: Sequence[fx.Node], kept: Sequence[fx.Node]) -> list[Previous]:
         """Where states before each step are found."""
         places = map(self.graph.state.index, states)
-        return [Before(place, kept.index(self.graph.new_state[place])) for place in places]
+        return [Previous(place, kept.index(self.graph.new_state[place])) for place in places]
 
-    def _walk(self, roles: Roles, reverse: bool) -> Walk:
+    def _time_loop(self, roles: Roles, reverse: bool) -> TimeLoop:
         """What is made step by step: as one kernel, else with functions in C, else by torch's operations."""
         kernel = None if self.start is Start.NODES else self._kernel(roles, reverse)
         return self._stepwise(roles, reverse) if kernel is None else kernel
 
-    def _kernel(self, roles: Roles, reverse: bool) -> Walk | None:
+    def _kernel(self, roles: Roles, reverse: bool) -> TimeLoop | None:
         """One kernel along all steps; None where there is none, or not all can be written as one."""
         try:
             if self.kernels is Kernels.TRITON:
@@ -347,9 +349,9 @@ class _Sorter:
                 raise
         return None
 
-    def _stepwise(self, roles: Roles, reverse: bool) -> Walk:
+    def _stepwise(self, roles: Roles, reverse: bool) -> TimeLoop:
         """A function that is called at each step."""
-        way = Once if self.start is Start.NODES else Back if reverse else Forth
+        way = Once if self.start is Start.NODES else Backwards if reverse else Forwards
         operations, given = self._operations(roles), roles.given
         if self.kernels is Kernels.C:
             work = grouped(operations, given, roles.made, TYPES, measured())

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from torch import fx
 
-from rnnx.core.unrolling.operations import ATEN, PRODUCTS, draws, is_by_elements, is_view
+from rnnx.core.unrolling.operations import ATEN, PRODUCTS, draws, is_elementwise, is_view
 from rnnx.core.unrolling.trace import UntraceableError
 
 
@@ -152,14 +152,14 @@ class StepGraph:
         return found
 
     def can_be_remade(self, node: fx.Node, there: set[fx.Node]) -> bool:
-        """Whether a value is made by elements, or joined, of what is there, of ``z``, and of states that are.
+        """Whether a value is made elementwise, or joined, of what is there, of ``z``, and of states that are.
 
         A state before a step is there if that after it is.
         """
         states = {old for old, new in zip(self.state, self.new_state, strict=True) if new in there}
         at_hand = there | states | {self.z} | self.constant | self.rows
         for made in self.ordered(self.above([node], at_hand) & self.primal - self.drawn):
-            cheap = is_view(made) or is_by_elements(made) or made.target is ATEN.cat.default
+            cheap = is_view(made) or is_elementwise(made) or made.target is ATEN.cat.default
             if cheap and at_hand.issuperset(made.all_input_nodes):
                 at_hand.add(made)
         return node in at_hand

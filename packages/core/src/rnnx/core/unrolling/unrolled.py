@@ -14,7 +14,7 @@ from rnnx.core import state as states
 from rnnx.core.cell import Cell
 from rnnx.core.state import State
 from rnnx.core.unrolling.double_backward import DoubleBackward, is_wanted
-from rnnx.core.unrolling.plan import Before, Plan
+from rnnx.core.unrolling.plan import Plan, Previous
 from rnnx.core.unrolling.substitution import named_tensors
 
 ROWS: Final = {"cpu": 2048}  # of the steps that go back together, few enough to stay in a processor's cache
@@ -45,20 +45,20 @@ def unrolled(plan: Plan, cell: Cell, z: Tensor, sizes: Sequence[int], state: Sta
         y, *last = _apply(plan, cell, list(tensors), list(sizes), z, *before, *tensors.values())
     else:
         with torch.autocast(z.device.type, enabled=False):
-            y, _, last = _forth(plan, list(sizes), z, before, plan.constant(*tensors.values()))
+            y, _, last = _forward(plan, list(sizes), z, before, plan.constant(*tensors.values()))
     return y, tuple(last)
 
 
-def _forth(
+def _forward(
     plan: Plan, sizes: list[int], z: Tensor, state: Sequence[Tensor], constants: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """``y``, what is saved of all steps, and the last state."""
     forward = plan.forward
-    read, held = forward.ahead(z, *constants)
+    read, held = forward.prologue(z, *constants)
     kept = [form.empty(len(z), z.device) for form in forward.kept]
     last = forward.steps(sizes, [z, *read], state, forward.steps.prepared(constants), kept)
-    befores = _befores(forward.befores, state, kept, _Block(sizes, 0, slice(0, len(z))))
-    y, more = forward.after(z, *befores, *kept, *held, *constants)
+    previous = _previous(forward.previous, state, kept, _Block(sizes, 0, slice(0, len(z))))
+    y, more = forward.epilogue(z, *previous, *kept, *held, *constants)
     return y, [*kept, *held, *more], last
 
 
@@ -78,7 +78,7 @@ class _Unrolled(torch.autograd.Function):
         state, tensors = states.split(given, (len(plan.dtypes), len(given) - len(plan.dtypes)))
         with torch.autocast(z.device.type, enabled=False):
             constants = plan.constant(*tensors)
-            y, saved, last = _forth(plan, sizes, z, state, constants)
+            y, saved, last = _forward(plan, sizes, z, state, constants)
         ctx.counts = len(state), len(tensors), len(constants), len(saved)
         ctx.save_for_backward(z, *state, *tensors, *constants, *saved)
         # one that is not differentiable as an object of its own: another may be the same tensor
@@ -96,7 +96,7 @@ class _Unrolled(torch.autograd.Function):
         if is_wanted((at_y, *at_last)):
             return None, None, None, None, *ctx.double_backward.gradients(z, state, tensors, (at_y, *at_last))
         with torch.autocast(z.device.type, enabled=False):
-            at = _back(ctx.plan, ctx.sizes, at_y, at_last, z, state, saved, constants)
+            at = _backward(ctx.plan, ctx.sizes, at_y, at_last, z, state, saved, constants)
             return None, None, None, None, *at
 
 
@@ -127,8 +127,8 @@ class _Block(NamedTuple):
         return [*blocks, cls(sizes[start:], sizes[start - 1] if start else 0, rows)]
 
 
-def _befores(
-    which: Sequence[Before], first: Sequence[Tensor], kept: Sequence[Tensor], block: _Block
+def _previous(
+    which: Sequence[Previous], first: Sequence[Tensor], kept: Sequence[Tensor], block: _Block
 ) -> list[Tensor]:
     """States before each step of a block, ``(M, size)``, from the first one and what is kept of all steps."""
     sizes, earlier, rows = block
@@ -153,7 +153,7 @@ def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
     return None if one is None or other is None else one + other
 
 
-def _back(
+def _backward(
     plan: Plan,
     sizes: list[int],
     at_y: Tensor,
@@ -172,17 +172,17 @@ def _back(
     room = [form.empty(most, z.device) for form in backward.passed]
     to_state = [tensor.contiguous().resolve_neg() for tensor in at_last]
     to_tensors: list[Tensor | None] = []
-    walked = backward.steps.prepared(constants)
+    prepared = backward.steps.prepared(constants)
     for block in reversed(blocks):
         rows, count = block.rows, block.rows.stop - block.rows.start
-        befores = _befores(backward.befores, state, saved, block)
+        previous = _previous(backward.previous, state, saved, block)
         pieces = [tensor[rows] for tensor in saved]
         at = at_y[rows].contiguous().resolve_neg()
-        read, late = backward.turn(at, z[rows], *befores, *pieces, *constants)
+        read, late = backward.prologue(at, z[rows], *previous, *pieces, *constants)
         passed, at_z = [tensor[:count] for tensor in room], [] if to_z is None else [to_z[rows]]
         filled = [*passed, *at_z] if backward.to_z_by_steps else passed
-        to_state = backward.steps(block.sizes, read, to_state, walked, filled)
-        found = backward.late(*passed, *late, *constants, *at_z)
+        to_state = backward.steps(block.sizes, read, to_state, prepared, filled)
+        found = backward.epilogue(*passed, *late, *constants, *at_z)
         to_tensors = list(map(_sum, to_tensors, found)) if to_tensors else list(found)
     return [to_z, *to_state, *to_tensors]
 

@@ -11,5 +11,5 @@ Of a step that is not written as a whole the operations that are go together in 
 Both languages share three modules: ``formulas``, torch's operations as text; ``layout``, in which stage a
 value is made and where it lies; and ``columns``, how what is made of a row is written. The folders ``c`` and
 ``triton`` have each language's own: the whole text (``program``, ``source``), what is made of a row in it
-(``loops``, ``tiles``), and the walk that calls it (``native``, ``kernel``).
+(``loops``, ``tiles``), and the loop over time that calls it (``native``, ``kernel``).
 """

@@ -150,7 +150,7 @@ class Columns(ABC):
             raise UnwritableError(f"calls {node.target}")
 
     def _written(self, node: fx.Node, formula: Formula, start: int) -> str:
-        """What is made by elements."""
+        """What is elementwise."""
         options: dict[str, Any] = {"alpha": 1, "value": 1, **node.kwargs}
         factors = {key: self.number(options[key]) for key in ("alpha", "value")}
         plain = DECIMAL.sub(lambda decimal: self.number(float(decimal[0])), formula.text)

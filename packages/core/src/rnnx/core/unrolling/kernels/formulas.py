@@ -1,4 +1,4 @@
-"""torch's operations by elements as text, in what Triton's language and C have in common.
+"""torch's elementwise operations as text, in what Triton's language and C have in common.
 
 Of the functions that are called here each of the two has its own.
 """
@@ -220,14 +220,14 @@ BOOLEANS: Final[dict[Any, str]] = {  # of these
 
 @final
 class Formula(NamedTuple):
-    """How a value is made by elements: the text, and what it is made of."""
+    """How a value is made elementwise: the text, and what it is made of."""
 
     text: str
     args: tuple[Any, ...]
 
 
 def formula_of(node: fx.Node) -> Formula | None:
-    """How a value is made by elements; None of what is not so made, or not written."""
+    """How a value is made elementwise; None of what is not so made, or not written."""
     operation, args = node.target, node.args
     if operation is getitem:
         whole, place = args

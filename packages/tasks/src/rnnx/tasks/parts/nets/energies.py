@@ -29,7 +29,7 @@ PAIRS: Final = """\
             for (long long s = 0; s < keys; s++) {
                 const float *restrict q = query + u * size, *restrict k = key + (n * keys + s) * size;
 """
-FORTH: Final = """\
+FORWARD: Final = """\
     float *restrict energies = (float *) given[10];
 {pairs}
                 float sum = 0;
@@ -41,7 +41,7 @@ FORTH: Final = """\
 }
 """
 # gradients are added to zeros; each row has one of v
-BACK: Final = """\
+BACKWARD: Final = """\
     const float *restrict of_energies = (const float *) given[10];
     float *restrict of_query = (float *) given[11], *restrict of_key = (float *) given[12];
     float *restrict of_v = (float *) given[13];
@@ -97,7 +97,7 @@ def _for_c(query: Tensor, keys: Tensor, v: Tensor) -> bool:
     fit = (
         query.dim() == keys.dim() == 3 and query.shape[::2] == keys.shape[::2] and v.shape == query.shape[2:]
     )
-    return fit and pays(torch.float32, query.numel()) and _function(FORTH) is not None
+    return fit and pays(torch.float32, query.numel()) and _function(FORWARD) is not None
 
 
 def _is_plain(tensor: Tensor) -> bool:
@@ -112,9 +112,9 @@ def _is_plain(tensor: Tensor) -> bool:
 
 
 @cache
-def _function(way: str) -> Callable[[bytes], None] | None:
-    """The function in C of one way, :data:`FORTH` or :data:`BACK`; None where it cannot be compiled."""
-    text = mathematics.TEXT + GIVEN + way.replace("{pairs}\n", PAIRS) + sharing.TEXT
+def _function(body: str) -> Callable[[bytes], None] | None:
+    """A function in C of this body, :data:`FORWARD` or :data:`BACKWARD`; None where it cannot be compiled."""
+    text = mathematics.TEXT + GIVEN + body.replace("{pairs}\n", PAIRS) + sharing.TEXT
     try:
         function: Callable[[bytes], None] = compiled(text)
     except CompilerError as error:
@@ -135,21 +135,21 @@ class _Energies(torch.autograd.Function):
     def forward(ctx: Any, query: Tensor, keys: Tensor, v: Tensor) -> Tensor:
         ctx.save_for_backward(query, keys, v)
         made = query.new_empty(*query.shape[:2], keys.shape[1])
-        forth = _function(FORTH)
-        assert forth is not None
-        _call(forth, query, keys, v, made)
+        function = _function(FORWARD)
+        assert function is not None
+        _call(function, query, keys, v, made)
         return made
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query, keys, v = ctx.saved_tensors
         by_torch = torch.is_grad_enabled() or watched() or not all(map(_is_plain, gradients))
-        back = None if by_torch else _function(BACK)
-        if back is None:
+        function = None if by_torch else _function(BACKWARD)
+        if function is None:
             return _plain_gradients(ctx, gradients)
         of_query, of_keys = query.new_zeros(query.shape), keys.new_zeros(keys.shape)
         of_v = v.new_zeros(len(query), len(v))
-        _call(back, query, keys, v, *gradients, of_query, of_keys, of_v)
+        _call(function, query, keys, v, *gradients, of_query, of_keys, of_v)
         return of_query, of_keys, of_v.sum(0)
 
 

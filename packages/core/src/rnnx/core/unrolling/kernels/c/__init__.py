@@ -1,1 +1,1 @@
-"""What is done step by step in C, on a CPU: walks along whole sequences, and groups of operations."""
+"""What is done step by step in C, on a CPU: loops along whole sequences, and groups of operations."""

@@ -1,4 +1,4 @@
-"""Which operations of a part of a step are made together, by elements."""
+"""Which operations of a part of a step are made together, elementwise."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def grouped(
     types: Collection[torch.dtype],
     multiplies: bool,
 ) -> list[Work]:
-    """Operations in an order in which they can be done, those by elements in as few groups as can be.
+    """Operations in an order in which they can be done, those elementwise in as few groups as can be.
 
     Each is made as late as what reads it allows. What is a view is left out. What is written over is read by
     nothing else (see :func:`~rnnx.core.unrolling.trace.traced`), so that no other order matters.

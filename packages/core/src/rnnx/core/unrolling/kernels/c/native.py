@@ -15,7 +15,7 @@ from rnnx.core.unrolling.kernels.c.products import in_panels, multiply
 from rnnx.core.unrolling.kernels.c.program import written
 from rnnx.core.unrolling.kernels.c.sharing import parallel, shared
 from rnnx.core.unrolling.kernels.layout import Roles, width_of
-from rnnx.core.unrolling.walks import Walk
+from rnnx.core.unrolling.time_loop import TimeLoop
 
 NUMBERS: Final = 1 << 16  # of one step, up to which one processor is as fast as several
 
@@ -39,8 +39,8 @@ def pays(dtype: torch.dtype, numbers: int) -> bool:
 
 
 @final
-class Native(Walk):
-    """A walk in C, in which torch's threads take blocks of rows.
+class Native(TimeLoop):
+    """A loop over time in C, in which torch's threads take blocks of rows.
 
     Args:
         roles: What the step is called with and gives.

@@ -1,1 +1,1 @@
-"""What is done step by step as a Triton kernel, on a GPU: a walk along whole sequences in one launch."""
+"""What is done step by step as a Triton kernel, on a GPU: a loop along whole sequences in one launch."""

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from rnnx.core.unrolling.circumstances import exact
 from rnnx.core.unrolling.kernels.triton.source import Source
-from rnnx.core.unrolling.walks import Walk
+from rnnx.core.unrolling.time_loop import TimeLoop
 
 WARPS: Final = 8  # of 32 threads, that make a block together
 
 
 @final
-class Kernel(Walk):
-    """A walk by a Triton kernel.
+class Kernel(TimeLoop):
+    """A loop over time by a Triton kernel.
 
     A product of 32 bits is made of three products of 19 bits (``tf32x3``), nearly as exact as torch's own; of
     one, where :func:`torch.set_float32_matmul_precision` allows it.

@@ -14,7 +14,7 @@ from rnnx.core.unrolling.kernels.c.products import in_panels
 Part: TypeAlias = Callable[..., Sequence[Any]]
 
 
-class Walk(ABC):
+class TimeLoop(ABC):
     """One part of a plan, done at all steps of packed sequences.
 
     What has a row for each step of each sequence, ``(M, ...)``, has them one below the other, step by step;
@@ -23,7 +23,7 @@ class Walk(ABC):
 
     @abstractmethod
     def prepared(self, constants: Sequence[Tensor]) -> Sequence[Tensor]:
-        """The constants as the walk is to be given them, once for many calls."""
+        """The constants as the loop is to be given them, once for many calls."""
 
     @abstractmethod
     def __call__(
@@ -49,8 +49,8 @@ class Walk(ABC):
         """
 
 
-class Stepwise(Walk, ABC):
-    """A walk that calls a function at each step.
+class Stepwise(TimeLoop, ABC):
+    """A loop that calls a function at each step.
 
     Args:
         part: Of the rows of a step, the state, the constants and the room: the new state.
@@ -80,7 +80,7 @@ class Once(Stepwise):
 
 
 @final
-class Forth(Stepwise):
+class Forwards(Stepwise):
     """From the first step to the last; the rows that run become fewer."""
 
     def __call__(
@@ -105,7 +105,7 @@ class Forth(Stepwise):
 
 
 @final
-class Back(Stepwise):
+class Backwards(Stepwise):
     """From the last step to the first; the rows that run become more. None stands for zeros."""
 
     def __call__(
