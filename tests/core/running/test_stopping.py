@@ -5,12 +5,14 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import pytest
 import torch
 from torch import Tensor
 
+from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError
 from rnnx.core.experiment import Experiment
 from rnnx.core.running.result import Result
@@ -97,6 +99,37 @@ def test_it_can_be_left_out(tmp_path: Path) -> None:
     assert not torch.equal(wrong.before[5], wrong.before[6])
     assert set(history(result.folder, "skipped_steps")) == {1.0}
     assert math.isfinite(result.values["test"]["loss"])
+
+
+class Deaf(L.Callback):
+    """Makes all that is read at one step something else."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        self.weight = pl_module.get_parameter("embedding.weight").data
+        self.before = self.weight.clone()
+        if batch_idx == self.step:
+            self.weight.fill_(math.nan)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.weight.isnan().any():
+            self.weight.copy_(self.before)
+
+
+@pytest.mark.parametrize("step", [0, 3])
+def test_what_is_carried_on_from_a_step_that_is_left_out_spoils_no_other(step: int, tmp_path: Path) -> None:
+    words = ("task=lm", "data.characters=6000", "data.bptt=20", "cell.hidden_size=8", "logger=csv")
+    skipping = ("stopping.non_finite=skip", "trainer.log_every_n_steps=1", "trainer.max_epochs=1")
+    experiment = Experiment.from_words(*words, *skipping, f"out={tmp_path}")
+    result = experiment.run(callbacks=(Deaf(step),))
+    losses = history(result.folder, "train/loss")
+    assert len(losses) == 9
+    assert [place for place, loss in enumerate(losses) if math.isnan(loss)] == [step]
+    assert set(history(result.folder, "skipped_steps")) == {1.0}
 
 
 def test_nothing_is_said_of_finite_numbers(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ class Task(L.LightningModule, ABC):
         net: How cells are stacked.
         meta: What the data is.
         carried: States that the task carries from one batch to the next, by any name; a resumed run has them.
+            One that is not finite is forgotten where its step is left out (``stopping.non_finite=skip``).
         gradient_norm: That of the step that is being made.
 
     Args:

@@ -121,7 +121,7 @@ class LanguageModel(Task):
     def forward(self, batch: Batch) -> Tensor:
         """What the next token at each place is predicted from, ``(N, T, H)``, after the batch before."""
         stream = "train" if self.training else "evaluation"
-        state = self.carried[stream] if batch.continues else None
+        state = self.carried.get(stream) if batch.continues else None
         y, state = self._read(batch.inputs, batch.lengths, state)
         self.carried[stream] = states.detach(state)
         return y

@@ -15,6 +15,8 @@ from rnnx.core.batch import Batch
 from rnnx.core.bounds import Count, NonNegative
 from rnnx.core.errors import RunError
 from rnnx.core.running.gradients import GradientNorm
+from rnnx.core.state import State
+from rnnx.core.task import Task
 
 SHOWN = 16  # positions of a batch's examples that an error names
 
@@ -74,7 +76,8 @@ class NonFinite(L.Callback):
 
     Args:
         gradient_norm: The task's.
-        skip: Whether such a step is left out, and counted as ``skipped_steps``; otherwise the run stops.
+        skip: Whether such a step is left out, and counted as ``skipped_steps``; otherwise the run stops. What
+            the task carries on and is not finite is then forgotten, or no later step would be finite.
     """
 
     def __init__(self, gradient_norm: GradientNorm, *, skip: bool) -> None:
@@ -120,6 +123,8 @@ class NonFinite(L.Callback):
         if self.skip:
             optimizer.zero_grad(set_to_none=True)
             self.skipped += 1
+            assert isinstance(pl_module, Task)
+            pl_module.carried = {name: state for name, state in pl_module.carried.items() if _is_whole(state)}
             pl_module.log("skipped_steps", float(self.skipped), batch_size=1)
             return
         raise RunError(self._report(trainer, pl_module))
@@ -146,3 +151,7 @@ class NonFinite(L.Callback):
 
 def _is_finite(value: float) -> bool:
     return abs(value) < float("inf")
+
+
+def _is_whole(state: State) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in state)
