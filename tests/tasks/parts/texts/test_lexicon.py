@@ -94,6 +94,11 @@ def test_singletons_are_the_words_from_rare_on(lowercase: bool) -> None:
     }
 
 
+def test_a_word_spelt_like_padding_is_no_singleton() -> None:
+    lexicon = Lexicon.train([["<pad>", "in", "in", "Ely"]], lowercase=False, zero_digits=False)
+    assert lexicon.words.tokens[lexicon.first_singleton :] == ["Ely"]
+
+
 def test_rare_words_can_be_left_out() -> None:
     lexicon = trained(min_frequency=2)
     assert set(lexicon.words.tokens) == {"<pad>", "<unk>", "the", "dog", ".", ","}

@@ -21,6 +21,19 @@ def test_a_line_is_written_and_read_back() -> None:
     assert parse_tagged(LINE) == (WORDS, FOUND)
 
 
+def test_a_slash_may_stand_in_a_word_and_in_a_type() -> None:
+    words = ["Ada", "x/B-PER", "and/or", "A3/E30", "/"]
+    found = [Entity(0, 1, "artist/author"), Entity(3, 5, "road/railway/transit")]
+    line = "Ada/B-artist/author x/B-PER/O and/or/O A3/E30/B-road/railway/transit //I-road/railway/transit"
+    assert format_tagged(words, found) == line
+    assert parse_tagged(line) == (words, found)
+
+
+def test_a_word_without_a_tag_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a word, a slash and a tag, such as Ada/B-PER, got 'Bo'"):
+        parse_tagged("Ada/B-PER Bo")
+
+
 def test_columns_are_a_word_and_its_tag_and_end_with_an_empty_line() -> None:
     assert format_columns(WORDS, FOUND) == "".join(
         f"{word} {tag}\n"

@@ -67,7 +67,7 @@ class Lexicon:
             spelt, "word", min_frequency=min_frequency, specials=specials, lowercase=lowercase
         )
         counts = Counter(word.lower() if lowercase else word for word in spelt)
-        once = (n for n, word in enumerate(words.tokens) if counts[word] == 1 and word != UNK)
+        once = (n for n, word in enumerate(words.tokens) if counts[word] == 1 and word not in specials)
         characters = Vocabulary.train(spelt, "char", specials=specials)
         return cls(words, characters, zero_digits, first_singleton=next(once, len(words)))
 

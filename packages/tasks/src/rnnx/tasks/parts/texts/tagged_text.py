@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from rnnx.core.exhibits.exhibit import Spans
-from rnnx.tasks.parts.texts.tags import Entity, Tag, entities, tags_of
+from rnnx.tasks.parts.texts.tags import TAG, Entity, Tag, entities, tags_of
+
+TAGGED: Final = re.compile(rf"(.*)/({TAG.pattern})")  # a word, and the shortest tag behind it
 
 
 def format_tagged(words: Sequence[str], found: Sequence[Entity]) -> str:
@@ -20,17 +24,22 @@ def format_tagged(words: Sequence[str], found: Sequence[Entity]) -> str:
 
 
 def parse_tagged(text: str) -> tuple[list[str], list[Entity]]:
-    """The words and the entities of a line that :func:`format_tagged` gave.
+    """The words and the entities of a line that :func:`format_tagged` gave; both may have a slash.
+
+    Raises:
+        ValueError: a word has no tag behind it.
 
     Example:
-        >>> parse_tagged("and/or/O Ada/B-PER")
-        (['and/or', 'Ada'], [Entity(start=1, stop=2, type='PER')])
+        >>> parse_tagged("and/or/O Ada/B-artist/author")
+        (['and/or', 'Ada'], [Entity(start=1, stop=2, type='artist/author')])
     """
     words, tags = [], []
     for tagged in text.split(" "):
-        word, _, tag = tagged.rpartition("/")
-        words.append(word)
-        tags.append(Tag.of(tag))
+        found = TAGGED.fullmatch(tagged)
+        if found is None:
+            raise ValueError(f"expected a word, a slash and a tag, such as Ada/B-PER, got {tagged!r}")
+        words.append(found[1])
+        tags.append(Tag.of(found[2]))
     return words, entities(tags)
 
 
