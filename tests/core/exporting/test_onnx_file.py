@@ -117,3 +117,13 @@ def test_a_file_that_would_differ_is_not_written(tmp_path: Path, monkeypatch: py
     with pytest.raises(RunError, match="would give other numbers than the model"):
         write(run, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_that_are_none_for_some_inputs_are_a_difference(tmp_path: Path) -> None:
+    run, _ = untrained(tmp_path, "task=sentiment", "data.trees=false", "cell=elman")
+    with torch.no_grad():
+        run.task.get_parameter("embedding.weight")[::6] = torch.nan
+    torch.manual_seed(0)  # of the three batches that are compared, the first has none of these words
+    with pytest.raises(RunError, match="would give other numbers than the model, by nan"):
+        write(run, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
