@@ -309,6 +309,28 @@ def test_scores_by_hand() -> None:
     assert found[0].attention is None
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_numbers_of_another_type_are_scored_alike(dtype: torch.dtype) -> None:
+    # "1 end" has probability 0.5 * 0.25; its coverage is 1 and 0.5.
+    table = torch.tensor([[0.5, 0.5], [0.25, 0.75]], dtype=dtype).log()
+
+    def step(tokens: Tensor, state: tuple[Tensor, ...], examples: Tensor) -> tuple:
+        return table[tokens], torch.tensor([[0.5, 0.25]], dtype=dtype).expand(len(tokens), 2), state
+
+    [[found]] = beam_search(
+        step,
+        (),
+        torch.tensor([0]),
+        end=0,
+        max_length=1,
+        min_length=1,
+        beta=0.5,
+        source_lengths=torch.tensor([2]),
+    )
+    assert found.tokens == [1]
+    assert found.score == pytest.approx(math.log(0.125) + 0.5 * math.log(0.5), rel=1e-2)
+
+
 def test_length_normalisation_can_prefer_the_longer() -> None:
     # "end": log 0.3 = -1.204. "1 1 1 end": log(0.343 * 0.3) = -2.274, with alpha 2 divided by (9 / 6) ** 2.
     step = markov([[0.3, 0.7], [0.3, 0.7]])

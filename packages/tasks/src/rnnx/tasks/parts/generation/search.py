@@ -359,7 +359,7 @@ class _Ranking:
             return coverage
         if attention is None:
             raise ValueError("beam_search: beta above 0 needs a step that gives its attention")
-        return coverage + attention
+        return coverage + attention.to(coverage.dtype)
 
     def totals(self, best: _Best, coverage: Tensor, rows: Tensor, length: int) -> Tensor:
         """``(A, K)``: the score of each hypothesis if it is finished with |Y| = ``length``."""
