@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rnnx.core.batch import Batch
-from rnnx.core.errors import InputError, UsageError
+from rnnx.core.errors import InputError, RunError, UsageError
 from rnnx.core.exhibits.heat import Heat
 from rnnx.core.experiment import Experiment
 from rnnx.core.resolution import resolve
@@ -448,6 +448,15 @@ def test_completions_are_as_many_as_asked_for() -> None:
     answers = list(built().predict(["a", "b"], mode="complete", length=2, n_best=12, beam_size=3))
     assert len(answers) == 24
     assert len(list(built().predict(["a"], mode="complete", length=2))) == 5
+
+
+@pytest.mark.parametrize("mode", ["generate", "complete"])
+def test_of_a_model_whose_numbers_are_none_there_is_no_text(mode: Any) -> None:
+    model = built()
+    with torch.no_grad():
+        model.output.bias.fill_(math.nan)
+    with pytest.raises(RunError, match=r"finite.*; train again with a lower optimizer\.lr"):
+        list(model.predict(["a"], mode=mode))
 
 
 @doubles

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from rnnx.core.errors import RunError
 from rnnx.tasks.parts.generation.sampling import filter_logits, sample
 
 DISTRIBUTION = [0.05, 0.4, 0.1, 0.3, 0.15]
@@ -54,6 +55,13 @@ def test_a_temperature_that_is_none_in_32_bits_is_greedy(temperature: float) -> 
 
 def test_a_tiny_temperature_does_not_overflow() -> None:
     assert filter_logits(torch.tensor([[999.0, 1000.0]]), temperature=1e-36).exp().tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("row", [[0.0, math.nan], [0.0, math.inf], [-math.inf, -math.inf]])
+@pytest.mark.parametrize("options", [{}, {"temperature": 0.0}, {"top_k": 1, "top_p": 0.5}])
+def test_numbers_that_are_none_are_refused(row: list[float], options: dict[str, float]) -> None:
+    with pytest.raises(RunError, match="expected finite numbers of the model's, and they are not"):
+        filter_logits(torch.tensor([[0.0, 1.0], row]), **options)
 
 
 def test_the_nucleus_ends_with_the_token_that_reaches_p() -> None:

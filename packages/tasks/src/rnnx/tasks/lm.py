@@ -17,7 +17,7 @@ from rnnx.core import state as states
 from rnnx.core.batch import Batch
 from rnnx.core.bounds import AboveZero, Count, Fraction, NonNegative, Positive, Rate, Seed
 from rnnx.core.data import Meta, Split
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import RunError, UsageError
 from rnnx.core.exhibits.activations import activations
 from rnnx.core.exhibits.bars import Bars
 from rnnx.core.exhibits.exhibit import Exhibit, Text
@@ -193,6 +193,7 @@ class LanguageModel(Task):
 
         Raises:
             UsageError: an option is given that is of no use in the mode.
+            RunError: the numbers of the model are not finite.
         """
         _refuse_idle(
             mode,
@@ -378,6 +379,11 @@ class LanguageModel(Task):
             beam_size=beam_size,
             n_best=n_best,
         )
+        if not found:
+            raise RunError(
+                "the search found no text: the model's numbers are no longer finite; train again with a "
+                "lower optimizer.lr"
+            )
         for hypothesis in found:
             text = self._text(torch.tensor(hypothesis.tokens), prompt).replace("\n", r"\n")
             yield f"{text}\t{hypothesis.log_probability:.4f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rnnx.core.errors import RunError
 from rnnx.core.state import State
 from rnnx.tasks.parts.generation.search import Step
 
@@ -27,6 +28,7 @@ def filter_logits(logits: Tensor, *, temperature: float = 1.0, top_k: int = 0, t
 
     Raises:
         ValueError: an option is out of its range.
+        RunError: a row has no finite logit, or one that is not a number.
 
     Example:
         >>> filter_logits(torch.tensor([[0.1, 0.6, 0.3]]).log(), top_p=0.8).exp()
@@ -37,7 +39,13 @@ def filter_logits(logits: Tensor, *, temperature: float = 1.0, top_k: int = 0, t
     _require(0 < top_p <= 1, f"top_p must be above 0 and at most 1, not {top_p}")
     if temperature < torch.finfo(logits.dtype).tiny:  # which the logits cannot be divided by
         temperature, top_k = 1.0, 1
-    logits = (logits - logits.amax(1, keepdim=True)) / temperature  # the greatest is 0, so nothing overflows
+    greatest = logits.amax(1, keepdim=True)
+    if not greatest.isfinite().all():
+        raise RunError(
+            "sampling: expected finite numbers of the model's, and they are not; train again with a lower "
+            "optimizer.lr"
+        )
+    logits = (logits - greatest) / temperature  # the greatest is 0, so nothing overflows
     if top_k == 0 and top_p == 1:
         return logits.log_softmax(1)
     falling, tokens = logits.sort(dim=1, descending=True, stable=True)
@@ -83,6 +91,7 @@ def sample(
 
     Raises:
         ValueError: an option is out of its range.
+        RunError: the numbers of the model are not finite.
 
     Example:
         >>> cycle = torch.eye(3).roll(1, dims=1).log()
