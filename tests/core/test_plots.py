@@ -42,6 +42,14 @@ def test_a_metric_is_a_panel_and_a_split_a_line(tmp_path: Path) -> None:
     assert {text.get_text() for text in drawn["loss"].get_legend().get_texts()} == {"train", "valid"}
 
 
+def test_a_metric_may_have_a_slash_in_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("epoch,step,valid/f1_artist/author,test/f1_artist/author\n0,4,50.0,\n0,4,,40.0\n")
+    drawn = panels(path)
+    assert set(drawn) == {"f1 artist/author"}
+    assert lines(drawn["f1 artist/author"]) == {"valid": [(4, 50)]}
+
+
 def test_a_single_validation_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     path.write_text("epoch,step,valid/loss\n0,4,8.0\n")

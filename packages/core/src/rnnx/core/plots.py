@@ -45,7 +45,8 @@ def curves(path: Path) -> Figure:
     """
     panels: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(dict)
     for name, points in series(path).items():
-        split, _, metric = name.rpartition("/")
+        before, slash, after = name.partition("/")
+        split, metric = (before, after) if slash else ("", name)
         if split != "test":
             panels[metric.replace("_", " ")][split] = points
     columns = 3

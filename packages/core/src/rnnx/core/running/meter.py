@@ -16,6 +16,9 @@ from rnnx.core.running.gradients import GradientNorm
 class Meter(L.Callback):
     """Logs throughput, gradient norm and learning rate.
 
+    Throughput is that of the steps: the time in which a loader makes the batches is left out, and that of
+    validations.
+
     Args:
         every: Steps between two logs, the trainer's own.
         gradient_norm: The task's.
@@ -36,7 +39,7 @@ class Meter(L.Callback):
 
     @property
     def rate(self) -> float:
-        """Tokens (or whatever the task predicts) a second of training, validation left out."""
+        """Tokens (or whatever the task predicts) a second of training steps."""
         return self.count / self.seconds if self.seconds else 0.0
 
     def on_train_batch_start(
