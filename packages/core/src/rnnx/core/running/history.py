@@ -93,7 +93,11 @@ def write(path: Path, columns: list[str], rows: list[dict[str, str]]) -> None:
 
 
 def _is_number(text: str | None) -> bool:
+    """Whether a field is a number or empty; one that a row lacks is None."""
+    if not text:
+        return text == ""
     try:
-        return text == "" or isinstance(float(text or "none"), float)
+        float(text)
     except ValueError:
         return False
+    return True
