@@ -29,7 +29,8 @@ class Sentences(Data, ABC):
         lowercase: Whether words are lower-cased; their characters never are.
         zero_digits: Whether each digit is read as 0, in words and in characters.
         min_frequency: Words seen less often in training are unknown.
-        vectors: A word2vec or GloVe text file (plain or .gz) that embeddings start with.
+        vectors: A word2vec or GloVe text file (plain or .gz) that embeddings start with; words that it has
+            and training has not stay unknown.
         batch_size: Sentences in a batch, in each process.
         workers: Processes that make batches beside the training one; 0 makes them in it.
     """

@@ -47,7 +47,8 @@ class Labelled(Data, ABC):
         min_frequency: Words (or, for sub-words, pairs to be merged) seen less often in training are unknown.
         vocabulary_size: The most tokens of the vocabulary; by default all words, and 8,000 sub-words.
         lowercase: Whether text is lower-cased.
-        vectors: A word2vec or GloVe text file (plain or .gz) that embeddings start with.
+        vectors: A word2vec or GloVe text file (plain or .gz) that embeddings start with; words that it has
+            and training has not stay unknown.
         batch_size: Examples in a batch, in each process.
         workers: Processes that make batches beside the training one; 0 makes them in it.
     """
