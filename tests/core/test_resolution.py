@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnnx.core import resolution
-from rnnx.core.errors import RunError
+from rnnx.core.errors import RunError, UsageError
 from rnnx.core.resolution import resolve
 from rnnx.core.spec import Spec
 from rnnx.core.yaml import yaml
@@ -118,6 +118,30 @@ def test_data_is_that_of_the_task() -> None:
     assert config.data == Spec("data", "lm.toy", {"batch_size": 32, "columns": {"a": 1}})
     assert config.to_plain()["data"]["name"] == "toy"
     assert problems("task=lm", "data=files") == ("data: no such data 'files' of task 'lm' (data: toy)",)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("task = lm", {"task = lm": "task=lm"}),
+        ("cell=gru task =lm net.layers= 2", {"task =lm": "task=lm", "net.layers= 2": "net.layers=2"}),
+        ("cell.rate = 0.5 seed=1", {"cell.rate = 0.5": "cell.rate=0.5"}),
+    ],
+)
+def test_blanks_around_the_equals_sign_are_told(typed: str, meant: dict[str, str]) -> None:
+    with pytest.raises(UsageError) as refused:
+        resolve(typed.split())
+    assert refused.value.problems == tuple(
+        f"{said!r}: expected no blanks around the =; type {word}" for said, word in meant.items()
+    )
+
+
+def test_what_is_empty_is_no_word_taken_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another word follows that stands by itself, or none."""
+    monkeypatch.chdir(tmp_path)
+    write("some.yaml", "seed: 3")
+    for words in (["cell.label=", "seed=2"], ["cell.label=", "some.yaml"], ["cell.label="]):
+        assert resolve(words).cell.options["label"] == ""
 
 
 def test_a_baseline_is_optional() -> None:

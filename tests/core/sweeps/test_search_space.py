@@ -105,6 +105,31 @@ def test_what_is_wrong_is_said_with_the_form_that_is_right(word: str) -> None:
     assert other.startswith("other: expected int:LOWEST..HIGHEST")
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("seed=1..3", "int:1..3"),
+        ("cell.hidden_size=64..512..64", "int:64..512..64"),
+        ("net.dropout=0..0.5", "uniform:0..0.5"),
+        ("optimizer.lr=1e-4..1E-2", "uniform:1e-4..1E-2"),
+        ("a.b=-1...5", "uniform:-1...5"),
+    ],
+)
+def test_a_range_without_its_kind_is_told_with_one(word: str, meant: str) -> None:
+    key, _, text = word.partition("=")
+    with pytest.raises(UsageError) as refused:
+        SearchSpace.parse([word])
+    assert str(refused.value) == (
+        f"{key}: expected the kind of a range before it, got {text!r}; write {key}={meant}"
+    )
+    assert SearchSpace.parse([f"{key}={meant}"]).searched.keys() == {key}
+
+
+def test_a_path_is_no_range() -> None:
+    words = ("data.train=..", "data.valid=../1..3", "data.test='1..3'", "data.text=1..3.txt")
+    assert SearchSpace.parse(words).fixed == words
+
+
 def test_corners_are_each_choice_and_both_ends() -> None:
     space = SearchSpace.parse(["optimizer.lr=loguniform:1e-4..1e-2", "net.skip=none,residual,dense"])
     assert [tuple(values.values()) for values in space.corners()] == [

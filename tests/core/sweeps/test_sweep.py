@@ -134,6 +134,9 @@ def test_a_files_seed_counts_unless_others_are_said(tmp_path: Path) -> None:
     path.write_text("task: lm\nname: mine\nseed: 5\n")
     assert Sweep.parse([str(path), "cell=gru,lstm"]).seeds == (5,)
     assert Sweep.parse(["seed=3, 1,3", str(path), "cell=gru,lstm"]).seeds == (3, 1)
+    assert Sweep.parse([str(path), "cell=gru,lstm", "seed=int:1..3"]).seeds == (1, 2, 3)
+    with pytest.raises(UsageError, match=r"^seed: .*, got '1\.\.3'; write seed=int:1\.\.3$"):
+        Sweep.parse(["seed=1..3", "cell=gru,lstm"])
 
 
 def test_a_grid_is_run_and_found_again(tmp_path: Path) -> None:

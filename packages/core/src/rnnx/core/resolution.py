@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,9 +35,11 @@ def resolve(words: Sequence[str]) -> Config:
         words: ``key=value``, or paths of YAML files with the same keys, dotted or nested.
 
     Raises:
-        UsageError: all that is wrong with the words and the keys and values in the files.
+        UsageError: all that is wrong with the words and the keys and values in the files; where blanks have
+            taken a word apart, that alone.
         InputError: a file is not YAML 1.2.
     """
+    refuse_blanks(words)
     resolution = _Resolution()
     source = 0
     for word in words:
@@ -66,6 +69,45 @@ def allow_only(words: Sequence[str], beginnings: tuple[str, ...], rule: str) -> 
     strange = [word for word in words if not word.startswith(beginnings)]
     if strange:
         raise UsageError(*(f"{word!r}: {rule}" for word in strange))
+
+
+def refuse_blanks(words: Sequence[str]) -> None:
+    """Refuses what the shell has taken apart at blanks around the ``=``.
+
+    Args:
+        words: As typed.
+
+    Raises:
+        UsageError: some were; what is to be typed for each.
+
+    Example:
+        >>> refuse_blanks(["cell=gru", "task", "=", "lm"])
+        Traceback (most recent call last):
+            ...
+        rnnx.core.errors.UsageError: 'task = lm': expected no blanks around the =; type task=lm
+    """
+    problems = []
+    for place, word in enumerate(words):
+        after = [*words[place + 1 : place + 3], "", ""]
+        if not KEY.fullmatch(word.removesuffix("=")):
+            continue
+        if after[0] == "=" and after[1]:
+            parts = [word, *after[:2]]
+        elif _are_one(word, after[0]):
+            parts = [word, after[0]]
+        else:
+            continue
+        typed = shlex.quote("".join(parts))
+        problems.append(f"{' '.join(parts)!r}: expected no blanks around the =; type {typed}")
+    if problems:
+        raise UsageError(*problems)
+
+
+def _are_one(key: str, value: str) -> bool:
+    """Whether two words are a key and a value, one of them with the ``=``."""
+    if key.endswith("="):
+        return bool(value) and "=" not in value and not os.path.isfile(value)  # noqa: PTH113
+    return value.startswith("=") and value != "="
 
 
 def _is_assignment(word: str) -> bool:

@@ -16,6 +16,8 @@ from rnnx.core.config import DEFAULTS
 from rnnx.core.errors import UsageError
 
 RANGE = re.compile("(uniform|loguniform|int|logint):(.*)", re.DOTALL)
+NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+BARE = re.compile(rf"{NUMBER}(?:\.\.{NUMBER}){{1,2}}", re.IGNORECASE)  # a range without its kind
 FORMS = {
     "uniform": "uniform:LOWEST..HIGHEST, or with ..STEP, such as uniform:0..0.5..0.1",
     "loguniform": "loguniform:LOWEST..HIGHEST, such as loguniform:1e-4..1e-2",
@@ -65,6 +67,12 @@ class SearchSpace:
                 distribution = _distribution(text) if equals else None
             except UsageError as error:
                 problems.append(f"{key}: {error}")
+                continue
+            if equals and BARE.fullmatch(text):
+                kind = "int" if all(map(str.isdigit, text.split(".."))) else "uniform"
+                problems.append(
+                    f"{key}: expected the kind of a range before it, got {text!r}; write {key}={kind}:{text}"
+                )
                 continue
             if distribution is None:
                 fixed.append(word)

@@ -89,8 +89,8 @@ class Sweep:
         """Reads and checks all, before anything runs.
 
         Args:
-            words: As of :class:`rnnx.core.sweeps.search_space.SearchSpace`; ``seed`` may hold several, which
-                are not searched; ``launcher.OPTION=VALUE`` are options of the launcher.
+            words: As of :class:`rnnx.core.sweeps.search_space.SearchSpace`; ``seed`` may hold several, or a
+                range, which are not searched; ``launcher.OPTION=VALUE`` are options of the launcher.
             trials: How many; without it 20, or the whole grid, which also is the most of a grid.
             sampler: See :class:`rnnx.core.sweeps.study.Study`.
             pruner: See there.
@@ -105,15 +105,14 @@ class Sweep:
         problems: list[str] = []
         _tried(problems, lambda: refuse_elsewhere("--name", name))
         chosen = _tried(problems, lambda: launcher_of(launcher, _among(words, "launcher.")))
-        seeds = _among(words, "seed=")[-1:]
+        seeds = _tried(problems, lambda: _seeds(words))
         others = [word for word in words if not word.startswith(("seed=", "launcher."))]
         space = _tried(problems, lambda: SearchSpace.parse(others))
         configs: list[Config] = []
         if space is not None:
             problems += _refused(space)
             for values in space.corners():
-                for seed in between_commas(seeds[0]) if seeds else [None]:
-                    said = [] if seed is None else [f"seed={seed}"]
+                for said in seeds or [[]]:
                     config = _tried(problems, partial(resolve, [*space.words(values), *said]))
                     configs += [config] if config else []
             problems += [problem for config in configs for problem in many_processes(config)]
@@ -347,6 +346,13 @@ def _tried(problems: list[str], attempt: Callable[[], T]) -> T | None:
     except UsageError as error:
         problems += error.problems
         return None
+
+
+def _seeds(words: Sequence[str]) -> list[list[str]]:
+    """The words of each seed: several have commas between, each counts once, or are a range."""
+    typed = [",".join(dict.fromkeys(between_commas(text))) for text in _among(words, "seed=")[-1:]]
+    space = SearchSpace.parse([f"seed={text}" for text in typed])
+    return [space.words(values) for values in space.grid()]
 
 
 def _among(words: Sequence[str], prefix: str) -> list[str]:
