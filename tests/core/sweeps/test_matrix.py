@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
+from filelock import FileLock
 
 from rnnx.core.config import Config
 from rnnx.core.errors import RunWarning, UsageError
@@ -178,6 +179,8 @@ def test_a_files_task_and_cell_stand_unless_others_are_said(tmp_path: Path) -> N
         ),
         (["cell=lstm,gru", "task=lm", "cell.forget_bias=0,1"], "no such option of cell 'gru'"),
         (["cell=gru", "task=lm,ner", "task.embedding_sise=4,8"], "did you mean 'embedding_size'"),
+        (["cell=gru", "task", "=", "lm"], "'task = lm': expected no blanks around the =; type task=lm"),
+        (["cell=gru", "task=lm", "seed=1..3"], "got '1..3'; write seed=int:1..3"),
         (["name=mine"], "name: each run is named"),
         (["name=mine,yours"], "name: each run is named"),
         (["out=here,there"], "out: expected one folder, which holds all runs"),
@@ -310,12 +313,16 @@ def test_what_names_a_matrix_is_what_is_run_and_not_where() -> None:
 
 RUN = """
 import sys
+from functools import partial
 from rnnx.core.sweeps.matrix import Matrix, run
 if __name__ == "__main__":
     command, *words = sys.argv[1:]
-    for entry in run(Matrix.parse(words, command=command)):
+    for entry in run(Matrix.parse(words, command=command), say=partial(print, flush=True)):
         print(entry.folder.name, entry.failure, flush=True)
 """
+
+
+WAITS = "another process runs it; waiting for its result"
 
 
 def at_once(command: str, folder: Path, *words: str) -> subprocess.Popen[str]:
@@ -331,6 +338,27 @@ def at_once(command: str, folder: Path, *words: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+def without_waits(told: str) -> list[str]:
+    """The lines of what has ended."""
+    return [line for line in told.splitlines() if not line.endswith(WAITS)]
+
+
+def test_who_waits_for_another_matrix_says_for_which_run(tmp_path: Path) -> None:
+    """The test has the run that it waits for."""
+    locks = tmp_path / "runs" / ".locks"
+    locks.mkdir(parents=True)
+    lock = FileLock(locks / "memory-gru-1")
+    lock.acquire()
+    short = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    with at_once("waiting", tmp_path, "cell=gru,elman", *short) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        lock.release()
+        told, complaint = process.communicate()
+    assert said == f"{tmp_path / 'runs' / 'memory-gru-1'}: {WAITS}\n", complaint
+    assert told.splitlines() == ["memory-gru-1 ", "memory-elman-1 "]
 
 
 def test_two_share_the_runs_and_the_one_that_is_left_takes_up_what_the_other_began(tmp_path: Path) -> None:
@@ -352,7 +380,7 @@ def test_two_share_the_runs_and_the_one_that_is_left_takes_up_what_the_other_beg
         os.killpg(dying.pid, signal.SIGKILL)
         told, complaint = lasting.communicate()
     assert lasting.returncode == 0, complaint
-    assert sorted(told.split("\n")) == ["", *sorted(f"{name} " for name in names)]
+    assert sorted(without_waits(told)) == sorted(f"{name} " for name in names)
     runs = {path.name for path in (tmp_path / "runs").glob("memory-*")}
     assert runs == names  # none is set aside, and none was begun anew
     results = [json.loads((tmp_path / "runs" / name / "result.json").read_text()) for name in names]
@@ -367,7 +395,7 @@ def test_both_are_told_of_all_that_either_ran(tmp_path: Path) -> None:
     words = ("cell=gru,elman,clockwork", "seed=1,2", "trainer.max_epochs=1")
     first, second = (at_once(command, tmp_path, *words) for command in ("first", "second"))
     with first, second:
-        told = [process.communicate()[0].splitlines() for process in (first, second)]
+        told = [without_waits(process.communicate()[0]) for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0)
     assert sorted(told[0]) == sorted(told[1])
     assert [len(line.split()) > 1 for line in sorted(told[0])] == [True, True, False, False, False, False]
@@ -383,7 +411,10 @@ def test_two_matrices_at_once_run_what_both_have_once(tmp_path: Path) -> None:
     second = at_once("second", tmp_path, "cell=gru,elman", *length)
     with first, second:
         told = [process.communicate() for process in (first, second)]
-    assert [out for out, _ in told] == ["memory-gru-1 \n", "memory-gru-1 \nmemory-elman-1 \n"], told
+    assert [without_waits(out) for out, _ in told] == [
+        ["memory-gru-1 "],
+        ["memory-gru-1 ", "memory-elman-1 "],
+    ]
     assert {path.name for path in tmp_path.glob("runs/memory-*")} == {"memory-gru-1", "memory-elman-1"}
     with (tmp_path / "runs" / "memory-gru-1" / "metrics.csv").open() as file:
         steps = [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]]

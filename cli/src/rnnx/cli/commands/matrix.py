@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnx.cli.arguments import Jobs, Json, LauncherName, Markdown, MatrixWords, Plot, Storage
-from rnnx.cli.screen import choose_one, command_line, display, display_json, gone_on_with, in_markdown, table
+from rnnx.cli.screen import (
+    choose_one,
+    command_line,
+    display,
+    display_json,
+    gone_on_with,
+    in_markdown,
+    say,
+    table,
+)
 from rnnx.core.comparing.labels import short, shown
 from rnnx.core.paths import typed
 
@@ -37,6 +46,7 @@ def markdown(lines: Sequence[Line], as_grid: bool = False) -> str:
     return in_markdown(*(_grid(lines) if as_grid else _plain(lines)))
 
 
+@gone_on_with()
 def matrix(
     words: MatrixWords = None,
     jobs: Jobs = 1,
@@ -62,8 +72,8 @@ def matrix(
 
     plan = Matrix.parse(words or (), storage=storage, name=name, launcher=launcher, command=command_line())
     entries = {}
-    with gone_on_with(), redirect_stdout(sys.stderr):  # where Ray says that a worker died
-        for entry in run(plan, jobs):
+    with redirect_stdout(sys.stderr):  # where Ray says that a worker died
+        for entry in run(plan, jobs, say):
             entries[entry.folder.name] = entry
             typer.echo(f"{len(entries)} of {len(plan.configs)}: {line(entry)}", err=True)
     found = lines([entries[str(config.name)] for config in plan.configs])

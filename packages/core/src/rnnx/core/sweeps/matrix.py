@@ -6,15 +6,16 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any, Final, Literal, final
 
-from filelock import FileLock
-from optuna.trial import TrialState
+from filelock import FileLock, Timeout
+from optuna.trial import Trial, TrialState
 
 from rnnx.core.commas import between_commas
 from rnnx.core.comparing.labels import short, shown
@@ -27,7 +28,8 @@ from rnnx.core.files import make_folder
 from rnnx.core.launchers.launcher import Launcher, launcher_of
 from rnnx.core.paths import refuse_elsewhere
 from rnnx.core.registry import find, plugins
-from rnnx.core.resolution import resolve
+from rnnx.core.resolution import refuse_blanks, resolve
+from rnnx.core.running.interruption import Interruption
 from rnnx.core.runs import RESULT
 from rnnx.core.spec import Spec
 from rnnx.core.sweeps.crew import POLL, at_work, take_turns
@@ -36,6 +38,7 @@ from rnnx.core.sweeps.search_space import SearchSpace, Values
 from rnnx.core.sweeps.study import Claim, Study, failure, reason
 
 LOCKS: Final = ".locks"  # beside the runs
+AWAITED: Final = "awaited"  # the attribute of a trial whose run another matrix has begun
 NAMED: Final = ("task", "cell", "seed")  # what every run is named after
 LEARNT: Final = ("task.", "data", "data.")  # how the keys begin that say what is learnt, not by which model
 ODD: Final = re.compile(r"[^\w.,+-]", re.ASCII)  # what a folder's name is better without
@@ -231,6 +234,7 @@ def configurations(words: Sequence[str]) -> list[Config]:
 
 def _space(words: Sequence[str]) -> SearchSpace:
     """The words that stand, and what is varied, in the order of the runs."""
+    refuse_blanks(words)
     named, others = {}, []
     for word in words:
         key, equals, text = word.partition("=")
@@ -328,7 +332,7 @@ def _is_odd(value: Any) -> bool:
     return ODD.search(shown(value).strip("[]")) is not None
 
 
-def run(matrix: Matrix, jobs: int = 1) -> Iterator[Entry]:
+def run(matrix: Matrix, jobs: int = 1, say: Callable[[str], None] = lambda line: None) -> Iterator[Entry]:
     """Runs what is not yet done, each in its folder; a run that fails is an entry, not the end.
 
     A run that was interrupted goes on, as :func:`rnnx.core.sweeps.once.once`; one whose worker died is taken
@@ -339,6 +343,7 @@ def run(matrix: Matrix, jobs: int = 1) -> Iterator[Entry]:
         matrix: From :meth:`Matrix.parse`.
         jobs: How many runs at once, each in a process of its own, which is spawned: a script calls this under
             ``if __name__ == "__main__":``.
+        say: Gets a line for each run that another process has begun, as this matrix waits for its result.
 
     Yields:
         The runs as they end, first those done before.
@@ -357,12 +362,15 @@ def run(matrix: Matrix, jobs: int = 1) -> Iterator[Entry]:
         return
     study = matrix.open()
     study.enlist(left)
-    launcher: Launcher = matrix.launcher.build(matrix.folder, jobs)
+    awaited: set[str] = set()
     while left:
         if study.is_waiting():
+            launcher: Launcher = matrix.launcher.build(matrix.folder, jobs)
             for _ in at_work(study, launcher, partial(work, matrix), min(jobs, len(left))):
                 yield from _ended(matrix, study, left)
+                _say_awaited(study.marked(AWAITED), left, awaited, say)
         else:  # others work on what is left
+            _say_awaited(left.keys(), left, awaited, say)
             time.sleep(POLL)
             yield from _ended(matrix, study, left)
 
@@ -370,7 +378,8 @@ def run(matrix: Matrix, jobs: int = 1) -> Iterator[Entry]:
 def work(matrix: Matrix) -> None:
     """Takes runs of a matrix until none waits; what a worker does.
 
-    Another matrix may have the same run among its own: who comes second waits, and finds what the first made.
+    Another matrix may have the same run among its own: who comes second waits, which the trial says for those
+    who look, and finds what the first made.
     Optuna is told how long a run took, as the scores of several tasks cannot be compared.
     """
     study = matrix.open()
@@ -378,9 +387,7 @@ def work(matrix: Matrix) -> None:
 
     def tried(claim: Claim) -> tuple[float | None, TrialState]:
         config = configs[study.run_of(claim)]
-        locks = Path(config.out) / LOCKS
-        make_folder(locks)
-        with FileLock(locks / str(config.name)):
+        with _alone(config, claim.trial):
             entry = _tried(matrix, config)
         if entry.values is None:
             claim.trial.set_user_attr("failure", entry.failure)
@@ -397,6 +404,33 @@ def lines(entries: Sequence[Entry]) -> list[Line]:
         alike = json.dumps([entry.task, entry.cell, entry.options])
         groups.setdefault(alike, []).append(entry)
     return [_line(group) for group in groups.values()]
+
+
+@contextmanager
+def _alone(config: Config, trial: Trial) -> Iterator[None]:
+    """Sees to it that no other matrix works on a run; while one does, the trial says that it waits."""
+    locks = Path(config.out) / LOCKS
+    make_folder(locks)
+    lock = FileLock(locks / str(config.name))
+    with suppress(Timeout):
+        lock.acquire(blocking=False)
+    if not lock.is_locked:
+        trial.set_user_attr(AWAITED, True)
+        with Interruption():
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _say_awaited(
+    runs: Iterable[str], left: Mapping[str, Config], said: set[str], say: Callable[[str], None]
+) -> None:
+    """Says once of each run that is left that another process has begun it."""
+    for name in (one for one in runs if one in left and one not in said):
+        said.add(name)
+        say(f"{Path(left[name].out) / name}: another process runs it; waiting for its result")
 
 
 def _ended(matrix: Matrix, study: Study, left: dict[str, Config]) -> Iterator[Entry]:

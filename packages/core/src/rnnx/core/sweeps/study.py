@@ -140,6 +140,14 @@ class Study:
         origins = (trials[trial.user_attrs.get("origin", trial.number)] for trial in trials)
         return {origin.user_attrs["run"]: trial for origin, trial in zip(origins, trials, strict=True)}
 
+    def marked(self, attribute: str) -> list[str]:
+        """The runs that are worked on and whose trial has an attribute, see :meth:`enlist`."""
+        return [
+            run
+            for run, trial in self.newest().items()
+            if trial.state == TrialState.RUNNING and attribute in trial.user_attrs
+        ]
+
     def run_of(self, claim: Claim) -> str:
         """The name of the run that is to be worked on, see :meth:`enlist`."""
         name: str = self.trials[claim.origin].user_attrs["run"]
