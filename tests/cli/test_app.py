@@ -12,6 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from rnnx.cli.app import COMMANDS, app
+from rnnx.core.errors import Interrupted
 
 COMMAND = [sys.executable, "-m", "rnnx.cli"]
 RUN = "it's small"
@@ -115,10 +116,17 @@ def test_an_unforeseen_error_is_one_sentence_and_a_traceback_on_request(monkeypa
         assert done.stderr.startswith("Traceback (most recent call last):\n")
 
 
+def noted(error):
+    error.add_note("the same command goes on")
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "code", "told"),
     [
         (KeyboardInterrupt(), 130, "rnnx: stopped by SIGINT\n"),
+        (noted(KeyboardInterrupt()), 130, "rnnx: stopped by SIGINT; the same command goes on\n"),
+        (noted(Interrupted(15)), 143, "rnnx: stopped by SIGTERM; the same command goes on\n"),
         (MemoryError(), 1, "rnnx: out of memory: MemoryError; make the model or its batches smaller "),
         (
             RuntimeError("[x] DefaultCPUAllocator: can't allocate memory: you tried 7 bytes\nmore"),

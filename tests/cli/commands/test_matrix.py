@@ -1,7 +1,15 @@
 from __future__ import annotations
 
+import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +22,8 @@ from rnnx.core.sweeps.matrix import Line
 
 if TYPE_CHECKING:
     from conftest import CommandLine
+
+LIVING = set("RSDTtW")  # states of processes; what is dead is Z or X
 
 SMALL = (
     "task=lm",
@@ -105,3 +115,48 @@ def test_what_is_varied_has_a_column_each_and_in_a_grid_is_of_the_model_or_of_th
         "| gru layers=1 | 0.2000 (1.0) | 0.5000 (1.0) |",
         "| gru layers=2 | 0.2000 (1.0) | 0.5000 (1.0) |",
     ]
+
+
+def living_in(session: int) -> list[int]:
+    """The processes of a session that live."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, of = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has just ended
+            continue
+        found += [int(path.parent.name)] if state in LIVING and int(of) == session else []
+    return found
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_workers_and_the_same_command_goes_on(rnnx: CommandLine) -> None:
+    """A terminal sends it to all of them."""
+    words = ("task=memory", "cell=gru,elman", "logger=csv", "cell.hidden_size=4", "trainer.max_epochs=2")
+    words += ("trainer.limit_train_batches=200", "checkpoint.every_n_train_steps=10")
+    with subprocess.Popen(
+        [sys.executable, "-m", "rnnx.cli", "matrix", *words, "--jobs", "2"],
+        cwd=rnnx.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
+    ) as process:
+        while len(list(rnnx.folder.glob("runs/memory-*/checkpoints/last.ckpt"))) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        told, said = process.communicate()
+    assert (process.returncode, told) == (130, "")
+    assert said == "rnnx: stopped by SIGINT; the same command goes on where it stopped\n"
+    while living_in(process.pid):  # Python's own, which follows
+        time.sleep(0.05)
+
+    done = rnnx("matrix", *words)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in rnnx.folder.glob("runs/memory-*")} == {"memory-gru-1", "memory-elman-1"}
+    for name in ("gru", "elman"):
+        with (rnnx.folder / "runs" / f"memory-{name}-1" / "metrics.csv").open() as file:
+            steps = [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]]
+        assert steps == sorted(set(steps))  # none was made twice

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,34 @@ def test_workers_can_be_stopped(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert reasons == ["its process was ended by SIGTERM"] * 2
+
+
+def test_ctrl_c_is_not_heard_by_a_worker_that_has_just_been_started(tmp_path: Path) -> None:
+    """It is meant for the process that waits, and a worker that heard it would show where it imports what."""
+    ended = threading.Event()
+
+    def run() -> None:
+        Local(tmp_path, 1).run(partial(exec, f"import os; os.mkdir({str(tmp_path / 'done')!r})"))
+        ended.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    sent = 0
+    while thread.is_alive():
+        for child in active_children():
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGINT)
+            sent += 1
+        time.sleep(0.01)
+    assert sent > 1
+    assert ended.is_set()
+    assert (tmp_path / "done").exists()
+
+
+def test_when_workers_were_stopped_none_begins_any_more(tmp_path: Path) -> None:
+    """As one that was about to, while Ctrl-C came: nobody would end it."""
+    launcher = Local(tmp_path, 1)
+    launcher.stop()
+    with pytest.raises(RunError, match="the workers were stopped before it began"):
+        launcher.run(partial(exec, f"import os; os.mkdir({str(tmp_path / 'done')!r})"))
+    assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
@@ -95,11 +95,11 @@ class Commands(TyperGroup):
             from rnnx.core.processes import leads
 
             if leads():
-                how = f"; go on with: rnnx resume {shlex.quote(str(stop.folder))}" if stop.folder else ""
-                typer.echo(f"rnnx: stopped by {stop}{how}", err=True)
+                how = f"go on with: rnnx resume {shlex.quote(str(stop.folder))}" if stop.folder else ""
+                typer.echo(_stopped(str(stop), how, *_notes(stop)), err=True)
             raise typer.Exit(stop.exit_code) from None
-        except KeyboardInterrupt:
-            typer.echo("rnnx: stopped by SIGINT", err=True)
+        except KeyboardInterrupt as stop:
+            typer.echo(_stopped("SIGINT", *_notes(stop)), err=True)
             raise typer.Exit(128 + signal.SIGINT) from None
         except Exception as error:
             if ctx.params["debug"]:
@@ -176,6 +176,16 @@ def _warn(others: Callable[..., None], message: Warning | str, category: type[Wa
         others(message, category, *place)
 
 
+def _notes(error: BaseException) -> Sequence[str]:
+    """What was added to an error on its way."""
+    return getattr(error, "__notes__", ())
+
+
+def _stopped(signal_name: str, *how: str) -> str:
+    """What stopped a command, and how to go on, where there is a way."""
+    return "; ".join(filter(None, (f"rnnx: stopped by {signal_name}", *how)))
+
+
 def _complain(error: Exception) -> None:
     if isinstance(error, RnnxError):
         for line in str(error).splitlines():
@@ -191,7 +201,7 @@ def _complain(error: Exception) -> None:
             _leave_standard_output()
     else:
         what = f"{type(error).__name__}: {error}"
-        more = "; ".join([*getattr(error, "__notes__", ()), "use --debug for the traceback"])
+        more = "; ".join([*_notes(error), "use --debug for the traceback"])
         typer.echo(f"rnnx: {_failing(error)}: {what} ({more})", err=True)
 
 

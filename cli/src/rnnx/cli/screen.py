@@ -40,11 +40,11 @@ def choose_one(**asked: bool) -> None:
 
 @contextmanager
 def gone_on_with() -> Iterator[None]:
-    """Says of a command that is stopped that the same one goes on."""
+    """Has what stops a command say that the same one goes on."""
     try:
         yield
-    except (Interrupted, KeyboardInterrupt):
-        say("the same command goes on where it stopped")
+    except (Interrupted, KeyboardInterrupt) as stop:
+        stop.add_note("the same command goes on where it stopped")
         raise
 
 

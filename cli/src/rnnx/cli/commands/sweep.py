@@ -56,6 +56,7 @@ def plain(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
+@gone_on_with()
 def sweep(
     words: SweepWords = None,
     trials: Annotated[
@@ -94,7 +95,7 @@ def sweep(
         command=command_line(),
     )
     outcomes = []
-    with gone_on_with(), redirect_stdout(sys.stderr):  # where Ray says that a worker died
+    with redirect_stdout(sys.stderr):  # where Ray says that a worker died
         for outcome in run(plan, jobs):
             outcomes.append(outcome)
             typer.echo(f"{len(outcomes)} of {plan.trials}: {line(plan, outcome)}", err=True)

@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from multiprocessing import connection, get_context, parent_process
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from queue import SimpleQueue
@@ -30,6 +31,8 @@ class Local(Launcher):
     def __init__(self, folder: Path, jobs: int, *, threads: Count = 0) -> None:
         super().__init__(folder, jobs)
         self.threads = threads
+        self._turn = threading.Lock()
+        self._stopped = False
         self._processes: set[SpawnProcess] = set()
         self._numbers = SimpleQueue[int]()  # of workers that there are not at the moment
         for number in range(jobs):
@@ -38,8 +41,12 @@ class Local(Launcher):
     def run(self, work: Callable[[], None]) -> None:
         number = self._numbers.get()
         process = get_context("spawn").Process(target=_work, args=(work, number, self.jobs, self.threads))
-        process.start()
-        self._processes.add(process)
+        with self._turn:
+            if self._stopped:
+                raise RunError("the workers were stopped before it began")
+            with _deaf_to_ctrl_c():
+                process.start()
+            self._processes.add(process)
         process.join()
         self._processes.remove(process)
         self._numbers.put(number)
@@ -47,8 +54,21 @@ class Local(Launcher):
             raise RunError(_reason(process.exitcode))
 
     def stop(self) -> None:
+        with self._turn:
+            self._stopped = True
         for process in tuple(self._processes):
             process.terminate()
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Has processes that are started by this thread not hear it, from their first breath."""
+    resource_tracker.ensure_running()  # which would let the thread hear it again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(work: Callable[[], None], number: int, jobs: int, threads: int) -> None:
@@ -56,6 +76,7 @@ def _work(work: Callable[[], None], number: int, jobs: int, threads: int) -> Non
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     threading.Thread(target=_follow_the_parent, daemon=True).start()
     take_gpu(number)
     if threads:
