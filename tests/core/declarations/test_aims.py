@@ -17,7 +17,7 @@ Install = Callable[..., Path]  # see conftest.py
 @pytest.mark.parametrize("plugin", plugins("task"), ids=lambda plugin: plugin.name)
 def test_what_the_source_says_is_what_the_class_has(plugin) -> None:
     kind = plugin.load()
-    assert aims_of(plugin) == Aims(kind.monitor, kind.mode, kind.falling)
+    assert aims_of(plugin) == Aims(kind.monitor, kind.mode, kind.falling, kind.counted)
     for metric in ("loss", "perplexity", "accuracy", "mse", kind.monitor):
         assert aims_of(plugin).rises(metric) == kind.rises(metric)
 
@@ -51,6 +51,7 @@ class Base:
     monitor = "loss"
     mode = "min"
     falling = frozenset({"loss"})
+    counted = "steps"
     def rises(self, metric): ...
 """
 
@@ -58,10 +59,10 @@ class Base:
 def test_a_strangers_are_read_or_imported_where_the_source_does_not_say(install: Install) -> None:
     tasks = {name.lower(): f"strange:{name}" for name in ("Plain", "Computed", "Conditional")}
     install("strange-tasks", {"tasks": tasks}, strange=PLAIN, base=BASE)
-    assert aims_of(find("task", "plain")) == Aims("speed", "max", {"loss", "cost"})
+    assert aims_of(find("task", "plain")) == Aims("speed", "max", {"loss", "cost"}, "steps")
     assert not {"strange", "base"} & set(sys.modules)
-    assert aims_of(find("task", "computed")) == Aims("speed", "min", {"loss"})
-    assert aims_of(find("task", "conditional")) == Aims("other", "min", {"loss"})
+    assert aims_of(find("task", "computed")) == Aims("speed", "min", {"loss"}, "steps")
+    assert aims_of(find("task", "conditional")) == Aims("other", "min", {"loss"}, "steps")
 
 
 def test_a_task_that_can_be_neither_read_nor_imported_is_told(install: Install) -> None:

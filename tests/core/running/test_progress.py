@@ -37,6 +37,18 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
 
 
+@pytest.mark.usefixtures("terminal")
+def test_throughput_is_of_what_the_task_counts(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    words = ("task=memory", "data.train=40", "cell.hidden_size=4", "trainer.max_epochs=1", "logger=none")
+    experiment = Experiment.from_words(*words, "trainer.log_every_n_steps=1", f"out={tmp_path}")
+    experiment.run(progress=True)
+    _, err = capfd.readouterr()
+    assert re.search(r"loss \d\S*  [\d,]+ answers/s", err)
+
+
 def fit(trainer: L.Trainer, data: Data, task: Task, *valid: Any) -> None:
     with quiet():
         trainer.fit(task, data.loader("train"), *valid)

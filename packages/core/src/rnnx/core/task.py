@@ -63,6 +63,7 @@ class Task(L.LightningModule, ABC):
         monitor: The validation metric that chooses the best checkpoint.
         mode: Whether it is to fall or to rise.
         falling: The other metrics that are better the lower they are.
+        counted: What :attr:`Loss.count` counts, in the plural, as tables of throughput call it.
         pipeline: What `Hugging Face <https://huggingface.co/tasks>`_ calls such a problem, if it has a name.
         net: How cells are stacked.
         meta: What the data is.
@@ -78,6 +79,7 @@ class Task(L.LightningModule, ABC):
     monitor: ClassVar[str] = "loss"
     mode: ClassVar[Literal["min", "max"]] = "min"
     falling: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity", "bits_per_character"})
+    counted: ClassVar[str] = "predictions"
     pipeline: ClassVar[str | None] = None
 
     def __init__(self, net: Mapping[str, Any], meta: Meta) -> None:
@@ -97,7 +99,7 @@ class Task(L.LightningModule, ABC):
     @classmethod
     def rises(cls, metric: str) -> bool:
         """Whether a metric of this task is better the higher it is."""
-        return Aims(cls.monitor, cls.mode, cls.falling).rises(metric)
+        return Aims(cls.monitor, cls.mode, cls.falling, cls.counted).rises(metric)
 
     @abstractmethod
     def forward(self, batch: Batch) -> Any:

@@ -95,6 +95,7 @@ class Captioning(Task):
     monitor: ClassVar[str] = "cider"
     mode: ClassVar[Literal["min", "max"]] = "max"
     pipeline: ClassVar[str | None] = "image-to-text"
+    counted: ClassVar[str] = "tokens"
 
     def __init__(
         self,

@@ -73,6 +73,7 @@ class LanguageModel(Task):
 
     monitor: ClassVar[str] = "perplexity"
     pipeline: ClassVar[str | None] = "text-generation"
+    counted: ClassVar[str] = "tokens"
 
     def __init__(
         self,

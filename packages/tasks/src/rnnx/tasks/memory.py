@@ -239,6 +239,7 @@ class Memory(Task):
     """
 
     falling: ClassVar[frozenset[str]] = Task.falling | {"mse"}
+    counted: ClassVar[str] = "answers"
 
     def __init__(self, net: Mapping[str, Any], meta: Meta) -> None:
         super().__init__(net, meta)

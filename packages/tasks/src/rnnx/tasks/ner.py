@@ -71,6 +71,7 @@ class Entities(Task):
     monitor: ClassVar[str] = "f1"
     mode: ClassVar[Literal["min", "max"]] = "max"
     pipeline: ClassVar[str | None] = "token-classification"
+    counted: ClassVar[str] = "tokens"
 
     def __init__(
         self,

@@ -92,6 +92,7 @@ class Translation(Task):
     monitor: ClassVar[str] = "bleu"
     mode: ClassVar[Literal["min", "max"]] = "max"
     pipeline: ClassVar[str | None] = "translation"
+    counted: ClassVar[str] = "tokens"
 
     def __init__(
         self,

@@ -78,6 +78,7 @@ class Sentiment(Task):
     monitor: ClassVar[str] = "accuracy"
     mode: ClassVar[Literal["min", "max"]] = "max"
     pipeline: ClassVar[str | None] = "text-classification"
+    counted: ClassVar[str] = "labels"
 
     def __init__(
         self,

@@ -62,6 +62,7 @@ class FrameLabels(Task):
     monitor: ClassVar[str] = "frame_accuracy"
     mode: ClassVar[Literal["min", "max"]] = "max"
     pipeline: ClassVar[str | None] = "video-classification"
+    counted: ClassVar[str] = "frames"
 
     def __init__(
         self,

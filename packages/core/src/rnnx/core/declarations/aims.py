@@ -1,4 +1,4 @@
-"""What a task wants of its metrics, as its source says: an import of torch takes seconds."""
+"""What a task says of its metrics and of what it counts, read from its source: torch takes seconds."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from rnnx.core.declarations.target import UNREADABLE, Definition, Target, defini
 @final
 @dataclass(frozen=True)
 class Aims:
-    """Which metrics are to fall and which are to rise.
+    """Which metrics are to fall and which are to rise, and of what there are so many a second.
 
     Args:
         monitor: The metric that chooses the best checkpoint.
         mode: ``min`` if it is to fall, ``max`` if it is to rise.
         falling: The other metrics that are better the lower they are.
+        counted: What is predicted, and counted by the loss, in the plural.
 
     Example:
-        >>> aims = Aims("bleu", "max", frozenset({"loss"}))
+        >>> aims = Aims("bleu", "max", frozenset({"loss"}), "tokens")
         >>> aims.rises("bleu"), aims.rises("loss"), aims.rises("chrf")
         (True, False, True)
     """
@@ -31,6 +32,7 @@ class Aims:
     monitor: str
     mode: str
     falling: AbstractSet[str]
+    counted: str
 
     def rises(self, metric: str) -> bool:
         """Whether a metric is better the higher it is."""
@@ -52,10 +54,10 @@ def aims_of(task: Target) -> Aims:
     """
     try:
         owners = definitions(f"{path_of(task)}.rises")
-        return Aims(*(_written(owners, name) for name in ("monitor", "mode", "falling")))
+        return Aims(*(_written(owners, name) for name in ("monitor", "mode", "falling", "counted")))
     except UNREADABLE:
         kind = imported(task)
-        return Aims(kind.monitor, kind.mode, kind.falling)
+        return Aims(kind.monitor, kind.mode, kind.falling, kind.counted)
 
 
 def _written(owners: Sequence[Definition], name: str) -> Any:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from datetime import timedelta
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 import lightning as L
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from rnnx.core.batch import Batch
+
+if TYPE_CHECKING:
+    from rnnx.core.task import Task
 
 PAUSE = 0.5
 
@@ -164,5 +167,6 @@ def _measured(trainer: L.Trainer) -> str:
     """The loss, and how fast it goes, where they have been logged."""
     found = trainer.progress_bar_metrics
     loss = [f"loss {found['train/loss']:.4g}"] if "train/loss" in found else []
-    rate = [f"{found['tokens_per_second']:,.0f} tokens/s"] if "tokens_per_second" in found else []
+    counted = cast("Task", trainer.lightning_module).counted
+    rate = [f"{found['tokens_per_second']:,.0f} {counted}/s"] if "tokens_per_second" in found else []
     return "  ".join([*loss, *rate])
