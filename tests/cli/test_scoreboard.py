@@ -117,7 +117,8 @@ def test_notes_say_where_the_data_are_others(tmp_path: Path) -> None:
 
     *_, told = notes(*folders)
     assert told == (
-        "the data differ in data.level, data.test: scores on other tests, or in other units, do not compare"
+        "the data differ in data.level, data.test: scores on other tests, or in other units, do not compare, "
+        "and no difference is tested between them"
     )
     assert not any("the data differ" in note for note in notes(*folders[1:]))
     words = ("task=memory", "data=adding")
@@ -126,6 +127,85 @@ def test_notes_say_where_the_data_are_others(tmp_path: Path) -> None:
         for length in (20, 50)
     ]
     assert notes(*lengths)[-1].startswith("the data differ in data.length: scores on other tests")
+
+
+@pytest.fixture
+def lengths(tmp_path: Path) -> Scoreboard:
+    """Two cells on data of two lengths, over three seeds; an option that but one cell has."""
+    losses = {("gru", 20): 0.1, ("lstm", 20): 0.4, ("gru", 50): 0.7, ("lstm", 50): 0.9}
+    folders = []
+    for (cell, length), loss in losses.items():
+        words = ["task=memory", "data=adding", f"cell={cell}", f"data.length={length}"]
+        bias = [f"cell.forget_bias={length / 10}"] if cell == "lstm" else []
+        folders += [
+            write_run(
+                tmp_path / f"{cell}-{length}-{seed}",
+                *words,
+                *bias,
+                f"seed={seed}",
+                test={"loss": loss + seed / 100},
+            )
+            for seed in (1, 2, 3)
+        ]
+    [table] = compare([Record.read(folder) for folder in folders])
+    return Scoreboard.of(table, ["test/loss"])
+
+
+def test_an_option_of_all_rows_is_a_column_in_every_form(lengths: Scoreboard) -> None:
+    """As those who read the table with a program, or in a paper, look for the lengths in one place."""
+    assert lengths.headings[:4] == ["model", "length", "seeds", "loss ↓"]
+    expected = [["gru", "20"], ["lstm forget_bias=2.0", "20"], ["gru", "50"], ["lstm forget_bias=5.0", "50"]]
+    assert [lengths.cells(row)[:2] for row in lengths.table.rows] == expected
+    written = [line.strip("| ").split(" | ") for line in as_markdown([lengths]).splitlines()]
+    assert [row[:2] for row in written if len(row) > 6] == [["model", "length"], ["---", "---"], *expected]
+    text = as_latex([lengths])
+    found = [line.split(" & ")[:2] for line in text.splitlines() if line.endswith(r"\\")]
+    assert found[1:] == [[label.replace("_", r"\_"), length] for label, length in expected]
+    assert r"\begin{tabular}{lrrrrrr}" in text
+
+
+def test_throughput_is_of_what_the_task_counts(lengths: Scoreboard, board: Callable[..., Scoreboard]) -> None:
+    """Of the adding problem that is an answer a sequence, whatever its length."""
+    assert lengths.headings[-1] == "train answers/s"
+    assert board("test/bleu").headings[-1] == "train tokens/s"
+
+
+def test_csv_has_a_column_for_each_option_that_any_row_has(lengths: Scoreboard) -> None:
+    rows = list(csv.DictReader(as_csv([lengths]).splitlines(), strict=True))
+    assert [(row["model"], row["data.length"], row["cell.forget_bias"]) for row in rows] == [
+        ("gru", "20", ""),
+        ("lstm", "20", "2.0"),
+        ("gru", "50", ""),
+        ("lstm", "50", "5.0"),
+    ]
+
+
+def test_no_difference_is_tested_between_rows_of_other_data(lengths: Scoreboard) -> None:
+    best, alike, *others = csv.DictReader(as_csv([lengths]).splitlines(), strict=True)
+    samples = [[loss + seed / 100 for seed in (1, 2, 3)] for loss in (0.1, 0.4)]
+    p = stats.ttest_ind(*samples, equal_var=False).pvalue  # the one test, which nothing corrects
+    assert float(alike["test/loss p"]) == pytest.approx(p)
+    assert [row["test/loss p"] for row in (best, *others)] == ["", "", ""]
+    assert [lengths.cells(row)[3].endswith(" *") for row in lengths.table.rows] == [False, True, False, False]
+    assert "no difference is tested between them" in as_latex([lengths])
+
+
+def test_where_no_row_has_the_data_of_the_best_the_seeds_are_not_to_blame(tmp_path: Path) -> None:
+    words = ("task=memory", "data=adding")
+    folders = [
+        write_run(
+            tmp_path / f"{length}-{seed}",
+            *words,
+            f"data.length={length}",
+            f"seed={seed}",
+            test={"loss": 1.0 / seed},
+        )
+        for length in (20, 50)
+        for seed in (1, 2)
+    ]
+    [table] = compare([Record.read(folder) for folder in folders])
+    notes = Scoreboard.of(table, ["test/loss"]).notes
+    assert [note.partition(":")[0] for note in notes] == ["±", "the data differ in data.length"]
 
 
 def test_csv_is_the_numbers(board: Callable[..., Scoreboard]) -> None:

@@ -85,6 +85,29 @@ def test_differences_are_from_the_row_that_is_asked_for(losses: list[Record], na
     assert labels(table) == ["lstm", "elman", "gru"]
 
 
+def test_rows_that_read_other_data_are_not_tested(run: Runs) -> None:
+    """Neither against the best nor against a baseline; how many rows are read at once is no other data."""
+    records = [
+        run(
+            f"{cell}-{length}-{size}-{seed}",
+            *("task=memory", "data=adding", f"cell={cell}", f"data.length={length}", f"seed={seed}"),
+            f"data.batch_size={size}",
+            test={"loss": loss + seed},
+        )
+        for cell, length, size, loss in (("gru", 20, 5, 0.0), ("lstm", 20, 6, 9.0), ("lstm", 50, 5, 9.0))
+        for seed in (1, 2, 3)
+    ]
+    here, there = "lstm batch_size=6 length=20", "lstm batch_size=5 length=50"
+    [table] = compare(records)
+    found = table.differences(table.metrics[0])
+    assert {label: difference is not None for label, difference in found.items()} == {
+        here: True,
+        there: False,
+    }
+    [table] = compare(records, "lstm-50-5-1")
+    assert set(table.differences(table.metrics[0]).values()) == {None}
+
+
 def test_a_baseline_that_is_not_there_is_refused(losses: list[Record]) -> None:
     with pytest.raises(UsageError, match="no row and no run is called 'lstn'; did you mean 'lstm'"):
         compare(losses, "lstn")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import StringIO
 from statistics import mean
 from typing import TYPE_CHECKING, Any, Final, final
 
 from rnnx.cli.screen import in_markdown
+from rnnx.core.comparing.labels import short
 from rnnx.core.comparing.scores import digits, mean_and_spread, spread
 from rnnx.core.comparing.significance import CORRECTION, LEVEL, TEST, Difference
 
 if TYPE_CHECKING:
     from rnnx.core.comparing.comparison import Metric, Row, Table
 
-LEADING: Final = ("model", "seeds")
-COSTS: Final = ("parameters", "minutes", "train tokens/s")
+SHORT: Final = 12  # characters of a value that has a column, not a place in the label
 NONE: Final = "no result"
 CHOSEN: Final = (
     "the best was chosen by these scores, which makes p somewhat too small; --baseline NAME tests against a "
@@ -98,10 +98,26 @@ class Scoreboard:
         return f"{self.table.task} on {self.table.data}"
 
     @property
+    def options(self) -> list[str]:
+        """The options that have a column each: those that all rows have, where their values are short."""
+        return [
+            name for name in self.table.common if all(len(row.told[name]) <= SHORT for row in self.table.rows)
+        ]
+
+    @property
+    def leading(self) -> list[str]:
+        """The headings before the metrics."""
+        return ["model", *self.options, "seeds"]
+
+    @property
+    def cost_headings(self) -> list[str]:
+        """Of :meth:`costs`."""
+        return ["parameters", "minutes", f"train {self.table.counted}/s"]
+
+    @property
     def headings(self) -> list[str]:
         """Of :meth:`cells`."""
-        metrics = [column.title for column in self.columns]
-        return [*LEADING, *metrics, *COSTS]
+        return [*self.leading, *(column.title for column in self.columns), *self.cost_headings]
 
     @property
     def spare(self) -> dict[int, str]:
@@ -110,9 +126,10 @@ class Scoreboard:
         The last may go first: the metrics from the last to the second, then the costs.
         """
         names = [column.metric.name.removeprefix("test/") for column in self.columns]
-        metrics = dict(enumerate(names, len(LEADING)))
-        costs = dict(enumerate(COSTS, len(LEADING) + len(names)))
-        metrics.pop(len(LEADING), None)
+        first = len(self.leading)
+        metrics = dict(enumerate(names, first))
+        costs = dict(enumerate(self.cost_headings, first + len(names)))
+        metrics.pop(first, None)
         return costs | metrics
 
     def cells(self, row: Row, best: str = "{}", significant: str = "{} *") -> list[str]:
@@ -131,10 +148,12 @@ class Scoreboard:
             scores.append(significant.format(text) if column.significant(row) else text)
         if scores and not row.ended:
             scores[0] = NONE
-        return [row.label, str(row.seeds), *scores, *self.costs(row)]
+        rest = {name: value for name, value in row.told.items() if name not in self.options}
+        options = [row.told[name] for name in self.options]
+        return [replace(row, told=rest).label, *options, str(row.seeds), *scores, *self.costs(row)]
 
     def costs(self, row: Row) -> list[str]:
-        """What a row's model and training take, as ``COSTS``; empty if unknown."""
+        """What a row's model and training take, as :attr:`cost_headings`; empty if unknown."""
         seconds, rate = row.measured("seconds", "fit"), row.measured("throughput", "train_tokens_per_second")
         return [
             "" if row.parameters is None else f"{row.parameters:,}",
@@ -157,20 +176,32 @@ class Scoreboard:
             found = [*signs, f"*: differs from {against} with p < {LEVEL} ({test})"]
             return found if self.table.baseline is not None else [*found, CHOSEN]
         few = "too few seeds to test differences: two or more with a result are needed on both sides"
-        return [*signs, few] if len(self.table.rows) > 1 else signs
+        rows = self.table.rows
+        return [*signs, few] if any(self.table.alike(rows[0], row) for row in rows[1:]) else signs
 
     @property
     def notes(self) -> list[str]:
         """The legend, which row is the baseline, what cannot be compared, and why runs have no result."""
         baseline = [] if self.table.baseline is None else [f"baseline: {self.table.baseline}"]
-        sources = ", ".join(self.table.sources)
-        unlike = [f"the data differ in {sources}: scores on other tests, or in other units, do not compare"]
         failures = [failure for row in self.table.rows for failure in row.failures]
-        return [*self.legend, *baseline, *(unlike if sources else []), *failures]
+        return [*self.legend, *baseline, *self.unlike, *failures]
+
+    @property
+    def unlike(self) -> list[str]:
+        """What cannot be compared; empty where all can."""
+        if not (sources := ", ".join(self.table.sources)):
+            return []
+        return [
+            f"the data differ in {sources}: scores on other tests, or in other units, do not compare, and no "
+            "difference is tested between them"
+        ]
 
 
 def as_csv(boards: Sequence[Scoreboard]) -> str:
-    """All tables as one, comma-separated; of each metric the mean, the deviation and the corrected p."""
+    """All tables as one, comma-separated; of each metric the mean, the deviation and the corrected p.
+
+    What sets rows apart has a column for each option, as it is typed, which is empty where a row lacks it.
+    """
     rows = [_numbers(board, row) for board in boards for row in board.table.rows]
     text = StringIO()
     writer = csv.DictWriter(
@@ -209,7 +240,8 @@ def _numbers(board: Scoreboard, row: Row) -> dict[str, Any]:
     numbers = {
         "task": board.table.task,
         "data": board.table.data,
-        "model": row.label,
+        "model": row.model,
+        **{key.removesuffix(".name"): row.told.get(name) for key, name in _called(board.table).items()},
         "seeds": row.seeds,
         "parameters": row.parameters,
         "seconds": row.measured("seconds", "fit"),
@@ -224,6 +256,15 @@ def _numbers(board: Scoreboard, row: Row) -> dict[str, Any]:
     return numbers
 
 
+def _called(table: Table) -> dict[str, str]:
+    """The keys by which a table's rows are told apart, and what rows call them."""
+    return {
+        key: name
+        for key, name in short(table.differing).items()
+        if any(name in row.told for row in table.rows)
+    }
+
+
 def _markdown(board: Scoreboard) -> Iterator[str]:
     yield from (f"**{board.title}**", "")
     yield in_markdown(board.headings, [board.cells(row, "**{}**", r"{} \*") for row in board.table.rows])
@@ -235,12 +276,14 @@ def _markdown(board: Scoreboard) -> Iterator[str]:
 def _latex(board: Scoreboard) -> str:
     from pandas import DataFrame  # type: ignore[import-untyped]
 
+    told = board.headings[: 1 + len(board.options)]
     rows = [board.cells(row, r"\textbf{{{}}}", "{}$^*$") for row in board.table.rows]
-    rows = [[label, *(cell.replace("±", r"$\pm$") for cell in cells)] for label, *cells in rows]
+    rows = [[*row[: len(told)], *(cell.replace("±", r"$\pm$") for cell in row[len(told) :])] for row in rows]
     style = DataFrame(rows, columns=board.headings).style.hide(axis="index")
-    style = style.format(escape="latex", subset=[board.headings[0]])
+    style = style.format(escape="latex", subset=told)
     style = style.format_index(_with_arrow, axis="columns", escape="latex")
-    caption = "; ".join([board.title.replace("_", r"\_"), "bold: the best", *board.legend])
+    unlike = [note.replace("_", r"\_") for note in board.unlike]
+    caption = "; ".join([board.title.replace("_", r"\_"), "bold: the best", *board.legend, *unlike])
     return style.to_latex(
         hrules=True,
         column_format="l" + "r" * (len(board.headings) - 1),

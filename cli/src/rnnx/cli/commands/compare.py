@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from rnnx.core.comparing.comparison import Table
 
 ADVICE = "--metric NAME shows a metric, --csv all"
-SHORT = 12  # characters of a value that has a column, not a place in the label
 ORDERS = ("model", "parameters", "seconds")  # besides metrics
 
 
@@ -90,14 +88,5 @@ def compare(
 
 
 def _shown(board: Scoreboard) -> list[RenderableType]:
-    """A table with a column for each option that all rows have, where its values are short."""
-    table = board.table
-    options = [name for name in table.common if all(len(row.told[name]) <= SHORT for row in table.rows)]
-    first, *headings = board.headings
-    rows = []
-    for row in table.rows:
-        rest = {name: value for name, value in row.told.items() if name not in options}
-        _, *cells = board.cells(row)
-        rows.append([replace(row, told=rest).label, *(row.told[name] for name in options), *cells])
-    spare = {place + len(options): name for place, name in board.spare.items()}
-    return [board.title, Fitted([first, *options, *headings], rows, spare, ADVICE), *board.notes, ""]
+    rows = [board.cells(row) for row in board.table.rows]
+    return [board.title, Fitted(board.headings, rows, board.spare, ADVICE), *board.notes, ""]

@@ -13,7 +13,7 @@ from typing import Any, Final, final
 from rnnx.core.comparing.labels import short, shown
 from rnnx.core.comparing.record import Record
 from rnnx.core.comparing.significance import Difference, differences
-from rnnx.core.declarations.aims import aims_of
+from rnnx.core.declarations.aims import Aims, aims_of
 from rnnx.core.errors import UsageError
 from rnnx.core.registry import find, suggestion
 
@@ -112,6 +112,7 @@ class Table:
         rows: At first the best by the first metric first, those without a score last.
         differing: The keys of the configuration in which the runs differ.
         baseline: The label of the row that the others are tested against; None for the best by each metric.
+        counted: What the task predicts, so many a second, in the plural.
     """
 
     task: str
@@ -120,6 +121,7 @@ class Table:
     rows: Sequence[Row]
     differing: Sequence[str]
     baseline: str | None = None
+    counted: str = "predictions"
 
     @property
     def records(self) -> list[Record]:
@@ -175,8 +177,15 @@ class Table:
             return self.best(metric)
         return next(row for row in self.rows if row.label == self.baseline)
 
+    def alike(self, one: Row, other: Row) -> bool:
+        """Whether two rows read the same data, as far as their options tell, so that their scores compare."""
+        return all(one.settings.get(key) == other.settings.get(key) for key in self.sources)
+
     def differences(self, metric: Metric) -> dict[str, Difference | None]:
-        """How each other row differs from the reference, by label; see :class:`Difference`."""
+        """How each other row differs from the reference, by label; see :class:`Difference`.
+
+        None also where the two read other data: what would be tested is how hard these are.
+        """
         return self._differences[metric.name]
 
     @cached_property
@@ -185,9 +194,11 @@ class Table:
         for metric in self.metrics:
             reference = self.reference(metric)
             others = [row for row in self.rows if reference and row.label != reference.label]
-            samples = [row.scores(metric.name) for row in others]
+            alike = [row for row in others if reference and self.alike(row, reference)]
+            samples = [row.scores(metric.name) for row in alike]
             tested = differences(samples, reference.scores(metric.name) if reference else [])
-            found[metric.name] = dict(zip((row.label for row in others), tested, strict=True))
+            known = dict(zip((row.label for row in alike), tested, strict=True))
+            found[metric.name] = {row.label: known.get(row.label) for row in others}
         return found
 
     def by(self, key: str) -> Table:
@@ -273,7 +284,8 @@ def _table(task: str, data: str, records: Sequence[Record]) -> Table:
     rows = [row(identity, nulls=False) for identity in groups]
     if len({one.label for one in rows}) < len(rows):  # some are told apart by what is null alone
         rows = [row(identity, nulls=True) for identity in groups]
-    table = Table(task, data, _metrics(task, records), rows, differing)
+    aims = aims_of(find("task", task))
+    table = Table(task, data, _metrics(aims, records), rows, differing, counted=aims.counted)
     return table.by(table.metrics[0].name) if table.metrics else table
 
 
@@ -312,9 +324,7 @@ def _told(
     return {called[key]: shown(own[key]) for key in differing if key in own and names(key)}
 
 
-def _metrics(task: str, records: Sequence[Record]) -> list[Metric]:
-    aims = aims_of(find("task", task))
-
+def _metrics(aims: Aims, records: Sequence[Record]) -> list[Metric]:
     def names(split: str) -> Iterator[str]:
         found = dict.fromkeys(name for record in records for name in (record.result or {}).get(split, ()))
         yield from sorted(found, key=lambda name: name != aims.monitor)
