@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.runs import find_run, find_runs, names, read_result
+from rnnx.core.runs import called, find_run, find_runs, names, read_result
 
 
 @pytest.fixture
@@ -48,6 +48,16 @@ def test_a_folder_of_runs_is_all_of_them(out, monkeypatch):
     assert find_runs([], "out") == [Path("out/a"), Path("out/b")]
     monkeypatch.chdir(out)
     assert find_runs(["sweep", "."], "none") == [Path("sweep/trial-0001-seed-1"), Path("a"), Path("b")]
+
+
+def test_runs_are_called_as_a_user_would_type_them(out, monkeypatch):
+    monkeypatch.chdir(out.parent)
+    runs = {"a": "out/a", "out/b": "out/b"}
+    assert called(["a", "out/b"], "out") == {name: Path(folder) for name, folder in runs.items()}
+    assert called(["out/"]) == {"out/a": Path("out/a"), "out/b": Path("out/b")}
+    (out / "sweep" / "a").mkdir(parents=True)
+    (out / "sweep" / "a" / "config.yaml").touch()
+    assert called(["a", "sweep"], "out") == {"a": Path("out/a"), "sweep/a": Path("out/sweep/a")}
 
 
 def test_a_run_comes_before_a_folder_of_runs(out, monkeypatch):

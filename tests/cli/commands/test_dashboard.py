@@ -121,6 +121,12 @@ def test_a_view_that_cannot_be_set_up_stands_in_nobodys_way(rnnx: CommandLine) -
     assert "Traceback" not in said
 
 
+def test_a_folder_of_runs_is_all_of_them(rnnx: CommandLine) -> None:
+    (rnnx.folder / "runs").rename(rnnx.folder / "lengths")
+    found, _ = asked(rnnx, "lengths")
+    assert [one["run"] for one in found["runs"]] == ["it's tracked"]
+
+
 def test_where_nothing_was_tracked_it_says_so(rnnx: CommandLine) -> None:
     done = rnnx("dashboard", "other")
     assert done.returncode == 2

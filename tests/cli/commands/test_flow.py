@@ -92,6 +92,31 @@ def test_several_runs_are_drawn_in_one_picture_too(runs, monkeypatch):
     assert told["one"] == told["runs/two"] == json.loads((runs / "two" / "flow.json").read_text())
 
 
+def test_a_folder_of_runs_is_measured_without_those_that_cannot_be(runs, monkeypatch):
+    monkeypatch.chdir(runs.parent)
+    (runs / "begun").mkdir()
+    shutil.copy(runs / "one" / "config.yaml", runs / "begun")
+    done = CliRunner().invoke(app, ["flow", "runs"])
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.startswith("runs/begun is left out: runs/begun/checkpoints/best.ckpt")
+    assert done.stderr.count("\n") == 1
+    pictures = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("plot")]
+    assert pictures == [
+        *(f"runs/{name}/plots/gradient_flow.png" for name in ("one", "two")),
+        "runs/gradient_flow.png",
+    ]
+    assert "runs/one encoder.layers.0" in done.stdout
+
+    refused = CliRunner().invoke(app, ["flow", "begun", "one"])
+    assert (refused.exit_code, refused.stdout) != (0, "")
+    assert "left out" not in refused.stderr
+    shutil.rmtree(runs / "one")
+    shutil.rmtree(runs / "two")
+    none = CliRunner().invoke(app, ["flow", "runs"])
+    assert (none.exit_code, none.stdout) == (2, "")
+    assert "expected runs to measure, and none of those found can be" in none.stderr
+
+
 def test_a_run_that_cannot_be_measured_is_refused(runs, monkeypatch):
     monkeypatch.chdir(runs.parent)
     done = CliRunner().invoke(app, ["flow", "one", "three"])

@@ -95,9 +95,13 @@ TestWords = Annotated[
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's folder, or its name.", autocompletion=completion.runs)
 ]
-RunNames = Annotated[
+RunsOrFolders = Annotated[
     list[str],
-    typer.Argument(metavar="RUN...", help="Runs' folders, or their names.", autocompletion=completion.runs),
+    typer.Argument(
+        metavar="RUN...",
+        help="Runs' folders, or their names, or folders that hold runs.",
+        autocompletion=completion.runs,
+    ),
 ]
 Compared = Annotated[
     list[str] | None,

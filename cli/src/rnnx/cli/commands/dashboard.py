@@ -9,17 +9,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import typer
 from rich.console import Group
 
-from rnnx.cli import completion
-from rnnx.cli.arguments import Json, Out
+from rnnx.cli.arguments import Compared, Json, Out
 from rnnx.cli.screen import display, say, table
 from rnnx.core.errors import UsageError
 from rnnx.core.files import write_text
-from rnnx.core.runs import CONFIG, OUT, RESULT, find_run, names, read_result
+from rnnx.core.runs import CONFIG, OUT, RESULT, find_runs, read_result
 from rnnx.core.tracking.wandb_runs import Tracked, has_key, tracked
 
 if TYPE_CHECKING:
@@ -63,14 +62,7 @@ class Dashboard:
 
 
 def dashboard(
-    runs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN...",
-            help="Runs' folders, or their names; all if none.",
-            autocompletion=completion.runs,
-        ),
-    ] = None,
+    runs: Compared = None,
     out: Out = OUT,
     as_json: Json = False,
 ) -> None:
@@ -78,7 +70,7 @@ def dashboard(
 
     rnnx dashboard
     """
-    folders = [find_run(run, out) for run in runs or names(out)]
+    folders = find_runs(runs or (), out)
     found = [one for folder in folders for one in tracked(folder)]
     if not found:
         raise UsageError(

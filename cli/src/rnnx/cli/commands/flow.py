@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from rich.console import Group
 
-from rnnx.cli.arguments import Json, Out, RunNames
-from rnnx.cli.screen import display, display_json, table
-from rnnx.core.errors import UsageError
-from rnnx.core.runs import OUT, find_run
+from rnnx.cli.arguments import Json, Out, RunsOrFolders
+from rnnx.cli.screen import display, display_json, say, table
+from rnnx.core.errors import RnnxError, UsageError
+from rnnx.core.runs import OUT, called
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -57,45 +57,61 @@ class Flows:
         )
 
 
-def measure(folders: Mapping[str, Path]) -> Flows:
+def measure(folders: Mapping[str, Path], asked: Container[str]) -> Flows:
     """Measures runs on their test data, and writes the numbers and a picture into the folder of each.
 
     Args:
         folders: The runs' folders, by name. Of several runs, the picture of all is written beside the first.
+        asked: The names of those that cannot be left out; of another one that cannot be measured, as it has
+            not ended, it says why.
 
     Raises:
-        UsageError: a run's net reads no sequences.
+        UsageError: a run's net reads no sequences; or none could be measured.
+        RnnxError: whatever is wrong with a run.
     """
     from rnnx.core.gradient_flow import keep
-    from rnnx.core.run import Run
 
-    runs, pictures = {}, []
+    runs: dict[str, Sequence[Flow]] = {}
+    pictures: list[Path] = []
     for run, folder in folders.items():
-        flows = runs[run] = Run.load(folder).flow()
-        if not flows:
-            raise UsageError(
-                f"{folder}: expected a run whose net reads sequences, but the loss depends on no recurrent "
-                "layer that does; ask for another run"
-            )
+        try:
+            flows = _flows(folder)
+        except RnnxError as error:
+            if run in asked:
+                raise
+            say(f"{run} is left out: {error}")
+            continue
+        runs[run] = flows
         keep(flows, folder)
         pictures.append(_draw(flows, folder / "plots"))
-    if len(folders) > 1:
-        pictures.append(_draw(_named(runs), next(iter(folders.values())).parent))
+    if not runs:
+        raise UsageError("RUN...: expected runs to measure, and none of those found can be")
+    if len(runs) > 1:
+        pictures.append(_draw(_named(runs), folders[next(iter(runs))].parent))
     return Flows(runs, pictures)
 
 
-def flow(runs: RunNames, out: Out = OUT, as_json: Json = False) -> None:
+def flow(runs: RunsOrFolders, out: Out = OUT, as_json: Json = False) -> None:
     """Show how far back runs' nets remember: the norms of their gradients against the lag.
 
     rnnx flow lm-elman lm-lstm
     """
-    folders = {run: find_run(run, out) for run in runs}
-
-    flows = measure(folders)
+    flows = measure(called(runs, out), runs)
     if as_json:
         display_json(flows.to_plain())
     else:
         display(flows)
+
+
+def _flows(folder: Path) -> Sequence[Flow]:
+    from rnnx.core.run import Run
+
+    if flows := Run.load(folder).flow():
+        return flows
+    raise UsageError(
+        f"{folder}: expected a run whose net reads sequences, but the loss depends on no recurrent "
+        "layer that does; ask for another run"
+    )
 
 
 def _draw(flows: Sequence[Flow], folder: Path) -> Path:

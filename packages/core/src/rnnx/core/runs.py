@@ -60,7 +60,23 @@ def find_runs(words: Sequence[str], out: str | Path = OUT) -> list[Path]:
     Raises:
         UsageError: a word is none of these.
     """
-    return [folder for word in words or names(out) for folder in _runs_of(word, Path(out))]
+    return [folder for word in words or names(out) for folder in _runs_of(word, Path(out)).values()]
+
+
+def called(words: Sequence[str], out: str | Path = OUT) -> dict[str, Path]:
+    """The folders of runs, as of :func:`find_runs`, by what each is called: its word, or ``FOLDER/NAME``.
+
+    Args:
+        words: As of :func:`find_runs`.
+        out: As there.
+
+    Raises:
+        UsageError: as there.
+    """
+    found: dict[str, Path] = {}
+    for word in words or names(out):
+        found |= _runs_of(word, Path(out))
+    return found
 
 
 def read_result(folder: str | Path) -> dict[str, Any]:
@@ -91,12 +107,12 @@ def read_result(folder: str | Path) -> dict[str, Any]:
     return values
 
 
-def _runs_of(word: str, out: Path) -> list[Path]:
+def _runs_of(word: str, out: Path) -> dict[str, Path]:
     places = (Path(word), out / word)
     holding = next((place for place in places if names(place)), None)
     if holding is None or any((place / CONFIG).is_file() for place in places):
-        return [find_run(word, out)]
-    return [holding / name for name in names(holding)]
+        return {word: find_run(word, out)}
+    return {str(Path(word) / name): holding / name for name in names(holding)}
 
 
 def _are_numbers(value: Any) -> bool:
