@@ -194,6 +194,7 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
         ),
         ("rate=3", "no such key 'rate'; did you mean 'cell.rate' or 'trainer.rate'?"),
         ("celll.hidden_size=3", "no such key 'celll.hidden_size'; did you mean 'cell.hidden_size'?"),
+        ("trainr.epochs=3", "no such key 'trainr.epochs'; did you mean 'trainer.max_epochs'?"),
         ("sed=3", "no such key 'sed'; did you mean 'seed'?"),
         (
             "zzz=3",

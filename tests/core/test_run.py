@@ -58,6 +58,7 @@ def test_a_model_is_measured_on_other_data_and_with_other_options(of_files: tupl
 @pytest.mark.parametrize(
     ("word", "problem"),
     [
+        ("beam_size=2", "'beam_size=2': expected SECTION.OPTION=VALUE, such as task.beam_size=2"),
         ("cell.hidden_size=8", "'cell.hidden_size=8': expected an option of task, data or trainer"),
         ("task.embedding_size=8", "task.embedding_size=8: .* holds a trained model, which is none of such"),
         ("data.train=OTHERS", "expected the source and target that the model of .* was trained with"),

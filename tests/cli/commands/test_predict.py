@@ -87,3 +87,15 @@ def test_options_of_predict_are_checked_before_torch_is_imported(trained):
         "rnnx: beam_siz: no such option of rnnx predict with task 'nmt'; did you mean 'beam_size'?",
         "rnnx: n_best: expected an integer of at least 1, got 'x'",
     ]
+
+
+def test_predict_says_how_a_file_is_read(trained, monkeypatch, tmp_path):
+    monkeypatch.chdir(trained[0].folder)
+    (tmp_path / "my lines").write_text("la casa\n")
+    done = invoke("predict", RUN, f"{tmp_path}/my lines", "gone.txt")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        f"rnnx: '{tmp_path}/my lines': expected OPTION=VALUE; lines are read from standard input: "
+        f"< '{tmp_path}/my lines'",
+        "rnnx: 'gone.txt': expected OPTION=VALUE",
+    ]

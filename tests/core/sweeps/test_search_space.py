@@ -130,6 +130,17 @@ def test_a_path_is_no_range() -> None:
     assert SearchSpace.parse(words).fixed == words
 
 
+def test_a_range_of_no_kind_is_told_from_a_text() -> None:
+    with pytest.raises(UsageError) as error:
+        SearchSpace.parse(["k=log:1..2", "n=log_uniform:1e-4..1e-2"])
+    kinds = "expected a range of one of the kinds uniform, loguniform, int, logint"
+    assert error.value.problems == (
+        f"k: {kinds}, got 'log:1..2'; did you mean 'logint'?",
+        f"n: {kinds}, got 'log_uniform:1e-4..1e-2'; did you mean 'loguniform'?",
+    )
+    assert SearchSpace.parse(["data.train=disk:../a"]).fixed == ("data.train=disk:../a",)
+
+
 def test_corners_are_each_choice_and_both_ends() -> None:
     space = SearchSpace.parse(["optimizer.lr=loguniform:1e-4..1e-2", "net.skip=none,residual,dense"])
     assert [tuple(values.values()) for values in space.corners()] == [

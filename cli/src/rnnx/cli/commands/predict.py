@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rnnx.cli.arguments import Out, PredictWords, RunName
@@ -70,7 +72,12 @@ def options_in(words: Sequence[str], label: str, options: Options) -> dict[str, 
     """
     given = {key: Word(text) for key, equals, text in (word.partition("=") for word in words) if equals}
     values, problems = validate("", label, options, given)
-    strange = [f"{word!r}: expected OPTION=VALUE" for word in words if "=" not in word]
+    strange = [f"{word!r}: expected OPTION=VALUE{_to_be_read(word)}" for word in words if "=" not in word]
     if strange or problems:
         raise UsageError(*strange, *problems.values())
     return values
+
+
+def _to_be_read(word: str) -> str:
+    """How a file is read, as the end of a sentence about its name; nothing of another word."""
+    return f"; lines are read from standard input: < {quote(word)}" if Path(word).is_file() else ""

@@ -19,7 +19,7 @@ from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import RunWarning, UsageError
 from rnnx.core.options import Options, options_of
 from rnnx.core.paths import refuse_elsewhere
-from rnnx.core.registry import PER_TASK, closest, find, plugins, suggestion
+from rnnx.core.registry import PER_TASK, closest, find, plugins
 from rnnx.core.spec import Spec
 
 KEY = re.compile(r"\w[\w-]*(\.[\w-]+)*")
@@ -61,14 +61,26 @@ def allow_only(words: Sequence[str], beginnings: tuple[str, ...], rule: str) -> 
     Args:
         words: ``key=value``.
         beginnings: How words of those sections begin, as ``trainer.``.
-        rule: What is said of another one.
+        rule: What is said of another section; of an option alone it is said how it is written.
 
     Raises:
         UsageError: all words that begin otherwise.
     """
     strange = [word for word in words if not word.startswith(beginnings)]
     if strange:
-        raise UsageError(*(f"{word!r}: {rule}" for word in strange))
+        alone = "expected SECTION.OPTION=VALUE, such as"
+        raise UsageError(
+            *(
+                f"{word!r}: {f'{alone} {beginnings[0]}{word}' if _is_option(word) else rule}"
+                for word in strange
+            )
+        )
+
+
+def _is_option(word: str) -> bool:
+    """Whether a word is an option's name without a section."""
+    key, equals, _ = word.partition("=")
+    return bool(equals) and "." not in key and key not in (*SECTIONS, *KEYS)
 
 
 def refuse_blanks(words: Sequence[str]) -> None:
@@ -270,7 +282,10 @@ class _Resolution:
 
     def _no_such_key(self, given: _Given) -> str:
         section, dot, option = given.key.partition(".")
-        hint = suggestion(section, SECTIONS if dot else (*SECTIONS, *KEYS)).replace("'?", f"{dot}{option}'?")
+        near = closest(section, SECTIONS if dot else (*SECTIONS, *KEYS))
+        of_near = self.options.get(near or "", {})
+        meant = option if option in of_near else closest(option, of_near) or option
+        hint = f"; did you mean '{near}{dot}{meant}'?" if near else ""
         options = {name for options in self.options.values() for name in options}
         if not dot and (section in options or not hint):
             close = closest(section, options)

@@ -14,10 +14,13 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from rnnx.core.commas import between_commas
 from rnnx.core.config import DEFAULTS
 from rnnx.core.errors import UsageError
+from rnnx.core.registry import suggestion
 
 RANGE = re.compile("(uniform|loguniform|int|logint):(.*)", re.DOTALL)
 NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 BARE = re.compile(rf"{NUMBER}(?:\.\.{NUMBER}){{1,2}}", re.IGNORECASE)  # a range without its kind
+
+LIKE_A_RANGE = re.compile(r"([a-z_]+):[-+.\de]+\.\.[-+.\de]+")
 FORMS = {
     "uniform": "uniform:LOWEST..HIGHEST, or with ..STEP, such as uniform:0..0.5..0.1",
     "loguniform": "loguniform:LOWEST..HIGHEST, such as loguniform:1e-4..1e-2",
@@ -131,6 +134,11 @@ def _distribution(text: str) -> Distribution | None:
     """What the text of a value says, if it says more than one."""
     if match := RANGE.fullmatch(text):
         return _range(match[1], match[2])
+    if match := LIKE_A_RANGE.fullmatch(text):
+        kinds = ", ".join(FORMS)
+        raise UsageError(
+            f"expected a range of one of the kinds {kinds}, got {text!r}{suggestion(match[1], FORMS)}"
+        )
     choices = between_commas(text)
     if len(choices) == 1:
         return None
