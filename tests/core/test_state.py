@@ -70,5 +70,5 @@ def test_split_gives_each_part_its_own_tensors() -> None:
 
 @pytest.mark.parametrize("counts", [(1, 1), (2, 2)])
 def test_a_state_of_other_parts_is_not_split(counts: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=f"expected a state of {sum(counts)} tensors, got 3"):
+    with pytest.raises(ValueError, match=f"expected a state of {sum(counts)} tensors, got 3: of each layer"):
         split(zeros(2, (1, 1, 1), torch.ones(1)), counts)

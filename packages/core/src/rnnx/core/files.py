@@ -76,7 +76,8 @@ def make_folder(path: Path, new: bool = False) -> None:
     try:
         path.mkdir(parents=True, exist_ok=not new)
     except OSError as error:
-        raise RunError(f"{path}: the folder could not be made: {error.strerror or error}") from error
+        made = "; something else made it meanwhile, so take another name" if new and path.is_dir() else ""
+        raise RunError(f"{path}: the folder could not be made: {error.strerror or error}{made}") from error
 
 
 def _keep_name(path: Path) -> None:

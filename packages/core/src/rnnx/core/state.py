@@ -108,6 +108,9 @@ def split(state: State, counts: Sequence[int]) -> list[State]:
         [2, 1]
     """
     if len(state) != sum(counts):
-        raise ValueError(f"expected a state of {sum(counts)} tensors, got {len(state)}")
+        raise ValueError(
+            f"expected a state of {sum(counts)} tensors, got {len(state)}: of each layer, in it of each "
+            "direction, the cell's own, each (N, size)"
+        )
     ends = [sum(counts[: i + 1]) for i in range(len(counts))]
     return [state[end - count : end] for end, count in zip(ends, counts, strict=True)]
