@@ -63,7 +63,8 @@ class Translation(Task):
         embedding_scale: A uniform start is between minus and plus this; of a normal one it is the standard
             deviation; embedding_size ** -0.5 if not said.
         embedding_frozen: Whether embeddings stay as they start.
-        attention: How the decoder attends to the source; none for the encoder's last state only.
+        attention: How the decoder attends to the source: additive (Bahdanau et al. 2015), dot, general or
+            concat (Luong et al. 2015), or none, for the encoder's last state only.
         bridge: Whether a layer makes the decoder's first state of the encoder's last (Bahdanau et al. 2015,
             A.2.2); else it is that state itself (Sutskever et al. 2014), of an encoder in one direction.
         input_feeding: Whether the attentional vector of one step, which its word is predicted from, is an

@@ -34,7 +34,7 @@ class Parallel(Data, ABC):
 
     Args:
         level: What a token is: a word (what blanks separate) or a sub-word (byte-pair encoding).
-        shared_vocabulary: Whether source and target have one vocabulary.
+        shared_vocabulary: Whether source and target have one vocabulary, and with it one embedding.
         min_frequency: Words (or, for sub-words, pairs to be merged) seen less often in training are left out.
         vocabulary_size: The most tokens of a vocabulary; by default all words, and 8,000 sub-words.
         lowercase: Whether both sides are lower-cased, references too.
