@@ -19,7 +19,6 @@ from rnnx.core.registry import suggestion
 RANGE = re.compile("(uniform|loguniform|int|logint):(.*)", re.DOTALL)
 NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 BARE = re.compile(rf"{NUMBER}(?:\.\.{NUMBER}){{1,2}}", re.IGNORECASE)  # a range without its kind
-
 LIKE_A_RANGE = re.compile(r"([a-z_]+):[-+.\de]+\.\.[-+.\de]+")
 FORMS = {
     "uniform": "uniform:LOWEST..HIGHEST, or with ..STEP, such as uniform:0..0.5..0.1",
