@@ -311,6 +311,22 @@ class Squashed(Written):
 
 
 @final
+class Column(Written):
+    """A column of rows that are made of a row and of one number for all of its columns."""
+
+    output_size, state_sizes = 1, (1, H)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input, self.one, self.all = nn.Linear(P, 1), nn.Linear(1, 1), nn.Linear(1, H)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        number, row = state
+        last = torch.where(row > 0, row, number)[:, -1:]
+        return last + self.input(z), (torch.tanh(self.one(last)), torch.tanh(self.all(last)))
+
+
+@final
 class Pieces(Written):
     """Gates cut from one product in several ways, of which the output is one."""
 

@@ -110,8 +110,9 @@ class Columns(ABC):
             raise UnwritableError(f"reads {value!r}")
         if value in self.layout.constants:
             return self._constant(value, start)
-        one = width_of(value) == 1 and self.base > 1  # the same for all columns
-        node, start = self.layout.piece(value, 0 if one else start, 1 if one else self.base)
+        alike = width_of(value) == 1  # in all columns
+        one = alike and self.base > 1
+        node, start = self.layout.piece(value, 0 if alike else start, 1 if one else self.base)
         if isinstance(node, float):
             return self.number(node)
         key = node, start, one
