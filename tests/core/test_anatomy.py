@@ -70,7 +70,7 @@ def test_cells_have_the_parameters_of_torchs_own(name: str, inputs: int, hidden:
     assert not found.composes
 
 
-@pytest.mark.parametrize("name", ["tree-lstm", "tree-rnn"])
+@pytest.mark.parametrize("name", ["tree-lstm", "tree-rnn", "rntn"])
 def test_tree_cells_compose(name: str) -> None:
     assert dissect(find("cell", name).load(), 4, 4).composes
 

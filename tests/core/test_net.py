@@ -27,7 +27,7 @@ LENGTHS = torch.tensor([2, 5, 1, 3])
 TREES = torch.tensor([[1, 2, -1, -2, -2], [2, 2, 4, 4, -1], [-1, -2, -2, -2, -2], [-1, 0, 0, -2, -2]])
 CELLS = sorted(entry.name for entry in entry_points(group="rnnx.cells"))
 NO_MATRIX = {"sru", "qrnn"}
-NO_CANDIDATE = {"elman", "jordan", "clockwork", "tree-rnn"}
+NO_CANDIDATE = {"elman", "jordan", "clockwork", "tree-rnn", "rntn"}
 RATES = {
     "dropout": 0.5,
     "variational_input": 0.1,

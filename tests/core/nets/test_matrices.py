@@ -47,6 +47,7 @@ RECURRENT: dict[str, list[str]] = {
     "sru": [],
     "qrnn": [],
     "tree-rnn": ["weight_hh"],
+    "rntn": ["tensor_hh", "weight_hh"],
     "tree-lstm": ["weight_hh"],
 }
 OPTIONS: dict[str, tuple[str, dict[str, Any], list[str]]] = {
@@ -83,7 +84,9 @@ def test_so_they_are_with_options(name: str, options: dict[str, Any], expected: 
     assert sorted(recurrent_matrices(named(name, **options))) == expected
 
 
-@pytest.mark.parametrize("name", sorted(set(RECURRENT) - {"elman", "jordan", "clockwork", "tree-rnn"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(RECURRENT) - {"elman", "jordan", "clockwork", "tree-rnn", "rntn"})
+)
 def test_normalised_or_not_they_are_the_same(name: str) -> None:
     assert sorted(recurrent_matrices(named(name, layer_norm=True))) == RECURRENT[name]
 

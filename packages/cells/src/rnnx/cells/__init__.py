@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rnnx.cells.qrnn import QRNN
     from rnnx.cells.residual_lstm import ResidualLSTM
     from rnnx.cells.rhn import RHN
+    from rnnx.cells.rntn import RNTN
     from rnnx.cells.sru import SRU
     from rnnx.cells.tree_lstm import TreeLSTM
     from rnnx.cells.tree_rnn import TreeRNN
@@ -32,6 +33,7 @@ __all__ = [
     "MUT3",
     "QRNN",
     "RHN",
+    "RNTN",
     "SRU",
     "Clockwork",
     "CoupledLSTM",

@@ -20,6 +20,7 @@ from rnnx.core.testing.settings import settings
 INPUT_SIZE = 5
 HIDDEN_SIZE = 24  # divisible by many, for cells in groups
 NOISE = 0.1  # added to the weights, so that one that starts at zero cannot hide an error
+ROW = 2 * HIDDEN_SIZE  # weights that make one number; more have less noise each, or all would be at an end
 
 
 @final
@@ -63,7 +64,9 @@ class Subject:
         cell = self.cell_class(INPUT_SIZE, **self.options).double().train(training)
         with torch.no_grad():
             for parameter in cell.parameters():
-                parameter.add_(NOISE * torch.randn_like(parameter))
+                weights = parameter.flatten(1).shape[1] if parameter.dim() > 1 else 1
+                noise = NOISE * min(1.0, (ROW / max(weights, 1)) ** 0.5)
+                parameter.add_(noise * torch.randn_like(parameter))
         return cell
 
     @property
