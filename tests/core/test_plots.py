@@ -11,7 +11,7 @@ from rnnx.core.benchmark import SETTINGS, Timing
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.gradient_flow import Flow
 from rnnx.core.plots import curves, gradient_flow, heat_map, ratios, save
-from rnnx.core.sweeps.matrix import Line
+from rnnx.core.sweeps.entries import Line
 
 
 def panels(path: Path) -> dict[str, Axes]:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from rnnx.cli.app import app
 from rnnx.cli.commands.matrix import compared, markdown
-from rnnx.core.sweeps.matrix import Line
+from rnnx.core.sweeps.entries import Line
 
 if TYPE_CHECKING:
     from conftest import CommandLine

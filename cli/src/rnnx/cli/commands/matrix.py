@@ -26,7 +26,7 @@ from rnnx.core.paths import typed
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rnnx.core.sweeps.matrix import Entry, Line
+    from rnnx.core.sweeps.entries import Entry, Line
 
 
 def line(entry: Entry) -> str:
@@ -68,15 +68,16 @@ def matrix(
     rnnx matrix cell=gru,lstm task=memory data=adding data.length=20,50 seed=1,2,3
     """
     choose_one(json=as_json, markdown=as_markdown)
-    from rnnx.core.sweeps.matrix import Matrix, lines, run
+    from rnnx.core.sweeps.entries import lines
+    from rnnx.core.sweeps.matrix import Matrix, run
 
     plan = Matrix.parse(words or (), storage=storage, name=name, launcher=launcher, command=command_line())
     entries = {}
     with redirect_stdout(sys.stderr):  # where Ray says that a worker died
         for entry in run(plan, jobs, say):
             entries[entry.folder.name] = entry
-            typer.echo(f"{len(entries)} of {len(plan.configs)}: {line(entry)}", err=True)
-    found = lines([entries[str(config.name)] for config in plan.configs])
+            typer.echo(f"{len(entries)} of {len(plan.combinations.configs)}: {line(entry)}", err=True)
+    found = lines([entries[str(config.name)] for config in plan.combinations.configs])
     if plot is not None:
         from rnnx.core.plots import heat_map, save
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rnnx.core.benchmark import Timing
     from rnnx.core.gradient_flow import Flow
-    from rnnx.core.sweeps.matrix import Line
+    from rnnx.core.sweeps.entries import Line
 
 DPI = 120  # pixels for each inch of a figure's size
 DASHES = ("-", "--", "-.", ":")  # that lines can be told apart in print without colours
