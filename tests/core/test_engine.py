@@ -698,6 +698,15 @@ def test_recomputed_it_is_the_same(cell: Odd, x: Tensor, lengths: Tensor | None,
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
 
 
+def test_recomputed_what_is_padding_alone_leaves_the_outputs_type(cell: Odd) -> None:
+    x, lengths = torch.randn(2, 9, I), torch.tensor([2, 1])
+    with torch.autocast("cpu", torch.bfloat16):
+        y, _ = scan(cell.float(), x, lengths, recompute=True)
+    assert y.dtype == torch.bfloat16
+    assert y.shape[1] == 9
+    assert not y[:, 2:].any()
+
+
 def test_recomputed_nothing_is_held_of_the_steps(cell: Odd) -> None:
     x = torch.randn(2, 400, I, dtype=torch.double)
     inputs = x.untyped_storage().nbytes()

@@ -135,12 +135,12 @@ def _in_chunks(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> t
         return with_tensors(cell, tensors, partial(_read, cell), *chunk)
 
     size, tensors = max(isqrt(x.shape[1]), 1), named_tensors(cell)  # which may be other ones by then
-    ys = []
-    for number, chunk in enumerate(x.split(size, 1)):
+    ys, steps = [], x.shape[1] if lengths is None else int(lengths.max())  # no chunk is padding alone
+    for number, chunk in enumerate(x[:, :steps].split(size, 1)):
         left = None if lengths is None else (lengths - number * size).clamp(0, chunk.shape[1])
         y, state = checkpoint(read, tensors, chunk, left, state, use_reentrant=False)
         ys.append(y)
-    return torch.cat(ys, 1), state
+    return F.pad(torch.cat(ys, 1), (0, 0, 0, x.shape[1] - steps)), state
 
 
 def _read(cell: Cell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
