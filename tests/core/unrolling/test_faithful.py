@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rnnx.core.engine import loop, scan
@@ -204,6 +205,19 @@ def test_a_step_that_decides_by_what_no_plan_sees_is_run_as_it_is(decide: Callab
     with pytest.warns(UserWarning, match="is run step by step"):
         assert plan_for(cell) is None
     assert plan_for(cell) is None
+
+
+def test_a_class_of_one_hot_that_is_out_of_range_is_refused() -> None:
+    class Counting(Elman):
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            return super().step(z, (F.one_hot((state[0] > 4).sum(-1), H) * state[0],))
+
+    cell = Counting()
+    as_the_loop(cell)
+    assert plan_for(cell) is not None
+    x, _ = given_to(cell)
+    with pytest.raises(RuntimeError, match="index 4 is out of bounds"):
+        scan(cell, x, None, (torch.full((N, H), 5.0),))
 
 
 def test_what_only_the_projection_reads_may_change_between_forward_and_backward() -> None:

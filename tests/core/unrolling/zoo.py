@@ -287,6 +287,35 @@ class Soft(Written):
 
 
 @final
+class Chosen(Written):
+    """Its largest number alone."""
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = self.recurrent(state[0])
+        h = torch.tanh(self.input(z) + F.one_hot(h.argmax(-1), H) * h)
+        return h, (h,)
+
+
+@final
+class Signed(Written):
+    """Signs, whose gradient torch makes as zeros without a memory."""
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(self.input(z) + torch.sgn(self.recurrent(state[0])) * state[0])
+        return h, (h,)
+
+
+@final
+class Missing(Written):
+    """NaN where there is nothing, which something else takes the place of later."""
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h = self.recurrent(state[0])
+        h = torch.tanh(self.input(z) + torch.where(h > 0, h, torch.nan).nan_to_num(0.25))
+        return h, (h,)
+
+
+@final
 class Normed(Written):
     """Normalised over a row's numbers."""
 
@@ -373,6 +402,7 @@ class Overwriting(Written):
     def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         h = self.recurrent(state[0])
         h += self.input(z)
+        h **= 2
         h.tanh_()
         return h, (h,)
 

@@ -71,14 +71,26 @@ def overwritten(node: fx.Node) -> list[fx.Node]:
 def without_writing(operation: Any) -> Any:
     """The operation that makes what one writes over the first of what it is given; None where there is none.
 
+    Both are given the same; they need not be called alike.
+
     Example:
         >>> without_writing(ATEN.sigmoid_.default), without_writing(ATEN.sigmoid.default)
         (<OpOverload(op='aten.sigmoid', overload='default')>, None)
+        >>> without_writing(ATEN.pow_.Scalar)
+        <OpOverload(op='aten.pow', overload='Tensor_Scalar')>
     """
     space, _, name = operation._schema.name.partition("::")
-    if space != "aten" or not name.endswith("_") or torch.Tag.nondeterministic_seeded in operation.tags:
+    pure = getattr(ATEN, name[:-1], None)
+    drawn = torch.Tag.nondeterministic_seeded in operation.tags
+    if space != "aten" or not name.endswith("_") or drawn or pure is None:
         return None
-    return getattr(getattr(ATEN, name[:-1], None), operation._overloadname, None)
+    made = (getattr(pure, overload) for overload in pure.overloads())
+    return next((other for other in made if _given(other) == _given(operation)), None)
+
+
+def _given(operation: Any) -> list[tuple[str, str]]:
+    """What an operation is given, by name and type."""
+    return [(argument.name, str(argument.type)) for argument in operation._schema.arguments]
 
 
 def draws(node: fx.Node) -> bool:

@@ -68,6 +68,7 @@ class StepGraph:
         for node in self.nodes:
             if node.op == "call_function" and node not in self.rows:
                 self._sort(node)
+        self._count_as_gradients({self.to_z, *self.to_state, *self.to_tensors} & (self.primal - {self.y}))
         self.ahead &= whole(self.above(self.ahead & self.at_once))
         self.from_y &= {self.at_y, *whole(self.above(self.from_y & self.at_once))}
 
@@ -85,6 +86,12 @@ class StepGraph:
                 self.drawn.add(node)
             elif alone and reads <= {self.z, *self.constant, *self.rows, *self.ahead}:
                 self.ahead.add(node)
+
+    def _count_as_gradients(self, nodes: set[fx.Node]) -> None:
+        """Has gradients that come from none, as zeros do, made on the way back all the same."""
+        self.cotangent |= nodes
+        for part in (self.primal, self.ahead, self.drawn):
+            part -= nodes
 
     def is_row_by_row(self, node: fx.Node) -> bool:
         """Whether each row of a value is made of one row."""

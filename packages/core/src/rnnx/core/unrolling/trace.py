@@ -11,6 +11,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -31,6 +32,7 @@ from rnnx.core.unrolling.substitution import called_with, contents, copies_of, n
 
 ROWS = (2, 3)  # with which a step is recorded
 TAKEN = (Tensor.numpy, Tensor.tolist, Tensor.__array__)
+PLAINER = {ATEN._efficientzerotensor.default: ATEN.zeros.default}  # as of sgn's gradient, which has no memory
 LARGE = 30.0  # inputs that a step may decide by where it should not
 
 
@@ -208,6 +210,7 @@ class _Recorder(TorchDispatchMode):
         ):
             raise UntraceableError(f"decides by the values of a tensor ({func})")
         kwargs = kwargs or {}
+        func = PLAINER.get(func, func)
         pure = without_writing(func)
         if pure is not None:
             made = pure(*args, **kwargs)
@@ -345,7 +348,7 @@ class _Values(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in TAKEN and self._is_of_rows(args[0]):
             raise UntraceableError(f"decides by the values of a tensor ({func.__name__})")
-        return func(*args, **(kwargs or {}))
+        return (_one_hot if func is F.one_hot else func)(*args, **(kwargs or {}))
 
     def _is_of_rows(self, tensor: Tensor) -> bool:
         waiting, seen = [self.recorder.nodes.get(id(tensor))], set[fx.Node]()
@@ -357,6 +360,16 @@ class _Values(TorchFunctionMode):
                 seen.add(node)
                 waiting += node.all_input_nodes
         return False
+
+
+def _one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """``F.one_hot`` without its look at the values, if it is told how many there are.
+
+    One that is out of range is refused all the same.
+    """
+    if num_classes <= 0:
+        return F.one_hot(tensor, num_classes)
+    return tensor.new_zeros(*tensor.shape, num_classes).scatter(-1, tensor.unsqueeze(-1), 1)
 
 
 def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:
@@ -374,7 +387,7 @@ def _merged(few: fx.Graph, more: fx.Graph) -> fx.Graph:
             return known[one]
         if isinstance(one, (list, tuple)):
             return type(one)(merge(a, b) for a, b in zip(one, other, strict=True))
-        if one == other and type(one) is type(other):
+        if type(one) is type(other) and (one == other or (one != one and other != other)):  # as NaN
             return one
         if isinstance(one, int) and one % ROWS[0] == 0 and one // ROWS[0] * ROWS[1] == other:
             return rows if one == ROWS[0] else graph.call_function(mul, (rows, one // ROWS[0]))
