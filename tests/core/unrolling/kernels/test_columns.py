@@ -57,3 +57,15 @@ def test_what_cannot_be_written_is_named(language: type[Columns]) -> None:
     rest = nodes.several(ATEN.aminmax.default, x)
     with pytest.raises(UnwritableError, match=r"calls aten\.aminmax\.default"):
         laid_out(Roles([x], [], [], [], [nodes.call(getitem, rest, 0, width=4)]), language)
+
+
+@each_language
+def test_any_number_of_values_may_be_made_one_of_the_other(language: type[Columns]) -> None:
+    """More than Python has calls of a function within itself."""
+    nodes = Nodes()
+    given = end = nodes.rows("x", 4)
+    for _ in range(1500):
+        end = nodes.call(ATEN.tanh.default, end, width=4)
+    _, stages = laid_out(Roles([given], [], [], [], [end]), language)
+    lines = [line for stage in stages for columns in stage for line in columns.lines]
+    assert sum("tanh" in line for line in lines) == 1500

@@ -3,6 +3,7 @@ from __future__ import annotations
 from operator import getitem
 
 import pytest
+from torch import fx
 
 from rnnx.core.unrolling.kernels.layout import (
     Layout,
@@ -52,6 +53,26 @@ def test_a_view_is_columns_of_what_it_shows() -> None:
     end = nodes.call(ATEN.slice.Tensor, last, 1, -2, 9223372036854775807, width=2)
     layout = Layout(Roles([x], [], [], [], [end]), [])
     assert layout.piece(end, 0, 2) == Piece(x, 2 + 4 + 1 + 1)
+
+
+def test_what_is_cut_and_joined_over_and_over_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once for each way from the last value to the first, of which there are 2 ** 12."""
+    nodes, looked = Nodes(), []
+
+    def seen(node: fx.Node) -> Piece | None:
+        looked.append(node)
+        return viewed(node)
+
+    monkeypatch.setattr("rnnx.core.unrolling.kernels.layout.viewed", seen)
+    x = turned = nodes.rows("x", 4)
+    for _ in range(12):
+        rest = nodes.call(ATEN.slice.Tensor, turned, 1, 1, 4, width=3)
+        first = nodes.call(ATEN.slice.Tensor, turned, 1, 0, 1, width=1)
+        turned = nodes.call(ATEN.cat.default, [rest, first], 1, width=4)
+    end = nodes.call(ATEN.tanh.default, turned, width=4)
+    layout = Layout(Roles([x], [], [], [], [end]), [])
+    assert layout.piece(turned, 3, 1) == Piece(x, 3)
+    assert len(looked) < 100
 
 
 def test_rows_in_another_shape_are_the_same_rows() -> None:

@@ -27,6 +27,9 @@ from rnnx.core.unrolling.kernels.layout import (
 from rnnx.core.unrolling.operations import ATEN, PRODUCTS
 
 MANY: Final = 16  # pieces of a value that are made side by side
+DEEP: Final = (
+    100  # values, each made of the next, after which one is written down, as each is a call of itself
+)
 DECIMAL: Final = re.compile(r"\d+\.\d+")
 FIELD: Final = re.compile(r"{(\d)}")
 
@@ -45,6 +48,7 @@ class Columns(ABC):
     def __init__(self, layout: Layout, stage: int, base: int) -> None:
         self.layout, self.stage, self.base = layout, stage, base
         self.aligned = True
+        self.depth = 0  # how many values are being made, each of the next
         self.sums: list[str] = []  # over whole rows, before
         self.lines: list[str] = []
         self.names: dict[Hashable, str] = {}
@@ -120,10 +124,12 @@ class Columns(ABC):
             name = self.names[key] = f"v{len(self.names)}"
             if node in self.layout.given or self.layout.stage(node) < self.stage:
                 self._read(node, start, name, one)
-            elif one and width_of(node) > 1:
+            elif (one and width_of(node) > 1) or self.depth == DEEP:
                 raise CrossedError(node)
             else:
+                self.depth += 1
                 self._make(node, start, name)
+                self.depth -= 1
         return self.names[key]
 
     def _make(self, node: fx.Node, start: int, name: str) -> None:

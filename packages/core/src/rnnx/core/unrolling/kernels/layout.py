@@ -131,6 +131,7 @@ class Layout:
         self.scratch: list[tuple[int, torch.dtype]] = []
         self.sums = count()  # numbers for what is summed over rows
         self._stages: dict[fx.Node, int] = {}
+        self._found: dict[fx.Node, set[fx.Node]] = {}  # see _leaves
         for place, node in enumerate(roles.rows):
             self.addresses[node] = f"row_{place} + place * row_{place}_r + {{column}} * row_{place}_c"
         for place, node in enumerate(roles.state):
@@ -176,18 +177,23 @@ class Layout:
     def _read_later(self, wanted: Sequence[fx.Node]) -> list[fx.Node]:
         """What is made in an earlier stage than something that reads it, in the order of the graph."""
         found: set[fx.Node] = set()
-        seen = set(self.given)
+        for node in self._leading_to(wanted):
+            found |= set(self.whole(node))
+            for read in (node, *node.all_input_nodes):
+                leaves = [leaf for leaf in self._leaves(read) if leaf.meta.get("by_rows")]
+                found |= {leaf for leaf in leaves if self.stage(leaf) < self.stage(node)}
+        return sorted(found - self.given)
+
+    def _leading_to(self, wanted: Sequence[fx.Node]) -> list[fx.Node]:
+        """What values are made of, each after all that it reads, so that of this all is known by then."""
+        found: set[fx.Node] = set()
         waiting = list(wanted)
         while waiting:
             node = waiting.pop()
-            if node not in seen:
-                seen.add(node)
-                found |= set(self.whole(node))
-                for read in (node, *node.all_input_nodes):
-                    leaves = [leaf for leaf in self._leaves(read) if leaf.meta.get("by_rows")]
-                    found |= {leaf for leaf in leaves if self.stage(leaf) < self.stage(node)}
+            if node not in found and node not in self.given:
+                found.add(node)
                 waiting += node.all_input_nodes
-        return sorted(found - self.given)
+        return sorted(found)
 
     def whole(self, node: fx.Node) -> list[fx.Node]:
         """What a value reads in whole rows, wherever that is written down."""
@@ -227,14 +233,16 @@ class Layout:
         if not parts:
             yield output
 
-    def _leaves(self, node: Any) -> Iterator[fx.Node]:
+    def _leaves(self, node: Any) -> set[fx.Node]:
         """What a value is a view of, or put together of, and is neither itself."""
-        if isinstance(node, fx.Node):
+        if not isinstance(node, fx.Node):
+            return set()
+        if node not in self._found:
             inner, parts = None if node in self.given else viewed(node), self._parts_of(node)
-            for value in [part.value for part in parts] if inner is None else [inner.value]:
-                yield from self._leaves(value)
-            if inner is None and not parts:
-                yield node
+            values = [part.value for part in parts] if inner is None else [inner.value]
+            leaves = {leaf for value in values for leaf in self._leaves(value)}
+            self._found[node] = leaves if values else {node}
+        return self._found[node]
 
 
 def viewed(node: fx.Node) -> Piece | None:
