@@ -408,6 +408,19 @@ class Overwriting(Written):
 
 
 @final
+class Filling(Written):
+    """Writes into columns of tensors that it made itself, through which no gradient goes."""
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        open_, kept = torch.zeros_like(state[0]), torch.ones(H, dtype=torch.bool)
+        open_[:, 0] = 0.5
+        open_[:, 1:][:, 1] += z.detach()[:, 0]
+        kept[1] = False
+        h = torch.where(kept, torch.tanh(self.input(z) + self.recurrent(state[0] * open_)), state[0])
+        return h, (h,)
+
+
+@final
 class Theirs(Written):
     """torch's own cell."""
 

@@ -31,6 +31,10 @@ from rnnx.core.unrolling.steps import Start
 from rnnx.core.unrolling.substitution import called_with, contents, copies_of, named_tensors
 
 ROWS = (2, 3)  # with which a step is recorded
+SCATTERS = {  # what writes into a tensor what is shown of it
+    ATEN.slice.Tensor: ATEN.slice_scatter.default,
+    ATEN.select.int: ATEN.select_scatter.default,
+}
 TAKEN = (Tensor.numpy, Tensor.tolist, Tensor.__array__)
 PLAINER = {ATEN._efficientzerotensor.default: ATEN.zeros.default}  # as of sgn's gradient, which has no memory
 LARGE = 30.0  # inputs that a step may decide by where it should not
@@ -253,21 +257,27 @@ class _Recorder(TorchDispatchMode):
     def _write_over(self, pure: Any, func: Any, args: Any, kwargs: Any) -> Any:
         """Writes down an operation that writes over the first of what it is given as one that does not.
 
-        What shows the same numbers in the same form is what that makes, and what they were a slice of has
-        them in it; all else that shows any of them can no longer be read.
+        What shows the same numbers in the same form is what that makes, and what they were a slice or a
+        column of, or that was of something else, has them in it; all else that shows any of them can no
+        longer be read.
         """
         (target, *_), read = args, fx.node.map_aggregate((args, kwargs), self._read)
+        if func is ATEN.copy_.default and read[0][0] is read[0][1]:  # as of what was added to a column
+            return target
         shown, made = read[0][0], self.graph.call_function(pure, *read)
+        written = {shown: made}
+        while shown.target in SCATTERS:
+            whole, *where = shown.args
+            made = self.graph.call_function(SCATTERS[shown.target], (whole, made, *where))
+            shown = whole
+            written[shown] = made
         func(*args, **kwargs)
         for tensor in [other for other in self.alive[_storage(target)] if _overlap(target, other)]:
             node = self.nodes.get(id(tensor))
             if node is not None and node.op == "placeholder":
                 raise UntraceableError(f"writes over a tensor ({func})")
-            if node is shown:
-                self._bind(tensor, made)
-            elif shown.target is ATEN.slice.Tensor and shown.args[0] is node:
-                whole = (node, made, *shown.args[1:])
-                self._bind(tensor, self.graph.call_function(ATEN.slice_scatter.default, whole))
+            if node in written:
+                self._bind(tensor, written[node])
             elif self.nodes.pop(id(tensor), None) is not None:
                 self.lost[id(tensor)] = func
         return target
