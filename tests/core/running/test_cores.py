@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -17,10 +19,31 @@ def threads() -> Iterator[None]:
 
 
 def test_each_process_has_its_share_and_at_least_one() -> None:
-    cores = os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0))
     for processes, threads in ((1, cores), (cores, 1), (3 * cores, 1)):
+        torch.set_num_threads(cores)
         share_cores(processes)
         assert torch.get_num_threads() == threads
+
+
+SHARED = """
+import os
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[: int(os.environ["CORES"])])
+import torch
+from rnnx.core.running.cores import share_cores
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 64)))
+share_cores(1)
+print(torch.get_num_threads())
+"""
+
+
+@pytest.mark.parametrize(("cores", "said"), [(1, None), (len(os.sched_getaffinity(0)), "1")])
+def test_it_has_no_more_than_it_may_use_nor_than_the_user_says(cores: int, said: str | None) -> None:
+    """One core of a machine that has several, as a scheduler gives it; one thread, as the user says."""
+    others = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    environment = {**others, "CORES": str(cores)} | ({} if said is None else {"OMP_NUM_THREADS": said})
+    told = subprocess.run([sys.executable, "-c", SHARED], env=environment, capture_output=True, text=True)
+    assert told.stdout == "1\n", told.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 
 
 def share_cores(processes: int) -> None:
-    """Leaves this process its share of the cores.
+    """Leaves this process its share of the cores that it may use, if it has no fewer threads already.
+
+    So ``OMP_NUM_THREADS`` stands where it is less.
 
     Args:
         processes: How many compute at once, this one included.
     """
     import torch
 
-    torch.set_num_threads(max((os.cpu_count() or 1) // processes, 1))
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    torch.set_num_threads(max(min(torch.get_num_threads(), cores // processes), 1))
 
 
 def take_gpu(number: int) -> None:
