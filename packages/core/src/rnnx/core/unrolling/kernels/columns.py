@@ -27,9 +27,7 @@ from rnnx.core.unrolling.kernels.layout import (
 from rnnx.core.unrolling.operations import ATEN, PRODUCTS
 
 MANY: Final = 16  # pieces of a value that are made side by side
-DEEP: Final = (
-    100  # values, each made of the next, after which one is written down, as each is a call of itself
-)
+DEEP: Final = 100  # values, each made of the next by a call within a call; then one is written down
 DECIMAL: Final = re.compile(r"\d+\.\d+")
 FIELD: Final = re.compile(r"{(\d)}")
 
