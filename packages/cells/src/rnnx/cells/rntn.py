@@ -19,17 +19,17 @@ class RNTN(TreeCell):
     r"""The recursive neural tensor network: two vectors are composed by a matrix and by their products.
 
     .. math::
-        p(a, b) &= \tanh([a; b]^\top V^{[1:H]} [a; b] + W [a; b] + b_W) \\
+        p_i(a, b) &= \tanh([a; b]^\top V_i [a; b] + W_i [a; b] + b_i) \\
         \operatorname{leaf}(x) &= L x \\
         h &= p(a, b + \operatorname{leaf}(x))
 
-    for a node with children ``a``, ``b`` and an input ``x`` of its own; each slice :math:`V^{[i]}` makes one
-    number of the first term, a quadratic form. Missing children, nodes of one child and of more than two, and
-    sequences are as of :class:`~rnnx.cells.tree_rnn.TreeRNN`, which this is without its tensor.
+    for each of its ``H`` numbers ``i`` and a node with children ``a``, ``b`` and an input ``x`` of its own:
+    a slice of the tensor ``V`` makes a quadratic form. Missing children, nodes of one child and of more than
+    two, and sequences are as of :class:`~rnnx.cells.tree_rnn.TreeRNN`, which this is without its tensor.
 
     The state and the output are ``h``. Parameters: ``weight_ih`` is ``L`` ``(H, I)``, ``weight_hh`` is ``W``
-    ``(H, 2 H)``, ``bias_hh`` is ``b_W``, ``tensor_hh`` is ``V`` ``(H, 2 H, 2 H)``. Those of ``V`` grow with
-    the cube of ``H``: 108,000 at 30 units, 67 million at 256.
+    ``(H, 2 H)``, ``bias_hh`` is ``b``, ``tensor_hh`` is ``V`` ``(H, 2 H, 2 H)``. Those of ``V`` grow with the
+    cube of ``H``: 108,000 at 30 units, 67 million at 256.
 
     Deviations: in the paper nodes have two children and no input, and leaves are trained vectors of the width
     of ``h``.
