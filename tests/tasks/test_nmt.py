@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from rnnx.core.batch import Batch
-from rnnx.core.errors import UsageError
+from rnnx.core.errors import InputError, UsageError
 from rnnx.core.exhibits.exhibit import Drawing, Text
 from rnnx.core.exhibits.view import View
 from rnnx.core.running.optimizers import Adam
@@ -389,6 +389,92 @@ def test_a_wide_beam_finds_the_best_there_are(alpha: float, beta: float, feeding
         matches = [match for match in found[20 * number : 20 * number + 20] if match]
         assert [match[2] for match in matches] == [text for _, text in expected]
         assert [float(match[3]) for match in matches] == pytest.approx([s for s, _ in expected], abs=1e-4)
+
+
+# ------------------------------------------------------------------------------------ given translations
+
+
+def scores_in(answers: Iterable[str]) -> list[float]:
+    matches = [MOSES.fullmatch(answer) for answer in answers]
+    assert all(matches)
+    return [float(match[3]) for match in matches if match]
+
+
+def log_probability(model: Translation, source: str, target: str) -> float:
+    """Token by token; the end counts."""
+    (ids,) = TARGET.encode([target])
+    said, _ = Loop(model, source).read(ids)
+    return sum(row[token].item() for row, token in zip(said, [*ids, TARGET.eos], strict=True))
+
+
+@doubles
+@each_feeding
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_given_translation_has_the_logarithm_of_its_probability(
+    mechanism: Mechanism, feeding: bool
+) -> None:
+    net = NET | {"bidirectional": False} if mechanism == "dot" else NET
+    model = built(net, attention=mechanism, input_feeding=feeding)
+    lines = [f"{source} ||| {target}" for source, target in zip(SOURCES, TARGETS, strict=True)]
+    expected = [log_probability(model, *pair) for pair in zip(SOURCES, TARGETS, strict=True)]
+    answers = list(model.predict(lines, mode="score", batch_size=3))
+    assert scores_in(answers) == pytest.approx(expected, abs=1e-4)
+    assert [answer.split(" ||| ")[:2] for answer in answers] == [
+        [str(number), target] for number, target in enumerate(TARGETS)
+    ]
+
+
+@doubles
+@each_feeding
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (1.0, 0.0), (0.6, 0.4)])
+def test_what_a_beam_finds_has_the_score_that_it_reports(alpha: float, beta: float, feeding: bool) -> None:
+    model = built(input_feeding=feeding)
+    penalties = {"length_penalty": alpha, "coverage_penalty": beta}
+    found = list(model.predict(LINES[:8], n_best=3, beam_size=4, **penalties))
+    matches = [match for match in map(MOSES.fullmatch, found) if match]
+    lines = [f"{LINES[int(match[1])]}\t{match[2]}" for match in matches]
+    given = list(model.predict(lines, mode="score", batch_size=5, **penalties))
+    assert scores_in(given) == pytest.approx([float(match[3]) for match in matches], abs=1.01e-4)
+    usual = built(input_feeding=feeding, **penalties)
+    plain = list(model.predict(lines, mode="score"))
+    assert (
+        list(usual.predict(lines, mode="score")) == plain
+    )  # the penalties of the training are not asked for
+
+
+def test_several_translations_of_one_source_have_its_number() -> None:
+    model = built()
+    single = ["la casa\tthe house", "la casa ||| a house", "una casa ||| a house", "come |||"]
+    together = ["la casa ||| the house ||| a house", "una casa\ta house", "come ||| "]
+    found = list(model.predict(together, mode="score"))
+    assert [answer.split(" ||| ")[:2] for answer in found] == [
+        ["0", "the house"],
+        ["0", "a house"],
+        ["1", "a house"],
+        ["2", ""],
+    ]
+    expected = scores_in(model.predict(single, mode="score", batch_size=1))
+    assert scores_in(found) == pytest.approx(expected, abs=1.01e-4)
+
+
+def test_a_line_that_is_no_pair_is_refused_in_its_turn() -> None:
+    answers = built().predict(["la casa ||| the house", "la casa|||the house"], mode="score")
+    assert next(answers).startswith("0 ||| the house ||| -")
+    with pytest.raises(InputError) as refused:
+        next(answers)
+    assert str(refused.value) == (
+        "the input:2: expected SOURCE ||| TARGET, or a tab between the two, got 'la casa|||the house', which "
+        "has neither"
+    )
+
+
+def test_options_of_a_search_are_of_no_use_to_a_given_translation() -> None:
+    options: dict[str, Any] = {"beam_size": 2, "n_best": 3, "max_length": 9, "scores": True}
+    with pytest.raises(UsageError) as refused:
+        next(built().predict(["a ||| b"], mode="score", length_penalty=1.0, read_ahead=2, **options))
+    assert refused.value.problems == tuple(
+        f"{name}: of no use with mode=score; leave it out" for name in options
+    )
 
 
 # ---------------------------------------------------------------------------------------- the filter

@@ -29,6 +29,7 @@ from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.generation.sampling import filter_logits, sample
 from rnnx.tasks.parts.generation.search import beam_search
+from rnnx.tasks.parts.idle import refuse_idle
 from rnnx.tasks.parts.lines import each
 from rnnx.tasks.parts.nets.cross_entropy import cross_entropy
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, tieable, without_vector_files
@@ -196,8 +197,9 @@ class LanguageModel(Task):
             UsageError: an option is given that is of no use in the mode.
             RunError: the numbers of the model are not finite.
         """
-        _refuse_idle(
+        refuse_idle(
             mode,
+            OPTIONS[mode],
             length=length,
             temperature=temperature,
             top_k=top_k,
@@ -427,10 +429,3 @@ class LanguageModel(Task):
         begins = after is None or int(after[-1]) == self.vocabulary.eos
         first = (self.vocabulary.decode if begins else self.vocabulary.decode_within)(pieces[0])
         return "\n".join([first, *map(self.vocabulary.decode, pieces[1:])])
-
-
-def _refuse_idle(mode: Mode, **options: object) -> None:
-    """Refuses options that are given, so not None, and of no use in a mode."""
-    idle = [name for name, value in options.items() if value is not None and name not in OPTIONS[mode]]
-    if idle:
-        raise UsageError(*(f"{name}: of no use with mode={mode}; leave it out" for name in idle))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -34,8 +34,10 @@ from rnnx.tasks.parts.generation.decoding import (
     loss_of,
     teacher_forced,
 )
+from rnnx.tasks.parts.generation.scoring import Pair, parts_of, scores_of
 from rnnx.tasks.parts.generation.search import Hypothesis
-from rnnx.tasks.parts.lines import together
+from rnnx.tasks.parts.idle import refuse_idle
+from rnnx.tasks.parts.lines import each, together
 from rnnx.tasks.parts.nets.attention import Mechanism, Memory
 from rnnx.tasks.parts.nets.decoder import Decoder
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, without_vector_files
@@ -46,6 +48,8 @@ from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Mode: TypeAlias = Literal["translate", "score"]
+OF_SCORES: Final = ("length_penalty", "coverage_penalty")  # options of use in the mode score
 READ_AHEAD = 10  # batches: enough that lines of like length meet in one, few enough to answer soon
 SILENCE = Hypothesis([], score=0.0, log_probability=0.0, attention=None)  # the translation of nothing
 
@@ -220,6 +224,7 @@ class Translation(Task):
         self,
         lines: Iterable[str],
         *,
+        mode: Mode = "translate",
         beam_size: Positive | None = None,
         n_best: Positive = 1,
         length_penalty: NonNegative | None = None,
@@ -233,15 +238,20 @@ class Translation(Task):
         batch_size: Positive = 64,
         read_ahead: Positive | None = None,
     ) -> Iterator[str]:
-        """Translates line by line.
+        """Translates line by line, or tells how probable given translations are.
 
         Args:
-            lines: Source sentences.
+            lines: Source sentences; with mode=score each with its translations, ``source ||| translation``,
+                of which there may be several, or tabs in place of the bars.
+            mode: translate searches for translations; score gives the natural logarithm of the probability of
+                each that is given, its end included.
             beam_size: Hypotheses kept at each step; as trained if not said.
             n_best: Translations a line, of a beam that is at least as wide; above 1 in Moses' form,
                 ``number ||| translation ||| score``.
-            length_penalty: Exponent of the length normalisation; as trained if not said.
-            coverage_penalty: Weight of the coverage penalty; as trained if not said.
+            length_penalty: Exponent of the length normalisation; if not said as trained, and with mode=score
+                none.
+            coverage_penalty: Weight of the coverage penalty; if not said as trained, and with mode=score
+                none.
             min_length: Tokens at least; as trained if not said.
             max_length: Tokens at most; as trained if not said.
             max_ratio: Tokens at most for each of the source, beside ten; as trained if not said.
@@ -254,12 +264,28 @@ class Translation(Task):
 
         Returns:
             One line for each line read, in order (``n_best`` lines where that is above 1); the translation of
-            nothing, or of blanks alone, is empty.
+            nothing, or of blanks alone, is empty. With mode=score one line for each translation, in Moses'
+            form.
 
         Raises:
-            UsageError: a coverage penalty or an alignment is asked of a model without attention; or the least
-                length is above the most.
+            UsageError: a coverage penalty or an alignment is asked of a model without attention; the least
+                length is above the most; or an option is given that is of no use in the mode.
+            InputError: with mode=score, a line has no translation, or its source is empty.
         """
+        if mode == "score":
+            refuse_idle(
+                mode,
+                OF_SCORES,
+                beam_size=beam_size,
+                n_best=None if n_best == 1 else n_best,
+                min_length=min_length,
+                max_length=max_length,
+                max_ratio=max_ratio,
+                no_repeat_ngram=no_repeat_ngram,
+                scores=scores or None,
+                attention=attention,
+            )
+            length_penalty, coverage_penalty = length_penalty or 0.0, coverage_penalty or 0.0
         search = self.search.changed(
             n_best,
             beam_size=beam_size,
@@ -278,6 +304,9 @@ class Translation(Task):
         picture = None if attention is None else attention_file(attention, self.decoder)
         if read_ahead is None:
             read_ahead = 1 if batch_size == 1 else READ_AHEAD * batch_size
+        if mode == "score":
+            yield from self._scored(lines, batch_size, read_ahead, search)
+            return
         number = 0
         for chunk in together(lines, read_ahead):
             found = self._answer(chunk, batch_size, search)
@@ -355,6 +384,37 @@ class Translation(Task):
         for place, hypotheses in zip(spoken, translations, strict=True):
             found[place] = hypotheses
         return found
+
+    def _scored(
+        self, lines: Iterable[str], batch_size: int, read_ahead: int, search: Search
+    ) -> Iterator[str]:
+        """The score of each translation that is given, with the penalties of a search."""
+        number = 0
+        for chunk in together(each(lines, parts_of), read_ahead):
+            sources = self.source.encode(source for source, targets in chunk for _ in targets)
+            targets = self.target.encode(target for _, targets in chunk for target in targets)
+            pairs = [
+                Pair([*source, self.source.eos], [*target, self.target.eos])
+                for source, target in zip(sources, targets, strict=True)
+            ]
+            scores = iter(in_order(pairs, batch_size, lambda batch: self._rated(batch, search)))
+            for _, texts in chunk:
+                for text in texts:
+                    yield f"{number} ||| {text} ||| {next(scores):.4f}"
+                number += 1
+
+    @torch.inference_mode()
+    def _rated(self, pairs: list[Pair], search: Search) -> list[float]:
+        inputs, lengths = padded([torch.tensor(pair.source) for pair in pairs], self.source.pad)
+        targets, target_lengths = padded([torch.tensor(pair.target) for pair in pairs], self.target.pad)
+        batch = Batch(inputs, lengths, targets, torch.arange(len(pairs)), target_lengths)
+        return scores_of(
+            self.decoder,
+            self(batch.to(self.device)),
+            target_lengths,
+            search.length_penalty,
+            search.coverage_penalty,
+        )
 
     def _search(self, sources: list[Tensor], search: Search) -> list[list[Hypothesis]]:
         inputs, lengths = padded(sources, self.source.pad)  # (N, S), (N,)
