@@ -574,6 +574,51 @@ def test_the_unknown_word_is_never_written() -> None:
 
 
 @doubles
+@pytest.mark.parametrize(("reverse", "liking"), [(False, 10.0), (True, 6.0)])
+def test_an_unknown_word_is_replaced_by_the_word_that_was_looked_at_most(
+    reverse: bool, liking: float
+) -> None:
+    model = built(max_length=6, reverse_source=reverse)
+    with torch.no_grad():
+        model.decoder.output.bias[TARGET.unk] += liking
+    line = "El  gato\tnegro Xul duerme"
+    source = model.source.encode([line])[0]
+    assert len(source) == 5
+    memory, start = model._encode(torch.tensor([[*source, SOURCE.eos]]), torch.tensor([6]))
+    state, token, expected = start, TARGET.bos, []
+    while len(expected) < 6:
+        said, looks, state = model.decoder.step(torch.tensor([token]), memory, state)
+        assert looks is not None
+        said[0, [TARGET.pad, TARGET.bos]] = -torch.inf
+        token = int(said[0].argmax())
+        if token == TARGET.eos:
+            break
+        word = ["El", "gato", "negro", "Xul", "duerme"][int(looks[0, :5].argmax())]
+        expected.append(word if token == TARGET.unk else TARGET.tokens[token])
+    options: dict[str, Any] = {"beam_size": 1, "length_penalty": 0.0, "replace_unknown": True}
+    lines = [line, "", "la casa roja duerme en la casa"]  # padding beside it
+    (first, second, _) = model.predict(lines, **options)
+    assert (first, second) == (" ".join(expected), "")
+    assert "gato" in expected
+    assert "a" in expected
+    (answer,) = model.predict([line], scores=True, **options)
+    assert answer.startswith(f"0 ||| {first} ||| -")
+
+
+def test_only_words_that_are_aligned_are_replaced() -> None:
+    with pytest.raises(UsageError) as refused:
+        next(built(attention="none").predict(LINES, replace_unknown=True))
+    assert str(refused.value) == (
+        "replace_unknown: needs attention, and the model was trained with task.attention=none; leave it out"
+    )
+    pieces = Vocabulary.train(TARGETS, "bpe").to_plain()
+    with pytest.raises(
+        UsageError, match=r"^replace_unknown: is for words, and the model was trained on sub-"
+    ):
+        next(built(meta=META | {"source": pieces, "target": pieces}).predict(LINES, replace_unknown=True))
+
+
+@doubles
 @pytest.mark.parametrize(
     ("option", "value"),
     [

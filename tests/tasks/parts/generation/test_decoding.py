@@ -204,13 +204,28 @@ def test_no_text_has_more_tokens_than_its_places_allow() -> None:
     assert [len(best.tokens) for (best,) in found] == [16, 12, 18]
 
 
+def test_the_unknown_word_is_produced_where_it_may_be() -> None:
+    decoder = built()
+    with torch.no_grad():
+        decoder.output.bias[[WORDS.unk, WORDS.pad, WORDS.bos]] = 100.0
+    known, unknown = (
+        {token for (best,) in generate(decoder, WORDS, *given(decoder), search) for token in best.tokens}
+        for search in (SEARCH, SEARCH._replace(unknown=True))
+    )
+    assert known.isdisjoint({WORDS.unk, WORDS.pad, WORDS.bos})
+    assert unknown == {WORDS.unk}
+
+
 def test_answers_are_texts_or_in_moses_form() -> None:
+    def text_of(hypothesis: Hypothesis) -> str:
+        return WORDS.decode(hypothesis.tokens)
+
     found = [
         Hypothesis(WORDS.encode(["a disc"])[0], -0.5, -1.0, None),
         Hypothesis([], -1.23456, -2.0, None),
     ]
-    assert list(answer_lines(7, found, WORDS, scores=False)) == ["a disc", ""]
-    assert list(answer_lines(7, found, WORDS, scores=True)) == [
+    assert list(answer_lines(7, found, text_of, scores=False)) == ["a disc", ""]
+    assert list(answer_lines(7, found, text_of, scores=True)) == [
         "7 ||| a disc ||| -0.5000",
         "7 |||  ||| -1.2346",
     ]

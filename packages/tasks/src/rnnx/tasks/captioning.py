@@ -296,7 +296,7 @@ class Captioning(Task):
             if picture is not None and number == 0:
                 self._draw(inputs[0], found[0], picture)
             for hypotheses in found:
-                yield from answer_lines(number, hypotheses, self.vocabulary, scores or n_best > 1)
+                yield from answer_lines(number, hypotheses, self._text_of, scores or n_best > 1)
                 number += 1
 
     def views(self) -> list[View]:
@@ -356,7 +356,10 @@ class Captioning(Task):
         return generate(self.decoder, self.vocabulary, memory, start, search)
 
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
-        return self.vocabulary.decode(hypotheses[0].tokens)
+        return self._text_of(hypotheses[0])
+
+    def _text_of(self, hypothesis: Hypothesis) -> str:
+        return self.vocabulary.decode(hypothesis.tokens)
 
     def _sample(self, line: str, image: Tensor, references: str, best: Hypothesis) -> dict[str, Exhibit]:
         caption = self.vocabulary.decode(best.tokens)

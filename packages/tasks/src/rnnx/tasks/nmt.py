@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,7 @@ from rnnx.tasks.parts.generation.decoding import (
 )
 from rnnx.tasks.parts.generation.scoring import Pair, parts_of, scores_of
 from rnnx.tasks.parts.generation.search import Hypothesis
+from rnnx.tasks.parts.generation.unknown_words import with_source_words
 from rnnx.tasks.parts.idle import refuse_idle
 from rnnx.tasks.parts.lines import each, together
 from rnnx.tasks.parts.nets.attention import Mechanism, Memory
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 Mode: TypeAlias = Literal["translate", "score"]
 OF_SCORES: Final = ("length_penalty", "coverage_penalty")  # options of use in the mode score
 READ_AHEAD = 10  # batches: enough that lines of like length meet in one, few enough to answer soon
+WORD: Final = re.compile(r"[^ \t\r\n]+")  # as a vocabulary of words has it
 SILENCE = Hypothesis([], score=0.0, log_probability=0.0, attention=None)  # the translation of nothing
 
 
@@ -233,6 +236,7 @@ class Translation(Task):
         max_length: Positive | None = None,
         max_ratio: NonNegative | None = None,
         no_repeat_ngram: Count | None = None,
+        replace_unknown: bool = False,
         scores: bool = False,
         attention: str | None = None,
         batch_size: Positive = 64,
@@ -256,6 +260,9 @@ class Translation(Task):
             max_length: Tokens at most; as trained if not said.
             max_ratio: Tokens at most for each of the source, beside ten; as trained if not said.
             no_repeat_ngram: Length of the n-grams that may not occur twice; as trained if not said.
+            replace_unknown: Whether the unknown word may be written, in whose place stands the word of the
+                source, as it is there, that it looked at most (Luong et al. 2015b, Jean et al. 2015): names
+                and numbers are copied. Without it, only known words are written.
             scores: Whether each line is written in Moses' form, with its score, also where there is one.
             attention: A PNG file to draw the alignment of the first line in.
             batch_size: Lines translated together.
@@ -268,8 +275,9 @@ class Translation(Task):
             form.
 
         Raises:
-            UsageError: a coverage penalty or an alignment is asked of a model without attention; the least
-                length is above the most; or an option is given that is of no use in the mode.
+            UsageError: a coverage penalty, an alignment or words of the source are asked of a model without
+                attention, or the latter of one of sub-words; the least length is above the most; or an option
+                is given that is of no use in the mode.
             InputError: with mode=score, a line has no translation, or its source is empty.
         """
         if mode == "score":
@@ -282,6 +290,7 @@ class Translation(Task):
                 max_length=max_length,
                 max_ratio=max_ratio,
                 no_repeat_ngram=no_repeat_ngram,
+                replace_unknown=replace_unknown or None,
                 scores=scores or None,
                 attention=attention,
             )
@@ -295,7 +304,10 @@ class Translation(Task):
             max_length=max_length,
             max_ratio=max_ratio,
             no_repeat_ngram=no_repeat_ngram,
+            unknown=replace_unknown,
         )
+        if replace_unknown:
+            self._require_aligned_words()
         if search.coverage_penalty and self.decoder.attention is None:
             raise UsageError(
                 f"coverage_penalty: {search.coverage_penalty} needs attention, and the model was trained "
@@ -312,8 +324,11 @@ class Translation(Task):
             found = self._answer(chunk, batch_size, search)
             if picture is not None and number == 0:
                 self._draw(chunk[0], found[0], picture)
-            for hypotheses in found:
-                yield from answer_lines(number, hypotheses, self.target, scores or n_best > 1)
+            for line, hypotheses in zip(chunk, found, strict=True):
+                text_of = partial(with_source_words, vocabulary=self.target, words=WORD.findall(line))
+                yield from answer_lines(
+                    number, hypotheses, text_of if replace_unknown else self._text_of, scores or n_best > 1
+                )
                 number += 1
 
     def graph(self) -> Graph:
@@ -359,6 +374,19 @@ class Translation(Task):
             alt = f"What was looked at in '{line}' for each word of the translation"
             attention = Drawing("", alt, partial(self._figure, self._numbers(line), best))
         yield exhibits("translation", hypotheses, self.target, attention)
+
+    def _require_aligned_words(self) -> None:
+        """Refuses to replace unknown words that are not known to belong to words of the source."""
+        if self.decoder.attention is None:
+            raise UsageError(
+                "replace_unknown: needs attention, and the model was trained with task.attention=none; leave "
+                "it out"
+            )
+        if self.target.level != "word":
+            raise UsageError(
+                "replace_unknown: is for words, and the model was trained on sub-words with data.level=bpe, "
+                "where it spells the unknown ones; leave it out"
+            )
 
     def _numbers(self, line: str) -> list[int]:
         """A source sentence with its end."""
@@ -440,7 +468,10 @@ class Translation(Task):
         return generate(self.decoder, self.target, memory, start, search)
 
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
-        return self.target.decode(hypotheses[0].tokens)
+        return self._text_of(hypotheses[0])
+
+    def _text_of(self, hypothesis: Hypothesis) -> str:
+        return self.target.decode(hypothesis.tokens)
 
     def _sample(self, source: Sequence[int], reference: str, best: Hypothesis) -> dict[str, Exhibit]:
         text, translation = self.source.decode(source), self.target.decode(best.tokens)

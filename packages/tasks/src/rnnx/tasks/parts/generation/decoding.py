@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -40,6 +40,7 @@ class Search(NamedTuple):
         n_best: Hypotheses of each example.
         max_ratio: Tokens of a text at most for each place that its decoder attends to, beside ten; 0 for no
             such limit. It yields to ``min_length``, and ``max_length`` holds too.
+        unknown: Whether the unknown word may be produced.
     """
 
     beam_size: int
@@ -50,6 +51,7 @@ class Search(NamedTuple):
     no_repeat_ngram: int
     n_best: int = 1
     max_ratio: float = 0.0
+    unknown: bool = False
 
     def changed(self, n_best: int, **others: float | None) -> Search:
         """The search with some fields changed, its beam at least as wide as ``n_best``.
@@ -65,7 +67,7 @@ class Search(NamedTuple):
             >>> search = Search(5, 1.0, 0.0, 0, 100, 0)
             >>> search.changed(n_best=1, beam_size=2, max_length=None)
             Search(beam_size=2, length_penalty=1.0, coverage_penalty=0.0, min_length=0,
-                   max_length=100, no_repeat_ngram=0, n_best=1, max_ratio=0.0)
+                   max_length=100, no_repeat_ngram=0, n_best=1, max_ratio=0.0, unknown=False)
             >>> search.changed(n_best=7).beam_size
             7
         """
@@ -169,7 +171,7 @@ def loss_of(decoder: Decoder, predictions: Predictions, smoothing: float) -> Los
 def generate(
     decoder: Decoder, vocabulary: Vocabulary, memory: Memory, start: State, search: Search
 ) -> list[list[Hypothesis]]:
-    """Searches for the most probable texts; padding, beginning and the unknown word are never produced.
+    """Searches for the most probable texts; padding and beginning are never produced.
 
     Args:
         decoder: The decoder.
@@ -207,7 +209,7 @@ def generate(
         source_lengths=places,
         min_length=search.min_length,
         no_repeat_ngram=search.no_repeat_ngram,
-        forbidden=(vocabulary.pad, vocabulary.bos, vocabulary.unk),
+        forbidden=(vocabulary.pad, vocabulary.bos, *([] if search.unknown else [vocabulary.unk])),
     )
     if not all(found):
         raise RunError(
@@ -218,18 +220,18 @@ def generate(
 
 
 def answer_lines(
-    number: int, hypotheses: Sequence[Hypothesis], vocabulary: Vocabulary, scores: bool
+    number: int, hypotheses: Sequence[Hypothesis], text_of: Callable[[Hypothesis], str], scores: bool
 ) -> Iterator[str]:
     """The lines that answer a line: its texts, best first.
 
     Args:
         number: Of the line that was read, from 0.
         hypotheses: Its texts, best first.
-        vocabulary: What their tokens are.
+        text_of: Gives the text of one.
         scores: Whether they are written in Moses' form, ``number ||| text ||| score``.
     """
     for hypothesis in hypotheses:
-        text = vocabulary.decode(hypothesis.tokens)
+        text = text_of(hypothesis)
         yield f"{number} ||| {text} ||| {hypothesis.score:.4f}" if scores else text
 
 
