@@ -23,7 +23,7 @@ from rnnx.core.errors import RunError, UsageError
 from rnnx.core.exhibits.exhibit import Exhibit
 from rnnx.core.net import Net
 from rnnx.core.running.optimizers import SGD, Adam, Optimizer
-from rnnx.core.running.schedules import Cosine, Exponential, Plateau
+from rnnx.core.running.schedules import Cosine, Exponential, InverseSqrt, Plateau
 from rnnx.core.task import Loss, Task
 
 pytestmark = pytest.mark.filterwarnings(
@@ -254,6 +254,32 @@ def test_a_schedule_of_steps_knows_how_many_there_are(tmp_path: Path) -> None:
     task.optimizer, task.schedule = SGD(lr=1.0), Cosine(final=0.0)
     expected = [(1 + math.cos(math.pi * step / 5)) / 2 for step in range(6)]
     assert rates(tmp_path, task, 2, [1.0], [2.0], [3.0]) == pytest.approx(expected)
+
+
+def test_a_schedule_of_steps_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    """Steps 1 to 3, and 4 to 6 of a training that goes on from them: 2 / 4 ** 0.5 and so on by hand."""
+    batches = [[1.0], [2.0], [3.0]]
+
+    def new() -> Task:
+        task = Mean(NET, {})
+        task.optimizer, task.schedule = SGD(lr=2.0), InverseSqrt(warmup=1)
+        return task
+
+    def rate(run: L.Trainer) -> float:
+        lr: float = run.optimizers[0].param_groups[0]["lr"]
+        return lr
+
+    class Watch(L.Callback):
+        def on_train_batch_start(self, run: L.Trainer, *arguments: Any) -> None:
+            seen.append(rate(run))
+
+    seen: list[float] = []
+    fit(new(), tmp_path, *batches, callbacks=[Watch()]).save_checkpoint(tmp_path / "stopped.ckpt")
+    more = trainer(
+        tmp_path, num_sanity_val_steps=0, enable_checkpointing=False, max_epochs=2, callbacks=[Watch()]
+    )
+    more.fit(new(), loader(*batches), loader([0.0]), ckpt_path=tmp_path / "stopped.ckpt")
+    assert seen == pytest.approx([2 / number**0.5 for number in range(1, 7)])
 
 
 def test_a_schedule_that_follows_the_monitored_metric_the_right_way(tmp_path: Path) -> None:

@@ -60,7 +60,12 @@ def test_every_kind_is_listed_with_one_line(rnnx):
     done = rnnx("list", "--json")
     listed = {(row["kind"], row["name"]): row for row in json.loads(done.stdout)}
     assert {("cell", "gru"), ("task", "nmt"), ("data", "lm.toy"), ("optimizer", "adam")} <= listed.keys()
-    assert {("schedule", "cosine"), ("logger", "none"), ("baseline", "lm.ngram")} <= listed.keys()
+    assert {
+        ("schedule", "cosine"),
+        ("schedule", "inverse-sqrt"),
+        ("logger", "none"),
+        ("baseline", "lm.ngram"),
+    } <= listed.keys()
     assert all(row["summary"] and row["trouble"] is None for row in listed.values())
     assert listed["cell", "gru"]["distribution"] == "rnnx-cells"
     assert listed["cell", "gru"]["version"] == version("rnnx-cells")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from rnnx.core.running.schedules import Constant, Cosine, Exponential, Plateau, Schedule
+from rnnx.core.running.schedules import Constant, Cosine, Exponential, InverseSqrt, Plateau, Schedule
 
 
 def optimizer(lr: float = 1.0) -> torch.optim.Optimizer:
@@ -104,9 +104,30 @@ def test_cosine_of_a_training_shorter_than_its_warm_up(steps: int) -> None:
     assert rates(Cosine(warmup=4), 4, steps=steps) == pytest.approx([0.2, 0.4, 0.6, 0.8])
 
 
+def test_the_inverse_square_root_is_worked_by_hand() -> None:
+    """Up to 0.6 in 4 steps; at the 9th it is two thirds of it, at the 16th half, at the 100th a fifth."""
+    found = rates(InverseSqrt(warmup=4), 100, lr=0.6)
+    assert found[:4] == pytest.approx([0.15, 0.3, 0.45, 0.6])
+    assert [found[step - 1] for step in (9, 16, 36, 64, 100)] == pytest.approx([0.4, 0.3, 0.2, 0.15, 0.12])
+    assert all(before > after for before, after in pairwise(found[3:]))
+
+
+def test_it_is_the_rate_of_vaswani_et_al() -> None:
+    """Equation 3: ``size ** -0.5 * min(n ** -0.5, n * warmup ** -1.5)``."""
+    size, warmup = 512, 7
+    paper = [size**-0.5 * min(n**-0.5, n * warmup**-1.5) for n in range(1, 40)]
+    assert rates(InverseSqrt(warmup=warmup), 39, lr=(size * warmup) ** -0.5) == pytest.approx(paper)
+
+
 @pytest.mark.parametrize(
     ("schedule", "interval"),
-    [(Constant(), "step"), (Cosine(), "step"), (Exponential(), "epoch"), (Plateau(), "validation")],
+    [
+        (Constant(), "step"),
+        (Cosine(), "step"),
+        (InverseSqrt(), "step"),
+        (Exponential(), "epoch"),
+        (Plateau(), "validation"),
+    ],
 )
 def test_it_says_when_it_moves(schedule: Schedule, interval: str) -> None:
     assert schedule.build(optimizer(), 10, "min").interval == interval

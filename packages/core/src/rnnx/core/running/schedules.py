@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, final
 import torch
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from rnnx.core.bounds import Count, Fraction, NonNegative, Rate, Share
+from rnnx.core.bounds import Count, Fraction, NonNegative, Positive, Rate, Share
 
 
 @final
@@ -126,3 +126,34 @@ class Cosine(Schedule):
             return (step + 1) / (self.warmup + 1)
         done = (step - self.warmup) / max(1, steps - 1 - self.warmup)
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+@final
+class InverseSqrt(Schedule):
+    """A linear warm-up, then the rate falls with the inverse square root of the steps (Vaswani et al. 2017).
+
+    Step ``n``, from 1, has the rate times ``min(n / warmup, sqrt(warmup / n))``. The paper's rate (Noam's) is
+    this one where ``optimizer.lr`` is ``size ** -0.5 * warmup ** -0.5``, for a model of that size.
+
+    Args:
+        warmup: Steps over which the rate rises to its full value; 4000 are the paper's.
+
+    Example:
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        >>> scheduler = InverseSqrt(warmup=2).build(optimizer, 0, "min").scheduler
+        >>> rates = []
+        >>> for _ in range(8):
+        ...     rates.append(round(optimizer.param_groups[0]["lr"], 2))
+        ...     optimizer.step(); scheduler.step()
+        >>> rates
+        [0.5, 1.0, 0.82, 0.71, 0.63, 0.58, 0.53, 0.5]
+    """
+
+    def __init__(self, *, warmup: Positive = 4000) -> None:
+        self.warmup = warmup
+
+    def build(self, optimizer: torch.optim.Optimizer, steps: int, mode: Literal["min", "max"]) -> Scheduler:
+        return Scheduler(LambdaLR(optimizer, lambda step: self._fraction(step + 1)), "step")
+
+    def _fraction(self, number: int) -> float:
+        return min(number / self.warmup, math.sqrt(self.warmup / number))
