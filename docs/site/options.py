@@ -10,6 +10,7 @@ from docs.site.page import Page
 from docs.site.prose import markdown
 from rnnx.cli.screen import in_markdown
 from rnnx.core.config import KEYS, UNNAMED
+from rnnx.core.declarations.aims import aims_of
 from rnnx.core.declarations.docstrings import documentation
 from rnnx.core.options import Option, Options, options_of
 from rnnx.core.registry import PER_TASK, Plugin, plugins
@@ -22,7 +23,7 @@ SECTIONS: Final = {  # in the order of the navigation, with what each says
     "optimizer": "How the parameters move: `optimizer=NAME` and `optimizer.OPTION=VALUE`.",
     "schedule": "How the learning rate changes: `schedule=NAME` and `schedule.OPTION=VALUE`.",
     "trainer": "The arguments of Lightning's `Trainer`: `trainer.OPTION=VALUE`.",
-    "checkpoint": "What a run can be gone on from: `checkpoint.OPTION=VALUE`.",
+    "checkpoint": "Which model is the best, and what a run can be gone on from: `checkpoint.OPTION=VALUE`.",
     "stopping": "What ends a run early: `stopping.OPTION=VALUE`.",
     "logger": "Where a run is tracked: `logger=NAME` and `logger.OPTION=VALUE`.",
     "baseline": "A model without a net: `baseline=NAME` and `baseline.OPTION=VALUE`.",
@@ -87,6 +88,10 @@ def _component(plugin: Plugin) -> Iterator[str]:
     title = f"{plugin.short} of {plugin.task}" if plugin.kind in PER_TASK else plugin.name
     yield f"## {title}"
     yield markdown(documentation(plugin))
+    if plugin.kind == "task":
+        aims = aims_of(plugin)
+        best = "highest" if aims.mode == "max" else "lowest"
+        yield f"The best model has the {best} `{aims.monitor}`; another metric: `checkpoint.monitor=METRIC`."
     options = options_of(plugin)
     yield options_table(options, f"{plugin.kind}.") if options else "It has no options."
     if plugin.kind == "task":

@@ -296,6 +296,42 @@ def test_a_schedule_that_follows_the_monitored_metric_the_right_way(tmp_path: Pa
         assert rates(tmp_path / str(direction), task, 4, [1.0]) == expected
 
 
+def test_the_watched_metric_may_be_another_than_the_tasks(tmp_path: Path) -> None:
+    """``high`` rises and is what the task monitors; ``loss`` rises too, and is no progress."""
+
+    class Both(Mean):
+        falling = Task.falling | {"low"}
+
+        def observe(self, metrics: Any, batch: Batch, output: Any, loss: Loss, split: Split) -> None:
+            metrics["extremes"].update(torch.tensor([float(self.current_epoch)]))
+
+        def loss(self, output: Any, batch: Batch) -> Loss:
+            right = super().loss(output, batch)
+            return right if self.training else Loss(right.total * 0 + self.current_epoch, right.count)
+
+    for watched, mode, expected in (
+        ("high", "max", [0.8] * 4),
+        ("low", "min", [0.8, 0.8, 0.4, 0.2]),
+        ("loss", "min", [0.8, 0.8, 0.4, 0.2]),
+    ):
+        task = Both(NET, {})
+        assert (task.watched, task.watched_mode) == ("high", "max")
+        task.watched = watched
+        assert task.watched_mode == mode
+        task.optimizer, task.schedule = SGD(lr=0.8), Plateau(factor=0.5, patience=0)
+        assert rates(tmp_path / watched, task, 4, [1.0]) == expected
+
+
+def test_which_measures_there_are_is_told_and_leaves_nothing_behind() -> None:
+    task = Mean(NET, {}).train()
+    (batch,) = loader([4.0, 2.0])
+    state = (torch.ones(1, 1),)
+    task.carried["train"] = state
+    assert task.measures(batch) == ["loss", "low", "high"]
+    assert task.training
+    assert task.carried == {"train": state}
+
+
 class Worse(Mean):
     """The metric that is to rise falls with each validation."""
 

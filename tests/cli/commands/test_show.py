@@ -45,6 +45,15 @@ def test_a_task_is_shown_with_what_predict_takes(rnnx):
     assert {"n_best", "attention"} <= {option["name"] for option in shown["predict"]}
 
 
+def test_a_task_says_which_metric_chooses_its_best_model(rnnx):
+    said = "The best model has the highest bleu; another metric: checkpoint.monitor=METRIC."
+    assert said in " ".join(rnnx("show", "task", "nmt").stdout.split())
+    [language_model] = describe("task", "lm")
+    assert (language_model.monitor, language_model.mode) == ("perplexity", "min")
+    [cell] = describe("cell", "gru")
+    assert (cell.monitor, cell.mode) == ("", "")
+
+
 def test_data_of_one_name_is_shown_for_each_task():
     tasks = sorted(entry_points(group="rnnx.tasks").names)
     assert [found.name for found in describe("data", "toy")] == [f"{task}.toy" for task in tasks]

@@ -194,6 +194,17 @@ def test_names_loggers_and_checkpoints_make_no_other_row(run: Runs) -> None:
     assert table.differing == []
 
 
+def test_what_chose_the_best_model_makes_another_row(run: Runs) -> None:
+    records = [
+        run("a", "task=lm", test={"loss": 1.0}),
+        run("b", "task=lm", "checkpoint.monitor=loss", test={"loss": 2.0}),
+        run("c", "task=lm", "baseline=ngram", "checkpoint.monitor=loss", test={"loss": 3.0}),
+        run("d", "task=lm", "baseline=ngram", "seed=2", test={"loss": 3.0}),
+    ]
+    [table] = compare(records)
+    assert sorted(labels(table)) == ["gru", "gru monitor=loss", "ngram"]
+
+
 def test_a_baselines_row_has_nothing_of_nets(run: Runs) -> None:
     records = [
         run("a", "task=lm", "baseline=ngram", "net.layers=3", "seed=1", test={"loss": 2.0}),

@@ -15,6 +15,7 @@ from torch import Tensor
 from rnnx.core.batch import Batch
 from rnnx.core.errors import RunError
 from rnnx.core.experiment import Experiment
+from rnnx.core.running.checkpoints import read_checkpoint
 from rnnx.core.running.result import Result
 
 NMT = (
@@ -149,6 +150,21 @@ def test_progress_is_what_the_best_model_is_chosen_by(tmp_path: Path) -> None:
     bleu = history(result.folder, "valid/bleu")
     falls = [n for n in range(1, len(bleu)) if bleu[n] <= max(bleu[:n])]
     assert len(bleu) == (falls[0] + 1 if falls else 4)
+
+
+def test_another_metric_may_choose_the_best_model_and_end_the_training(tmp_path: Path) -> None:
+    """By BLEU, which falls at once, it would end earlier; the rate is so high that the loss rises too."""
+    words = ("trainer.max_epochs=6", "stopping.patience=1", "optimizer.lr=0.2", "checkpoint.monitor=loss")
+    result = run(tmp_path, *words)
+    loss = history(result.folder, "valid/loss")
+    rises = [n for n in range(1, len(loss)) if loss[n] >= min(loss[:n])]
+    assert len(loss) == (rises[0] + 1 if rises else 6)
+    assert 2 < len(loss) < 6
+    bleu = history(result.folder, "valid/bleu")
+    assert bleu[1] < bleu[0]
+    best = read_checkpoint(result.folder / "checkpoints" / "best.ckpt")
+    assert best["epoch"] == loss.index(min(loss))
+    assert result.values["valid"]["loss"] == pytest.approx(min(loss), rel=1e-6)
 
 
 def test_without_being_asked_it_goes_on_to_the_end(tmp_path: Path) -> None:

@@ -67,6 +67,35 @@ def test_a_run_that_cannot_be_trained_leaves_no_folder(tmp_path: Path, wrong: st
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_metric_that_there_is_not_is_refused_before_the_training(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        Experiment.from_words(*SMALL, "checkpoint.monitor=valid/mse", f"out={tmp_path}").run()
+    assert str(refused.value) == (
+        "checkpoint.monitor: expected a metric of the validation, one of loss, mse, got 'valid/mse'; did you "
+        "mean 'mse'?"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_to_look_at_a_metrics_name_changes_nothing_of_a_training(tmp_path: Path) -> None:
+    words = (*SMALL, "logger=none", "trainer.max_epochs=2", "net.variational_output=0.5", f"out={tmp_path}")
+    usual = Experiment.from_words(*words, "name=usual").run()
+    other = Experiment.from_words(*words, "name=other", "checkpoint.monitor=mse").run()
+    assert other.values["test"] == usual.values["test"]
+
+
+def test_the_metric_of_a_run_stays_when_it_goes_on(tmp_path: Path) -> None:
+    result = Experiment.from_words(*SMALL, "logger=none", "trainer.max_epochs=1", f"out={tmp_path}").run()
+    more = (result.folder, "trainer.max_epochs=2")
+    with pytest.raises(UsageError) as refused:
+        Experiment.resume(*more, "checkpoint.monitor=mse")
+    assert str(refused.value) == (
+        "checkpoint.monitor: expected loss, by which the best model so far was chosen, got mse; start "
+        "another run with rnnx run"
+    )
+    assert Experiment.resume(*more, "checkpoint.monitor=loss").values["valid"]["loss"] > 0
+
+
 def test_samples_are_from_all_over_the_test(tmp_path: Path) -> None:
     """Ten of a class, then ten of the other, in batches of three: of each four one."""
     lines = [f"{name}{number}\t{name}\n" for name in ("bad", "good") for number in range(10)]

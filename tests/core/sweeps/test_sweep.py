@@ -124,6 +124,9 @@ def test_what_is_not_said() -> None:
     sweep = Sweep.parse(["task=lm", "cell=gru,lstm"])
     assert (sweep.trials, sweep.seeds, sweep.name) == (20, (1,), "lm-sweep")
     assert (sweep.metric, sweep.mode) == ("perplexity", "min")
+    other = Sweep.parse(["task=nmt", "cell=gru,lstm", "checkpoint.monitor=chrf"])
+    assert (other.metric, other.mode) == ("chrf", "max")
+    assert Sweep.parse(["task=nmt", "cell=gru,lstm", "checkpoint.monitor=loss"]).mode == "min"
     assert Sweep.parse(["task=lm", "cell=gru,lstm", "net.layers=int:1..3"], sampler="grid").trials == 6
     assert Sweep.parse(["cell=gru,lstm", "net.layers=int:1..3"], sampler="grid", trials=4).trials == 4
     assert Sweep.parse(["cell=gru,lstm", "net.layers=int:1..3"], sampler="grid", trials=40).trials == 6

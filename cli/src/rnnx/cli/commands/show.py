@@ -17,6 +17,7 @@ from rnnx.cli.arguments import Json
 from rnnx.cli.equations import readable
 from rnnx.cli.screen import display, display_json, table
 from rnnx.core.config import UNNAMED
+from rnnx.core.declarations.aims import aims_of
 from rnnx.core.declarations.docstrings import documentation, paper
 from rnnx.core.errors import UsageError
 from rnnx.core.options import Option, Options, options_of
@@ -39,6 +40,8 @@ class Description:
         documentation: Its docstring as one reads it, without the options.
         options: What the user may set.
         predict: Of a task, the options of ``rnnx predict``.
+        monitor: Of a task, the metric that chooses the best model if the user asks for no other; else empty.
+        mode: Whether that is to fall, ``min``, or to rise, ``max``; else empty.
     """
 
     kind: str
@@ -48,6 +51,8 @@ class Description:
     documentation: str
     options: Options
     predict: Options
+    monitor: str = ""
+    mode: str = ""
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON knows it."""
@@ -59,6 +64,8 @@ class Description:
             "documentation": self.documentation,
             "options": [_plain(option) for option in self.options.values()],
             "predict": [_plain(option) for option in self.predict.values()],
+            "monitor": self.monitor,
+            "mode": self.mode,
         }
 
     def __rich__(self) -> RenderableType:
@@ -68,6 +75,10 @@ class Description:
         return Group(title, self.paper, "", self.documentation, "", *self._tables(), "")
 
     def _tables(self) -> Iterator[RenderableType]:
+        if self.monitor:
+            best = "highest" if self.mode == "max" else "lowest"
+            yield f"The best model has the {best} {self.monitor}; another metric: checkpoint.monitor=METRIC."
+            yield ""
         if self.options:
             yield _table(self.options, f"{self.kind}.")
         if self.predict:
@@ -145,6 +156,7 @@ def _named(kind: str, name: str) -> list[Plugin]:
 
 def _described(kind: str, name: str, origin: str, target: Plugin | str) -> Description:
     path = target.target if isinstance(target, Plugin) else target
+    aims = aims_of(target) if kind == "task" else None
     return Description(
         kind,
         name,
@@ -153,6 +165,8 @@ def _described(kind: str, name: str, origin: str, target: Plugin | str) -> Descr
         readable(SECTION.split(documentation(target), maxsplit=1)[0]).strip(),
         options_of(target),
         options_of(f"{path}.predict") if kind == "task" else {},
+        aims.monitor if aims else "",
+        aims.mode if aims else "",
     )
 
 

@@ -93,6 +93,7 @@ class Experiment:
         task: Task = self.config.task.build(self.config.net_plain, meta)
         task.optimizer = self.config.optimizer.build()
         task.schedule = self.config.schedule.build()
+        task.watched = self.config.checkpoint["monitor"] or task.monitor
         return task
 
     def run(
@@ -153,7 +154,8 @@ class Experiment:
         Args:
             run: A run's folder, or its name.
             *words: What is to be different from now on, such as ``trainer.max_epochs=20``: options of the
-                sections trainer, checkpoint, stopping and logger; with them a run that has ended goes on too.
+                sections trainer, checkpoint (but for its monitor), stopping and logger; with them a run that
+                has ended goes on too.
             out: The folder that holds runs.
             command: As for :meth:`run`.
             progress: As for :meth:`run`.
@@ -188,6 +190,12 @@ class Experiment:
                 rows = read_checkpoint(checkpoint)["rnnx"]["rows"] if checkpoint else 0
                 data, model = experiment.prepare()
                 assert isinstance(model, Task)
+                chosen_by = resolve([str(folder / CONFIG)]).checkpoint["monitor"] or model.monitor
+                if model.watched != chosen_by:
+                    raise UsageError(
+                        f"checkpoint.monitor: expected {chosen_by}, by which the best model so far was "
+                        f"chosen, got {model.watched}; start another run with rnnx run"
+                    )
             undo, config = experiment._put_back(folder), experiment.config
             processes.from_leader(lambda: experiment._go_on(folder, rows))
             training = Training(folder, config, command, progress, say, callbacks, interruption, undo)

@@ -60,13 +60,15 @@ class Task(L.LightningModule, ABC):
     steps and the optimisers are final.
 
     Attributes:
-        monitor: The validation metric that chooses the best checkpoint.
+        monitor: The validation metric that chooses the best checkpoint, if the user asks for no other.
         mode: Whether it is to fall or to rise.
         falling: The other metrics that are better the lower they are.
         counted: What :attr:`Loss.count` counts, in the plural, as tables of throughput call it.
         pipeline: What `Hugging Face <https://huggingface.co/tasks>`_ calls such a problem, if it has a name.
         net: How cells are stacked.
         meta: What the data is.
+        watched: The validation metric that chooses the best checkpoint and moves ``schedule=plateau``:
+            :attr:`monitor`, or what ``checkpoint.monitor`` says.
         carried: States that the task carries from one batch to the next, by any name; a resumed run has them.
             One that is not finite is forgotten where its step is left out (``stopping.non_finite=skip``).
         gradient_norm: That of the step that is being made.
@@ -88,6 +90,7 @@ class Task(L.LightningModule, ABC):
         self.net, self.meta = Net.from_plain(net), meta
         self.optimizer: Optimizer = Adam()
         self.schedule: Schedule = Constant()
+        self.watched = self.monitor
         self.carried: dict[str, State] = {}
         self.gradient_norm = GradientNorm()
         self._plateau: ReduceLROnPlateau | None = None
@@ -100,6 +103,12 @@ class Task(L.LightningModule, ABC):
     def rises(cls, metric: str) -> bool:
         """Whether a metric of this task is better the higher it is."""
         return Aims(cls.monitor, cls.mode, cls.falling, cls.counted).rises(metric)
+
+    @final
+    @property
+    def watched_mode(self) -> Literal["min", "max"]:
+        """Whether the watched metric is to fall or to rise."""
+        return "max" if self.rises(self.watched) else "min"
 
     @abstractmethod
     def forward(self, batch: Batch) -> Any:
@@ -220,7 +229,7 @@ class Task(L.LightningModule, ABC):
         """Lightning's hook."""
         values = self._report("valid")
         if self._plateau is not None and self.trainer.state.fn == "fit":
-            self._plateau.step(float(values[self.monitor]))
+            self._plateau.step(float(values[self.watched]))
 
     @final
     def on_test_epoch_end(self) -> None:
@@ -236,11 +245,11 @@ class Task(L.LightningModule, ABC):
             raise UsageError(
                 "trainer.max_epochs: expected a limit of epochs or of steps (trainer.max_steps), got neither"
             )
-        scheduler, interval = self.schedule.build(optimizer, int(steps), self.mode)
+        scheduler, interval = self.schedule.build(optimizer, int(steps), self.watched_mode)
         moved: LRSchedulerConfigType = {
             "scheduler": scheduler,
             "interval": interval,
-            "monitor": f"valid/{self.monitor}",
+            "monitor": f"valid/{self.watched}",
         }
         if interval == "validation":  # Lightning knows none: it keeps the scheduler, and never moves it
             assert isinstance(scheduler, ReduceLROnPlateau)
@@ -289,12 +298,30 @@ class Task(L.LightningModule, ABC):
         self._sums[split]["count"].update(loss.count)
         self.observe(self._scores[split], batch, output, loss, split)
 
-    def _report(self, split: Split) -> dict[str, Any]:
+    @final
+    @torch.no_grad()
+    def measures(self, batch: Batch) -> list[str]:
+        """The names of the validation metrics, as a batch gives them; the model stays as it was."""
+        training, carried = self.training, self.carried
+        self.carried = {}
+        self.eval()
+        self._begin("valid")
+        self._evaluate(batch, "valid")
+        names = list(self._values("valid"))
+        self.train(training)
+        self.carried = carried
+        return names
+
+    def _values(self, split: Split) -> dict[str, Any]:
         sums = self._sums.pop(split)
         values = {"loss": sums["total"].compute() / sums["count"].compute()}
         for name, metric in self._scores.pop(split).items():
             found = metric.compute()
             values |= _numbers(found if isinstance(found, dict) else {name: found})
+        return values
+
+    def _report(self, split: Split) -> dict[str, Any]:
+        values = self._values(split)
         if split == "valid" and self.monitor not in values:
             raise RunError(
                 f"{type(self).__name__}.monitor: no metric is called {self.monitor!r} ({', '.join(values)})"

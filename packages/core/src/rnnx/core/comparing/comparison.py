@@ -17,8 +17,23 @@ from rnnx.core.declarations.aims import Aims, aims_of
 from rnnx.core.errors import UsageError
 from rnnx.core.registry import find, suggestion
 
-IDLE: Final = {"seed", "name", "out", "logger", "checkpoint"}  # sections and keys that make no other model
-NETS: Final = {"cell", "net", "optimizer", "schedule", "trainer", "stopping"}  # nor do these of a baseline
+IDLE: Final = {  # sections and keys that make no other model
+    "seed",
+    "name",
+    "out",
+    "logger",
+    "checkpoint.every_n_train_steps",
+    "checkpoint.every_n_minutes",
+}
+NETS: Final = {  # nor do these of a baseline
+    "cell",
+    "net",
+    "optimizer",
+    "schedule",
+    "trainer",
+    "checkpoint",
+    "stopping",
+}
 SPLITS: Final = ("test", "valid")
 FED: Final = {"data.batch_size", "data.eval_batch_size", "data.bptt", "data.workers"}  # read alike with any
 
@@ -292,7 +307,9 @@ def _table(task: str, data: str, records: Sequence[Record]) -> Table:
 def _deciding(record: Record) -> dict[str, Any]:
     """The settings that decide what becomes of a run, but for its seed."""
     idle = IDLE | (NETS if record.settings.get("baseline.name") else set())
-    values = {key: value for key, value in record.settings.items() if key.partition(".")[0] not in idle}
+    values = {
+        key: value for key, value in record.settings.items() if idle.isdisjoint((key, key.partition(".")[0]))
+    }
     return {"baseline.name": None, **values}
 
 

@@ -105,12 +105,21 @@ class WholeFiles(CheckpointIO):
 
 @final
 class Checkpoint:
-    """When a run writes the checkpoint that it can go on from; there is one before each validation too.
+    """Which model is the best, and when a run writes what it can go on from, beside before each validation.
 
     Args:
-        every_n_train_steps: Steps between two of them; 0 for no such rule.
-        every_n_minutes: Minutes between two of them; 0 for no such rule.
+        monitor: The validation metric that chooses the best model, and that ``stopping.patience`` and
+            ``schedule=plateau`` follow: ``loss``, or one of the task's; the task's own choice if not said.
+        every_n_train_steps: Steps between two checkpoints to go on from; 0 for no such rule.
+        every_n_minutes: Minutes between two checkpoints to go on from; 0 for no such rule.
     """
 
-    def __init__(self, *, every_n_train_steps: Count = 0, every_n_minutes: NonNegative = 5.0) -> None:
+    def __init__(
+        self,
+        *,
+        monitor: str | None = None,
+        every_n_train_steps: Count = 0,
+        every_n_minutes: NonNegative = 5.0,
+    ) -> None:
+        self.monitor = monitor
         self.every_n_train_steps, self.every_n_minutes = every_n_train_steps, every_n_minutes

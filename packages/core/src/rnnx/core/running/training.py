@@ -24,6 +24,8 @@ from rnnx.core.config import Config
 from rnnx.core.data import Data, Loader, Split
 from rnnx.core.errors import Interrupted, RunWarning, UsageError
 from rnnx.core.gradient_flow import Flow
+from rnnx.core.registry import suggestion
+from rnnx.core.running import randomness
 from rnnx.core.running.best_checkpoint import Best
 from rnnx.core.running.checkpoints import BEST, Checkpoint, read_checkpoint
 from rnnx.core.running.ending import Ending
@@ -81,8 +83,9 @@ class Training:
             checkpoint: From which the training goes on; None for one that begins.
 
         Raises:
-            UsageError: the run cannot be tracked, or shared by the processes, or the trainer's options do not
-                suit the number of batches; the folder is then what it was.
+            UsageError: the run cannot be tracked, or shared by the processes, the trainer's options do not
+                suit the number of batches, or the task has no such metric as is to be watched; the folder is
+                then what it was.
             Interrupted: a signal came.
         """
         with _going_on_later(self.folder):
@@ -128,12 +131,15 @@ class Training:
         self, data: Data, task: Task, plan: Trainer, tracker: Tracker
     ) -> tuple[Place, Loader, Loader, list[Logger]]:
         """The batches of the three splits, and Lightning's loggers of a tracking that has begun."""
-        config, metric = self.config.to_plain(), f"valid/{task.monitor}"
+        config, metric = self.config.to_plain(), f"valid/{task.watched}"
         with processes.together():
             try:
                 place, valid, test = Place(data.loader("train")), data.loader("valid"), data.loader("test")
                 plan.check_batches(len(place), len(valid), len(test))
-                loggers = tracker.begin(self.folder, config, metric, task.mode) if processes.leads() else []
+                _require_watched(task, valid)
+                loggers = (
+                    tracker.begin(self.folder, config, metric, task.watched_mode) if processes.leads() else []
+                )
             except UsageError:
                 if processes.leads():
                     self.undo()
@@ -144,14 +150,14 @@ class Training:
         self, task: Task, meter: Meter, last: Last, bars: Sequence[ProgressBar]
     ) -> list[L.Callback]:
         """What happens in the training; the bar, where there is one, comes last."""
-        metric = f"valid/{task.monitor}"
+        metric = f"valid/{task.watched}"
         say, pause = (bars[0].say, math.inf) if bars else (self.say, MINUTE)
         return [
             meter,
             Lines(rank_zero_only(say), metric, pause),
-            Best(self.folder, metric, task.mode),
+            Best(self.folder, metric, task.watched_mode),
             last,
-            *Stopping(**self.config.stopping).callbacks(metric, task.mode, task.gradient_norm),
+            *Stopping(**self.config.stopping).callbacks(metric, task.watched_mode, task.gradient_norm),
             *self.callbacks,
             *bars,
         ]
@@ -197,6 +203,21 @@ def _best(folder: Path) -> tuple[dict[str, Tensor], int]:
     """The weights of a run's best model, and the step after which they were kept."""
     checkpoint = read_checkpoint(folder / BEST)
     return checkpoint["state_dict"], checkpoint["global_step"] - 1
+
+
+def _require_watched(task: Task, batches: Loader) -> None:
+    """Refuses a metric that the task does not have, before the first epoch; asks the first batch of it."""
+    if task.watched in ("loss", task.monitor):
+        return
+    before = randomness.capture()
+    names = task.measures(next(iter(batches)))
+    randomness.restore(before)
+    if task.watched not in names:
+        bare = task.watched.rpartition("/")[2]
+        raise UsageError(
+            f"checkpoint.monitor: expected a metric of the validation, one of {', '.join(names)}, got "
+            f"{task.watched!r}{suggestion(bare, names)}"
+        )
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -49,7 +49,7 @@ class Sweep:
         space: The words, without the seeds.
         seeds: Each trial runs with all of them.
         config: Of one of the runs.
-        metric: The validation metric that is searched for, :attr:`rnnx.core.task.Task.monitor`.
+        metric: The validation metric that is searched for, that which chooses the best model of a run.
         mode: Whether it is to fall or to rise.
         name: The study's.
         storage: See :class:`rnnx.core.sweeps.study.Study`.
@@ -122,12 +122,13 @@ class Sweep:
         size = len(points or ())
         first = configs[0]
         task = find("task", first.task.name).load()
+        metric = first.checkpoint["monitor"] or task.monitor
         return cls(
             space,
             tuple(dict.fromkeys(config.seed for config in configs)),
             first,
-            task.monitor,
-            task.mode,
+            metric,
+            "max" if task.rises(metric) else "min",
             name or f"{first.task.name}-sweep",
             storage,
             sampler,
