@@ -185,6 +185,22 @@ def test_any_storage(tmp_path: Path, storage: str) -> None:
     assert len(work(study_in(tmp_path / "b", storage=storage, name="t", wanted=1))) == 1
 
 
+@pytest.mark.parametrize("storage", ["sqlite:///{}/trials.db", "{}/other/of mine.log"])
+def test_a_new_study_is_refused_where_there_are_runs_of_another(tmp_path: Path, storage: str) -> None:
+    storage = storage.format(tmp_path)
+    folder = tmp_path / "a"
+    work(study_in(folder, wanted=1))
+    config = folder / "trial-0000-seed-1" / "config.yaml"
+    config.parent.mkdir()
+    config.write_text("task: memory\n")
+    for _ in range(2):  # the first leaves no study that the second would take for the one that is there
+        with pytest.raises(UsageError, match=f"--name: the folder {folder} holds trials of another study"):
+            study_in(folder, storage=storage)
+    assert config.read_text() == "task: memory\n"
+    assert len(work(study_in(folder, wanted=2))) == 1
+    assert len(work(study_in(tmp_path / "b", storage=storage, wanted=2))) == 2
+
+
 @pytest.mark.parametrize("storage", ["nosuch://host/name", "sqlite:////no/such/folder/file", "redis://host"])
 def test_a_storage_that_is_none_is_refused(tmp_path: Path, storage: str) -> None:
     with pytest.raises(UsageError, match="--storage: expected a file or a database's URL"):

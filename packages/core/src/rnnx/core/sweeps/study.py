@@ -18,6 +18,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnx.core.errors import UsageError
+from rnnx.core.runs import CONFIG
 from rnnx.core.sweeps.journal import journal
 from rnnx.core.sweeps.search_space import Distribution, Values
 
@@ -70,7 +71,8 @@ class Study:
         wanted: How many trials there are to be.
 
     Raises:
-        UsageError: there is no such storage, or the study has its locks in another folder.
+        UsageError: there is no such storage, the study has its locks in another folder, or it would be a new
+            one in a folder that holds runs.
     """
 
     def __init__(
@@ -92,13 +94,20 @@ class Study:
         (folder / "locks").mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / "locks" / "study")
         with self._lock:
+            kept = _storage(storage, folder)
             self._study = optuna.create_study(
-                storage=_storage(storage, folder),
+                storage=kept,
                 study_name=name,
                 direction=StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE,
                 pruner=PRUNERS[pruner](),
                 load_if_exists=True,
             )
+            if "home" not in self.attributes and any(folder.glob(f"*/{CONFIG}")):
+                optuna.delete_study(study_name=name, storage=kept)
+                raise UsageError(
+                    f"--name: the folder {folder} holds trials of another study than the {name!r} of this "
+                    "storage; give the --storage that it began with, or another --name"
+                )
             self._settle(name)
 
     @property
