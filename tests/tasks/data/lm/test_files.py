@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -29,6 +30,22 @@ def test_one_file_cut(tmp_path: Path) -> None:
     assert texts == {"train": "0\n1\n2\n3\n4\n", "valid": "5\n6\n", "test": "7\n8\n9\n"}
     texts = Files(text=path, cut=(0.45, 0.25, 0.3), level="char").texts()
     assert texts == {"train": "0\n1\n2\n3\n4", "valid": "\n5\n6\n", "test": "7\n8\n9\n"}
+
+
+@pytest.mark.parametrize("level", ["char", "word", "bpe"])
+def test_line_ends_of_windows_change_nothing(tmp_path: Path, level: Literal["char", "word", "bpe"]) -> None:
+    text = "one two\n\nthree four\n" * 4
+    (tmp_path / "unix.txt").write_bytes(text.encode())
+    (tmp_path / "windows.txt").write_bytes(text.replace("\n", "\r\n").encode())
+    splits = ("train", "valid", "test")
+    cut = (0.5, 0.25, 0.25)
+    metas = []
+    for name in ("unix", "windows"):
+        path = str(tmp_path / f"{name}.txt")
+        given = [Files(text=path, cut=cut, level=level), Files(**dict.fromkeys(splits, path), level=level)]
+        metas.append([data.meta for data in given])
+    assert metas[0] == metas[1]
+    assert metas[0][1]["characters"] == dict.fromkeys(splits, len(text))
 
 
 def test_missing_options_are_named_at_once() -> None:

@@ -53,6 +53,12 @@ def test_each_text_has_the_label_of_its_folder(folder: Path) -> None:
     assert rows(read(folder / "test", skip=False)) == [("Great", "pos")]
 
 
+def test_line_ends_of_windows_are_line_feeds(tmp_path: Path) -> None:
+    (tmp_path / "pos").mkdir()
+    (tmp_path / "pos" / "1.txt").write_bytes(b"so\r\ngood\r\n")
+    assert rows(read(tmp_path, skip=False)) == [("so\ngood", "pos")]
+
+
 @pytest.mark.parametrize(
     ("name", "top", "inner"),
     [("a.tar.gz", "imdb", "imdb/train"), ("a.tgz", "./imdb", "imdb/train"), ("a.tar", ".", "train")],

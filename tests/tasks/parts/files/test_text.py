@@ -45,8 +45,15 @@ def test_joined_lines_come_apart_again(lines: list[str]) -> None:
 
 def test_text_keeps_every_character(tmp_path: Path) -> None:
     file = tmp_path / "a.txt.gz"
-    file.write_bytes(gzip.compress("ä\r\n\nö".encode()))
-    assert read_text(file) == "ä\r\n\nö"
+    text = "ä\n\nö".join(STRANGE)
+    file.write_bytes(gzip.compress(text.encode()))
+    assert read_text(file) == text
+
+
+def test_text_saved_on_windows_is_what_python_reads(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes("\ufeffä\r\n\r\nö\r\n".encode())
+    assert read_text(file) == file.read_text(encoding="utf-8-sig") == "ä\n\nö\n"
 
 
 def test_a_missing_file_names_the_like(tmp_path: Path) -> None:

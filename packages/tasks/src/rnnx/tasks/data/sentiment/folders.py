@@ -12,6 +12,7 @@ from rnnx.core.errors import InputError
 from rnnx.tasks.data.sentiment.texts import Found, checked
 from rnnx.tasks.parts.files.faults import Faults
 from rnnx.tasks.parts.files.gzip_text import open_packed
+from rnnx.tasks.parts.files.text import unix
 
 ARCHIVES: Final = (".tar", ".tar.gz", ".tgz")
 UNLABELLED: Final = "unsup"  # a folder of texts without labels
@@ -70,7 +71,7 @@ def _packed(path: Path, archive: Path) -> Iterator[tuple[str, str, bytes]]:
 
 def _decoded(place: str, raw: bytes) -> str:
     try:
-        return raw.decode()
+        return unix(raw.decode())
     except UnicodeDecodeError as error:
         raise InputError(
             place, f"not UTF-8: byte 0x{raw[error.start]:02x}", raw.count(b"\n", 0, error.start) + 1
