@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from itertools import islice
@@ -53,6 +54,18 @@ def test_a_model_is_measured_on_other_data_and_with_other_options(of_files: tupl
     loaded = Run.load(done.folder, f"data.test={others}", "task.beam_size=1")
     assert loaded.test() == pytest.approx(done.values["valid"])
     assert Run.load(done.folder, f"data.test={others}").test()["loss"] != done.values["test"]["loss"]
+
+
+def test_bits_a_character_are_those_of_the_text_that_is_measured(text: Path, tmp_path: Path) -> None:
+    """The text has short words, the other one long ones; a token is a word or the end of a line."""
+    other = tmp_path / "other.txt"
+    other.write_text("unforeseeable\ninexhaustible\n", encoding="utf-8")
+    done = run(tmp_path / "runs", *LM, *(f"data.{split}={text}" for split in ("train", "valid", "test")))
+    measured = Run.load(done.folder, f"data.test={other}").test()
+    tokens, characters = 4, 28
+    assert measured["bits_per_character"] == pytest.approx(
+        math.log2(measured["perplexity"]) * tokens / characters
+    )
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,7 @@ class Run:
                 "with, and these data have another; leave the training data as they were, and change "
                 "data.test alone"
             )
+        self.task.meta = found  # what it says of the test data, which may be others
         return data
 
 
