@@ -229,7 +229,7 @@ def test_a_language_model_is_a_run_like_any_other(text: Path, tmp_path: Path) ->
 def test_a_baseline_is_a_run_without_a_model(text: Path, tmp_path: Path) -> None:
     result = run(tmp_path, *LM, f"data.text={text}", "baseline=ngram")
     assert result.folder.name == "lm-ngram"
-    assert set(content(result.folder)) == {"config.yaml", "result.json"}
+    assert set(content(result.folder)) == {"config.yaml", "data.json", "result.json"}
     assert json.loads((result.folder / "result.json").read_text()) == result.values
     assert set(result.values["test"]) == {"loss", "perplexity", "bits_per_character"}
     again = run(tmp_path, str(result.folder / "config.yaml"))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from rnnx.core.errors import RunError, UsageError
+from rnnx.core.errors import RunError, RunWarning, UsageError
 from rnnx.core.experiment import Experiment
 from rnnx.core.run import Run
 from rnnx.core.running.result import Result
@@ -54,6 +54,23 @@ def test_a_model_is_measured_on_other_data_and_with_other_options(of_files: tupl
     loaded = Run.load(done.folder, f"data.test={others}", "task.beam_size=1")
     assert loaded.test() == pytest.approx(done.values["valid"])
     assert Run.load(done.folder, f"data.test={others}").test()["loss"] != done.values["test"]["loss"]
+
+
+def test_a_file_that_changed_since_the_training_is_told(text: Path, tmp_path: Path) -> None:
+    test = tmp_path / "test.txt"
+    test.write_text("the cat sat\n" * 8)
+    files = [f"data.train={text}", f"data.valid={text}", f"data.test={test}"]
+    folder = run(tmp_path / "runs", *LM, *files).folder
+    Run.load(folder).test()  # a warning would be an error
+    Run.load(folder, f"data.test={text}").test()
+    with test.open("a") as file:
+        file.write("on the mat\n")
+    with pytest.warns(RunWarning, match=f"^data: {test} is not what it was when the run began"):
+        Run.load(folder).test()
+    with pytest.warns(RunWarning, match=f"^data: {test} is not what it was when the run began"):
+        Experiment.resume(folder, "trainer.max_epochs=2")
+    test.write_text("the cat sat\n" * 8)
+    Experiment.resume(folder, "trainer.max_epochs=3")
 
 
 def test_bits_a_character_are_those_of_the_text_that_is_measured(text: Path, tmp_path: Path) -> None:

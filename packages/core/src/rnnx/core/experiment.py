@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -16,7 +16,7 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from rnnx.core import processes
+from rnnx.core import processes, reading
 from rnnx.core.baseline import Baseline
 from rnnx.core.config import Config
 from rnnx.core.data import Data, Meta
@@ -129,9 +129,9 @@ class Experiment:
             nullcontext() if alone else joined(self.config.trainer),
         ):
             folder = processes.from_leader(self._folder)
-            with processes.together():
+            with processes.together(), reading.noting() as read:
                 data, model = self.prepare()
-            processes.from_leader(lambda: self._settle(folder))
+            processes.from_leader(lambda: self._settle(folder, read))
             if isinstance(model, Baseline):
                 return self._fit_baseline(folder, data, model, command)
             undo = partial(shutil.rmtree, folder)
@@ -185,17 +185,14 @@ class Experiment:
             Interruption() as interruption,
             joined(experiment.config.trainer),
         ):
-            with processes.together():
+            with processes.together(), reading.noting() as read:
                 checkpoint = latest(folder, rank_zero_only(say))
                 rows = read_checkpoint(checkpoint)["rnnx"]["rows"] if checkpoint else 0
                 data, model = experiment.prepare()
                 assert isinstance(model, Task)
-                chosen_by = resolve([str(folder / CONFIG)]).checkpoint["monitor"] or model.monitor
-                if model.watched != chosen_by:
-                    raise UsageError(
-                        f"checkpoint.monitor: expected {chosen_by}, by which the best model so far was "
-                        f"chosen, got {model.watched}; start another run with rnnx run"
-                    )
+                _refuse_another_monitor(folder, model)
+            if (others := reading.changed(read, folder)) and processes.leads():
+                warnings.warn(f"data: {reading.told(others)}", RunWarning, stacklevel=2)
             undo, config = experiment._put_back(folder), experiment.config
             processes.from_leader(lambda: experiment._go_on(folder, rows))
             training = Training(folder, config, command, progress, say, callbacks, interruption, undo)
@@ -234,9 +231,10 @@ class Experiment:
         result.write()
         return result
 
-    def _settle(self, folder: Path) -> None:
+    def _settle(self, folder: Path, read: Mapping[str, str]) -> None:
         make_folder(folder, new=True)
         self.config.dump(folder / CONFIG)
+        reading.keep(read, folder)
 
     def _go_on(self, folder: Path, rows: int) -> None:
         self.config.dump(folder / CONFIG)
@@ -273,3 +271,13 @@ class Experiment:
             return folder
         names = [stem, *(f"{stem}-{number}" for number in range(2, 2 + len(list(out.glob(f"{stem}*")))))]
         return next(out / name for name in names if not (out / name).exists())
+
+
+def _refuse_another_monitor(folder: Path, model: Task) -> None:
+    """Refuses a run that goes on by another metric, as its best model so far would be none of it."""
+    chosen_by = resolve([str(folder / CONFIG)]).checkpoint["monitor"] or model.monitor
+    if model.watched != chosen_by:
+        raise UsageError(
+            f"checkpoint.monitor: expected {chosen_by}, by which the best model so far was chosen, got "
+            f"{model.watched}; start another run with rnnx run"
+        )

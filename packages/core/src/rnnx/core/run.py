@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike, fspath
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any, final
 
 import lightning as L
 
-from rnnx.core import gradient_flow, processes
+from rnnx.core import gradient_flow, processes, reading
 from rnnx.core.config import Config
 from rnnx.core.data import Data
 from rnnx.core.declarations.validation import validate
-from rnnx.core.errors import RnnxError, RunError, UsageError
+from rnnx.core.errors import RnnxError, RunError, RunWarning, UsageError
 from rnnx.core.exporting import exported
 from rnnx.core.options import options_of
 from rnnx.core.resolution import allow_only, resolve
@@ -133,7 +134,10 @@ class Run:
         """The data, read; seeded."""
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         data: Data = self.config.data.build()
-        data.prepare()
+        with reading.noting() as read:
+            data.prepare()
+        if others := reading.changed(read, self.folder):
+            warnings.warn(f"data: {reading.told(others)}", RunWarning, stacklevel=3)
         try:
             found = data.meta
         except RnnxError:  # it may tell of a file that the model needs no more, such as its vectors'

@@ -12,6 +12,7 @@ from rnnx.core.errors import InputError, UsageError
 
 CONFIG = "config.yaml"
 RESULT = "result.json"
+DATA = "data.json"  # what was in the files of the data
 FLOW = "flow.json"  # of gradients
 SAMPLES = "samples/test.json"  # beside it the texts alone, test.tsv
 OUT = "runs"  # the folder that holds runs, if not said

@@ -12,6 +12,7 @@ from typing import Final
 
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.paths import typed
+from rnnx.core.reading import note
 from rnnx.tasks.parts.files.gzip_text import open_packed
 
 DIGITS: Final = re.compile(r"[0-9]{1,18}")
@@ -58,6 +59,7 @@ def read_text(path: str | Path) -> str:
     """
     path = typed(path)
     raw = _read_bytes(path)
+    note(path, raw)
     if not raw:
         raise InputError(path, "the file is empty; expected UTF-8 text")
     try:
