@@ -18,6 +18,7 @@ COMMAND = [sys.executable, "-m", "rnnx.cli"]
 RUN = "it's small"
 CELLS = ", ".join(sorted(entry_points(group="rnnx.cells").names))
 TASKS = ", ".join(sorted(entry_points(group="rnnx.tasks").names))
+SMALL_MEMORY = ("data.train=64", "data.valid=8", "data.test=8", "cell.hidden_size=4", "logger=csv")
 HEAVY = {"torch", "lightning", "wandb", "matplotlib", "datasets", "scipy"}
 
 
@@ -164,6 +165,19 @@ def test_standard_streams_that_are_closed_give_nothing_and_take_anything(trained
     for closed in (f"{predict} <&-", f"echo una casa | {predict} >&-"):
         done = subprocess.run(["sh", "-c", closed], cwd=command.folder, capture_output=True, check=False)
         assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (0, "", "")
+
+
+def test_a_training_goes_on_where_nobody_reads_what_it_says(rnnx):
+    """A warning and a line after each epoch go into a pipe that is closed, as after ``2>&1 | head -1``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = ["task=memory", *SMALL_MEMORY, "net.dropout=0.1", "trainer.max_epochs=3", "name=unread"]
+    done = subprocess.run(
+        [*COMMAND, "run", *words], cwd=rnnx.folder, stdout=subprocess.DEVNULL, stderr=writing, check=False
+    )
+    os.close(writing)
+    assert done.returncode == 0
+    assert (rnnx.folder / "runs" / "unread" / "result.json").is_file()
 
 
 def test_what_data_leave_out_is_a_sentence(rnnx):

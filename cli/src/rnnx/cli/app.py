@@ -12,7 +12,6 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +40,7 @@ from rnnx.cli.commands.resume import resume
 from rnnx.cli.commands.run import run
 from rnnx.cli.commands.show import show
 from rnnx.cli.commands.sweep import sweep
+from rnnx.cli.screen import leave, say
 from rnnx.core.errors import Interrupted, RnnxError, RnnxWarning
 from rnnx.core.registry import packages
 
@@ -96,10 +96,10 @@ class Commands(TyperGroup):
 
             if leads():
                 how = f"go on with: rnnx resume {shlex.quote(str(stop.folder))}" if stop.folder else ""
-                typer.echo(_stopped(str(stop), how, *_notes(stop)), err=True)
+                say(_stopped(str(stop), how, *_notes(stop)))
             raise typer.Exit(stop.exit_code) from None
         except KeyboardInterrupt as stop:
-            typer.echo(_stopped("SIGINT", *_notes(stop)), err=True)
+            say(_stopped("SIGINT", *_notes(stop)))
             raise typer.Exit(128 + signal.SIGINT) from None
         except Exception as error:
             if ctx.params["debug"]:
@@ -160,7 +160,7 @@ class _Sentences(logging.Handler):
 
         try:
             if leads():
-                typer.echo(f"rnnx: {record.getMessage()}", err=True)
+                say(f"rnnx: {record.getMessage()}")
         except Exception:
             self.handleError(record)
 
@@ -171,7 +171,7 @@ def _warn(others: Callable[..., None], message: Warning | str, category: type[Wa
         from rnnx.core.processes import leads
 
         if leads():
-            typer.echo(f"rnnx: {message}", err=True)
+            say(f"rnnx: {message}")
     else:
         others(message, category, *place)
 
@@ -189,26 +189,20 @@ def _stopped(signal_name: str, *how: str) -> str:
 def _complain(error: Exception) -> None:
     if isinstance(error, RnnxError):
         for line in str(error).splitlines():
-            typer.echo(f"rnnx: {line}", err=True)
+            say(f"rnnx: {line}")
     elif _is_of_memory(error):
         what, *_ = (str(error) or type(error).__name__).splitlines()
         advice = "make the model or its batches smaller (cell.hidden_size, data.batch_size), or the sequences"
-        typer.echo(f"rnnx: out of memory: {what}; {advice}", err=True)
+        say(f"rnnx: out of memory: {what}; {advice}")
     elif isinstance(error, OSError) and error.errno in FULL:
         where = error.filename or "where it writes to"
-        typer.echo(f"rnnx: {where}: {error.strerror}; make room, or write elsewhere", err=True)
+        say(f"rnnx: {where}: {error.strerror}; make room, or write elsewhere")
         if error.filename is None:
-            _leave_standard_output()
+            leave(sys.stdout)
     else:
         what = f"{type(error).__name__}: {error}"
         more = "; ".join([*_notes(error), "use --debug for the traceback"])
-        typer.echo(f"rnnx: {_failing(error)}: {what} ({more})", err=True)
-
-
-def _leave_standard_output() -> None:
-    """Lets what it still holds go nowhere, over which Python would stumble once more at its end."""
-    with suppress(OSError):  # where it is none of the system's
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say(f"rnnx: {_failing(error)}: {what} ({more})")
 
 
 def _failing(error: Exception) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 import typer
 from pydantic_core import to_json
@@ -103,5 +105,17 @@ def command_line() -> str:
 
 
 def say(line: str) -> None:
-    """A line of how a run goes."""
-    typer.echo(line, err=True)
+    """A line beside the answer, on standard error: how a command goes, and what is wrong.
+
+    Where nobody reads there any more, as after ``2>&1 | head``, it goes nowhere, and the command goes on.
+    """
+    try:
+        typer.echo(line, err=True)
+    except BrokenPipeError:
+        leave(sys.stderr)
+
+
+def leave(stream: TextIO) -> None:
+    """Lets what a stream still holds, and what comes, go nowhere: Python would stumble over it at its end."""
+    with suppress(OSError):  # where it is none of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

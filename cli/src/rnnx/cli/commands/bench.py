@@ -13,7 +13,7 @@ import typer
 from rich.console import Group
 
 from rnnx.cli.arguments import BenchWords, Json, Markdown, Plot
-from rnnx.cli.screen import choose_one, command_line, display, display_json, in_markdown, table
+from rnnx.cli.screen import choose_one, command_line, display, display_json, in_markdown, say, table
 from rnnx.core.commas import between_commas
 from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import RnnxError, RunError, UsageError
@@ -240,7 +240,7 @@ def bench(
         dtype=dtype,
         device=device,
     )
-    found = measured(specs, plan, failures, command_line(), lambda line: typer.echo(line, err=True))
+    found = measured(specs, plan, failures, command_line(), say)
     if plot is not None:
         found.draw(typed(plot))
     if as_json:

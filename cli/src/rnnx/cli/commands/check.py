@@ -10,7 +10,7 @@ import typer
 
 from rnnx.cli import completion
 from rnnx.cli.arguments import CheckWords, Json
-from rnnx.cli.screen import display_json
+from rnnx.cli.screen import display_json, say
 from rnnx.core.declarations.validation import Word
 from rnnx.core.errors import UsageError
 from rnnx.core.registry import CHECKABLE, GROUPS, Plugin, find, plugins, suggestion
@@ -135,7 +135,7 @@ def check(
             yield outcome
 
     for note in notes(name):
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}")
     for line in lines(noted()):
         if not as_json:
             typer.echo(line)

@@ -76,7 +76,7 @@ def matrix(
     with redirect_stdout(sys.stderr):  # where Ray says that a worker died
         for entry in run(plan, jobs, say):
             entries[entry.folder.name] = entry
-            typer.echo(f"{len(entries)} of {len(plan.combinations.configs)}: {line(entry)}", err=True)
+            say(f"{len(entries)} of {len(plan.combinations.configs)}: {line(entry)}")
     found = lines([entries[str(config.name)] for config in plan.combinations.configs])
     if plot is not None:
         from rnnx.core.plots import heat_map, save

@@ -15,6 +15,7 @@ import typer
 
 from rnnx.cli.arguments import Out, RunName, ViewWords
 from rnnx.cli.commands.predict import lines_of, options_in
+from rnnx.cli.screen import say
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.runs import OUT, SAMPLES, find_run
 
@@ -96,7 +97,7 @@ def _answer(view: View, words: Sequence[str]) -> None:
         try:
             *_, exhibits = view.show(line, options)
         except InputError as error:
-            typer.echo(f"rnnx: {InputError('the input', error.problem, number)}", err=True)
+            say(f"rnnx: {InputError('the input', error.problem, number)}")
             refused = True
             continue
         for heading, exhibit in exhibits.items():

@@ -12,7 +12,16 @@ import typer
 from rich.console import Group
 
 from rnnx.cli.arguments import Jobs, Json, LauncherName, Markdown, Storage, SweepWords
-from rnnx.cli.screen import choose_one, command_line, display, display_json, gone_on_with, in_markdown, table
+from rnnx.cli.screen import (
+    choose_one,
+    command_line,
+    display,
+    display_json,
+    gone_on_with,
+    in_markdown,
+    say,
+    table,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -98,7 +107,7 @@ def sweep(
     with redirect_stdout(sys.stderr):  # where Ray says that a worker died
         for outcome in run(plan, jobs):
             outcomes.append(outcome)
-            typer.echo(f"{len(outcomes)} of {plan.trials}: {line(plan, outcome)}", err=True)
+            say(f"{len(outcomes)} of {plan.trials}: {line(plan, outcome)}")
     if as_json:
         display_json(plain(plan, outcomes))
     elif as_markdown:
