@@ -9,6 +9,8 @@ from typing import Any
 
 from rnnx.core.resolution import resolve
 
+NOT_ENDED = "there is no result.json, as the run has not ended; if it was stopped, go on with rnnx resume"
+
 
 def write_run(
     folder: Path,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from math import isnan
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.runs import called, find_run, find_runs, names, read_result
+from tests.runs import NOT_ENDED
 
 
 @pytest.fixture
@@ -115,5 +117,6 @@ def test_what_is_no_result_is_told(tmp_path, text, problem):
 
 def test_a_run_that_has_not_ended_has_no_result(tmp_path):
     with pytest.raises(UsageError) as raised:
-        read_result(tmp_path)
-    assert str(raised.value) == f"{tmp_path}: there is no result.json; did the run end?"
+        read_result(tmp_path / "it's")
+    folder = str(tmp_path / "it's")
+    assert str(raised.value) == f"{folder}: {NOT_ENDED} {shlex.quote(folder)}"

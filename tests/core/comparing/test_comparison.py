@@ -10,7 +10,7 @@ from scipy import stats
 from rnnx.core.comparing.comparison import Table, chosen, compare
 from rnnx.core.comparing.record import Record
 from rnnx.core.errors import UsageError
-from tests.runs import write_run
+from tests.runs import NOT_ENDED, write_run
 
 Runs = Callable[..., Record]
 LOSSES = {"gru": [1.0, 2.0, 3.0], "lstm": [0.5, 0.7, 0.75], "elman": [0.6, 0.8, 0.9]}
@@ -244,7 +244,7 @@ def test_a_run_without_a_result_is_a_row_at_the_end(run: Runs) -> None:
     assert (gru.seeds, len(gru.records), len(gru.failures)) == (1, 2, 1)
     lstm = next(row for row in table.rows if row.label == "lstm")
     assert (lstm.seeds, lstm.parameters, lstm.measured("seconds", "fit")) == (0, None, None)
-    assert lstm.failures == [f"{records[0].folder}: there is no result.json; did the run end?"]
+    assert lstm.failures == [f"{(folder := records[0].folder)}: {NOT_ENDED} {folder}"]
     assert table.best(table.metrics[0]) is gru
 
 

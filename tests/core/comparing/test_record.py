@@ -7,7 +7,7 @@ import pytest
 
 from rnnx.core.comparing.record import Record, Shown
 from rnnx.core.errors import InputError
-from tests.runs import write_run
+from tests.runs import NOT_ENDED, write_run
 
 HISTORY = "epoch,step,train/loss,valid/loss\n0,9,2.5,\n0,9,,3.0\n1,19,1.5,\n"
 
@@ -31,7 +31,7 @@ def test_a_baseline_is_the_model(tmp_path: Path) -> None:
 def test_of_a_run_that_has_not_ended_there_is_less(tmp_path: Path) -> None:
     record = Record.read(write_run(tmp_path / "a", "task=lm"))
     assert record.result is None
-    assert record.failure == f"{tmp_path / 'a'}: there is no result.json; did the run end?"
+    assert record.failure == f"{tmp_path / 'a'}: {NOT_ENDED} {tmp_path / 'a'}"
     assert record.metric("test/loss") is None
     assert (record.curves(), record.samples(), record.flows(), record.plots()) == ({}, [], [], [])
 

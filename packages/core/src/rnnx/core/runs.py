@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from math import nan
 from pathlib import Path
@@ -94,7 +95,10 @@ def read_result(folder: str | Path) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"{folder}: there is no {RESULT}; did the run end?") from None
+        again = shlex.join(["rnnx", "resume", str(folder)])
+        raise UsageError(
+            f"{folder}: there is no {RESULT}, as the run has not ended; if it was stopped, go on with {again}"
+        ) from None
     except OSError as error:
         raise InputError(path, f"cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
