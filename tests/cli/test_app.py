@@ -81,6 +81,21 @@ def test_what_does_not_exist(tmp_path, monkeypatch, words, message):
     assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"rnnx: {message}\n")
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("train task=lm", "run"), ("translate", "predict"), ("eval x", "test"), ("lis", "list")],
+)
+def test_a_command_of_another_program_is_told_with_ours(theirs, ours):
+    done = invoke(*theirs.split())
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"No such command {theirs.split()[0]!r}. Did you mean {ours!r}?" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["", "run", "list"])
+def test_help_has_a_short_name(words):
+    assert invoke(*words.split(), "-h").stdout == invoke(*words.split(), "--help").stdout != ""
+
+
 def test_exit_codes_are_documented():
     shown = " ".join(invoke("--help").stdout.split())
     for code in ("0 done", "1 failed", "2 asked for wrongly", "130 and 143 stopped"):

@@ -195,6 +195,20 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
         ("rate=3", "no such key 'rate'; did you mean 'cell.rate' or 'trainer.rate'?"),
         ("celll.hidden_size=3", "no such key 'celll.hidden_size'; did you mean 'cell.hidden_size'?"),
         ("trainr.epochs=3", "no such key 'trainr.epochs'; did you mean 'trainer.max_epochs'?"),
+        ("training.batch_size=3", "no such key 'training.batch_size'; did you mean 'data.batch_size'?"),
+        ("training.epochs=3", "no such key 'training.epochs'; did you mean 'trainer.max_epochs'?"),
+        ("model.num_layers=3", "no such key 'model.num_layers'; did you mean 'net.layers'?"),
+        ("num_layers=3", "no such key 'num_layers'; did you mean 'net.layers'?"),
+        ("cell.num_layers=3", "cell.num_layers: no such option of cell 'gru'; did you mean 'net.layers'?"),
+        ("cell.dropout=3", "cell.dropout: no such option of cell 'gru'; did you mean 'net.dropout'?"),
+        ("trainer.lr=3", "trainer.lr: no such option of trainer; did you mean 'optimizer.lr'?"),
+        ("trainer.zzz=3", "trainer.zzz: no such option of trainer (options: max_epochs, rate)"),
+        ("model_dir=x", "no such key 'model_dir'; did you mean 'out'?"),
+        ("model=lstm", "no such key 'model'; did you mean 'cell'?"),
+        (
+            "task.attention=bahdanau",
+            "task.attention: 'bahdanau' is not one of additive, dot, none; did you mean 'additive'?",
+        ),
         ("sed=3", "no such key 'sed'; did you mean 'seed'?"),
         (
             "zzz=3",
@@ -212,6 +226,11 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
             "task: no such task 'lm,nmt'; did you mean 'nmt'? (tasks: lm, nmt); commas are between several "
             "values, which rnnx matrix and rnnx sweep take",
         ),
+        (
+            "seed=1..3",
+            "seed: expected an integer from 0 to 4294967295, got '1..3'; a range is what rnnx matrix and "
+            "rnnx sweep take, as KIND:LOWEST..HIGHEST, such as int:1..3",
+        ),
         ("seed=1.5", "seed: expected an integer from 0 to 4294967295, got 1.5"),
         ("seed=-1", "seed: expected an integer from 0 to 4294967295, got -1"),
         ("seed=4294967296", "seed: expected an integer from 0 to 4294967295, got 4294967296"),
@@ -227,7 +246,12 @@ def test_every_problem_is_told_at_once_before_anything_is_imported() -> None:
         ),
         (".", "'.': expected KEY=VALUE or the path of a YAML file, and that is a folder"),
         ("a/b=3", "'a/b=3': expected KEY=VALUE or the path of a YAML file, and there is no such file"),
-        ("schedule.rate=3", "schedule.rate: no such option of schedule 'constant' (options: none)"),
+        ("schedule.zzz=3", "schedule.zzz: no such option of schedule 'constant' (options: none)"),
+        (
+            "schedule.rate=3",
+            "schedule.rate: no such option of schedule 'constant'; did you mean 'cell.rate' or "
+            "'trainer.rate'?",
+        ),
         ("out=\udcff", "'out=\\udcff': expected text in UTF-8"),
         (
             "name=../esc",

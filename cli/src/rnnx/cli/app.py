@@ -43,6 +43,7 @@ from rnnx.cli.commands.sweep import sweep
 from rnnx.cli.screen import leave, say
 from rnnx.core.errors import Interrupted, RnnxError, RnnxWarning
 from rnnx.core.registry import packages
+from rnnx.core.synonyms import synonym
 
 OF_MEMORY: Final = (  # which torch says where there is too little, or would be anywhere
     "OutOfMemoryError: ",
@@ -85,6 +86,12 @@ class Commands(TyperGroup):
         others = [arg for arg in args if arg != "--debug"]
         return super().parse_args(ctx, args if len(others) == len(args) else ["--debug", *others])
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is named first; of one that other programs have, which it is here."""
+        if ours := synonym(args[0], COMMANDS):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {ours!r}?")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Runs a command."""
         try:
@@ -113,6 +120,7 @@ app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
     epilog="Exit codes: 0 done, 1 failed or broken, 2 asked for wrongly, 130 and 143 stopped by a signal.",
 )
 

@@ -14,6 +14,7 @@ from typing import Any, final
 
 from rnnx.core.declarations import source
 from rnnx.core.errors import RunError, UsageError
+from rnnx.core.synonyms import synonym
 
 GROUPS = {
     "cell": "rnnx.cells",
@@ -196,7 +197,8 @@ def suggestion(name: str, choices: Iterable[str]) -> str:
 def closest(name: str, choices: Iterable[str]) -> str | None:
     """The choice that a name is most like, capitals or not, or that is its initials; None if none is close.
 
-    A choice of which the name is a whole word is closer than any other.
+    A choice that other programs call by this name is the closest, see :mod:`rnnx.core.synonyms`; then one of
+    which the name is a whole word.
 
     Example:
         >>> closest("epochs", ["max_epochs", "max_steps"])
@@ -205,8 +207,12 @@ def closest(name: str, choices: Iterable[str]) -> str | None:
         'beam_size'
         >>> closest("learning_rate", ["lr", "betas"])
         'lr'
+        >>> closest("luong", ["additive", "general"])
+        'general'
     """
     name, known = name.lower(), {choice.lower(): choice for choice in choices}
+    if name not in known and (ours := synonym(name, known)):
+        return known[ours]
     wider = [choice for choice in known if name in choice.split("_")]
     close = get_close_matches(name, wider, 1, 0) or get_close_matches(name, known, 1)
     initials = "".join(word[:1] for word in name.split("_"))

@@ -21,7 +21,9 @@ from rnnx.core.options import Options, options_of
 from rnnx.core.paths import refuse_elsewhere
 from rnnx.core.registry import PER_TASK, closest, find, plugins
 from rnnx.core.spec import Spec
+from rnnx.core.synonyms import synonym
 
+RANGE = re.compile(r"(\w+:)?[-+.e\d]+\.\.[-+.e\d]+")
 KEY = re.compile(r"\w[\w-]*(\.[\w-]+)*")
 
 
@@ -150,6 +152,8 @@ class _Given:
 def _several(given: _Given, problem: str = "") -> str:
     """Where several values of one key belong, as the end of a sentence; of a list it is another matter."""
     typed = given.value.text if isinstance(given.value, Word) else ""
+    if RANGE.fullmatch(typed):
+        return "; a range is what rnnx matrix and rnnx sweep take, as KIND:LOWEST..HIGHEST, such as int:1..3"
     if len(between_commas(typed)) == 1 or "expected a list" in problem:
         return ""
     return "; commas are between several values, which rnnx matrix and rnnx sweep take"
@@ -168,6 +172,7 @@ class _Resolution:
         self.values: dict[str, dict[str, _Given]] = {section: {} for section in (*SECTIONS, "")}
         self.options: dict[str, Options] = {}
         self.unknown: list[_Given] = []
+        self.strays: list[tuple[_Given, str, str]] = []  # options of another section, perhaps: whose not, why
 
     def file(self, word: str, source: int) -> Iterator[_Given]:
         """The keys and values of a YAML file."""
@@ -217,6 +222,7 @@ class _Resolution:
         except UsageError as error:
             self.problems.append(f"{error}{self.values['']['name'].where}")
         self.problems.extend(map(self._no_such_key, self.unknown))
+        self.problems.extend(self._astray(*stray) for stray in self.strays)
         if self.problems:
             raise UsageError(*self.problems)
         for note in self.notes:
@@ -274,22 +280,40 @@ class _Resolution:
             ]
             kept = {name: one.value for name, one in given.items() if name not in outdated}
             clean, problems = validate(section, label, options, kept)
-        self.problems += [
-            problem + (f"{_several(given[name], problem)}{given[name].where}" if name in given else "")
-            for name, problem in problems.items()
-        ]
+        for name, problem in problems.items():
+            end = f"{_several(given[name], problem)}{given[name].where}" if name in given else ""
+            if name in options or closest(name, options):
+                self.problems.append(f"{problem}{end}")
+            else:
+                self.strays.append((given[name], label, f"{problem}{end}"))
         return clean
+
+    def _astray(self, given: _Given, label: str, problem: str) -> str:
+        """What is said of an option that its section has not, nor one like it; another may have it."""
+        owners = self._owners(given.key.partition(".")[2])
+        return f"{given.key}: no such option of {label}{_meant(owners)}{given.where}" if owners else problem
+
+    def _owners(self, option: str, alike: bool = False) -> list[str]:
+        """The keys of the options of this name, or that others call so; or of the one most alike."""
+        names = {name for options in self.options.values() for name in options}
+        name = option if option in names else closest(option, names) if alike else synonym(option, names)
+        return [f"{section}.{name}" for section in SECTIONS if name in self.options.get(section, {})]
 
     def _no_such_key(self, given: _Given) -> str:
         section, dot, option = given.key.partition(".")
         near = closest(section, SECTIONS if dot else (*SECTIONS, *KEYS))
         of_near = self.options.get(near or "", {})
-        meant = option if option in of_near else closest(option, of_near) or option
-        hint = f"; did you mean '{near}{dot}{meant}'?" if near else ""
-        options = {name for options in self.options.values() for name in options}
-        if not dot and (section in options or not hint):
-            close = closest(section, options)
-            owners = [f"{owner}.{close}" for owner in SECTIONS if close in self.options.get(owner, {})]
-            hint = f"; did you mean {' or '.join(map(repr, owners))}?" if owners else ""
-        hint = hint or f" (keys: {', '.join((*SECTIONS, *KEYS))})"
+        meant = option if option in of_near else closest(option, of_near)
+        keys = [f"{near}{dot}{meant or option}"] if near else []
+        if dot:
+            keys = keys if meant else self._owners(option) or keys
+        elif not near or self._owners(section):
+            theirs = synonym(section, (*SECTIONS, *KEYS))
+            keys = [*(keys if theirs else ()), *self._owners(section, alike=True)]
+        hint = _meant(keys) or f" (keys: {', '.join((*SECTIONS, *KEYS))})"
         return f"no such key {given.key!r}{hint}{given.where}"
+
+
+def _meant(keys: Sequence[str]) -> str:
+    """The end of a sentence about an unknown key; nothing where none is meant."""
+    return f"; did you mean {' or '.join(map(repr, keys))}?" if keys else ""
