@@ -60,6 +60,15 @@ class Net:
         >>> net = Net.from_plain({"cell": cell, "layers": 2, "bidirectional": True})
         >>> net.encoder(3).output_size, net.decoder(3).output_size
         (16, 8)
+
+        In place of ``nn.LSTM(10, 20, num_layers=2, bidirectional=True, batch_first=True)``:
+
+        >>> import torch
+        >>> lstm = {"name": "lstm", "hidden_size": 20}
+        >>> rnn = Net.from_plain({"cell": lstm, "layers": 2, "bidirectional": True}).encoder(10)
+        >>> y, state = rnn(torch.randn(3, 5, 10), torch.tensor([5, 2, 4]))
+        >>> y.shape, len(state)  # h and c, forth and back, of two layers
+        (torch.Size([3, 5, 40]), 8)
     """
 
     def __init__(
