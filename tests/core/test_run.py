@@ -117,6 +117,62 @@ def test_predicting_needs_no_data(prefix: Path, tmp_path: Path) -> None:
         Run.load(moved).test()
 
 
+@pytest.fixture(scope="module")
+def second(done: Result) -> Result:
+    """Another run beside ``done``, of another cell, width, depth and attention."""
+    words = [*NMT, "cell=lstm", "cell.hidden_size=8", "net.layers=2", "task.attention=general", "seed=2"]
+    return run(done.folder.parent, *words)
+
+
+def test_a_run_together_with_itself_is_that_run(done: Result) -> None:
+    before = content(done.folder)
+    twice = Run.ensemble([done.folder, done.folder])
+    lines = ["la casa", "", "el gato come"]
+    assert list(twice.predict(lines, n_best=3)) == list(Run.load(done.folder).predict(lines, n_best=3))
+    assert twice.test() == pytest.approx(done.values["test"], rel=1e-6)
+    assert content(done.folder) == before
+
+
+def test_several_runs_answer_as_their_models_do_together(done: Result, second: Result) -> None:
+    """The first has the last word on how it is searched; of one run it is that run."""
+    names = [done.folder.name, second.folder]
+    both = Run.ensemble(names, "task.beam_size=2", "task.min_length=3", out=done.folder.parent)
+    first, other = Run.load(done.folder, "task.beam_size=2", "task.min_length=3"), Run.load(second.folder)
+    first.task.join(other.task)
+    lines = ["la casa", "el gato come"]
+    found = list(both.predict(lines, scores=True))
+    assert found == list(first.predict(lines, scores=True))
+    for alone in (done, second):
+        assert found != list(Run.load(alone.folder, "task.min_length=3").predict(lines, scores=True))
+    assert both.test() == first.test()
+    one = Run.ensemble([done.folder]).predict(lines, scores=True)
+    assert list(one) == list(Run.load(done.folder).predict(lines, scores=True))
+
+
+def test_runs_that_do_not_fit_are_named_with_what_differs(done: Result, text: Path, tmp_path: Path) -> None:
+    fewer = run(tmp_path / "runs", *NMT, "data.min_frequency=3")
+    both = f"{done.folder} and {fewer.folder}"
+    sizes = [len(Run.load(one.folder).task.target) for one in (done, fewer)]
+    with pytest.raises(UsageError) as raised:
+        Run.ensemble([done.folder, fewer.folder])
+    assert str(raised.value) == (
+        f"{both}: expected one target vocabulary, got {sizes[0]} tokens of level word and {sizes[1]} of "
+        "level word; train both on the same data"
+    )
+    lm = run(tmp_path / "runs", *LM, f"data.text={text}", "data.level=char")
+    with pytest.raises(UsageError) as raised:
+        Run.ensemble([done.folder, lm.folder])
+    assert str(raised.value) == f"{done.folder} and {lm.folder}: expected runs of one task, got nmt and lm"
+    with pytest.raises(UsageError) as raised:
+        Run.ensemble([lm.folder, lm.folder])
+    assert str(raised.value) == (
+        f"{lm.folder} and {lm.folder}: expected one run, as the task knows no way for several to answer "
+        "together"
+    )
+    with pytest.raises(UsageError, match=r"^runs: expected one at least, got none$"):
+        Run.ensemble([])
+
+
 def test_predictions_come_while_lines_are_read(done: Result) -> None:
     def endless():
         while True:

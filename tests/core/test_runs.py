@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.runs import called, find_run, find_runs, names, read_result
+from rnnx.core.runs import called, divide, find_run, find_runs, names, read_result
 from tests.runs import NOT_ENDED
 
 
@@ -60,6 +60,26 @@ def test_runs_are_called_as_a_user_would_type_them(out, monkeypatch):
     (out / "sweep" / "a").mkdir(parents=True)
     (out / "sweep" / "a" / "config.yaml").touch()
     assert called(["a", "sweep"], "out") == {"a": Path("out/a"), "sweep/a": Path("out/sweep/a")}
+
+
+def test_words_that_name_runs_are_told_from_the_others(out, monkeypatch):
+    monkeypatch.chdir(out.parent)
+    (out / "lr=1").mkdir()
+    (out / "lr=1" / "config.yaml").touch()
+    words = ["a", "beam_size=3", "out/b", "out/lr=1", "scores", "a=b", "no-run", f"x={'y' * 999}"]
+    assert divide(words, "out") == (
+        [Path("out/a"), Path("out/b"), Path("out/lr=1")],
+        ["beam_size=3", "scores", "a=b", "no-run", f"x={'y' * 999}"],
+    )
+    assert divide([], "out") == ([], [])
+
+
+def test_a_word_that_is_nearly_a_run_is_none(tmp_path):
+    (tmp_path / "nmt-gru-1").mkdir()
+    (tmp_path / "nmt-gru-1" / "config.yaml").touch()
+    for word in ("nmt-gru-2", f"{tmp_path}/nmt-gru"):
+        with pytest.raises(UsageError, match=f"^no run '{word}': expected .* the name of one .nmt-gru-1.$"):
+            divide(["beam_size=3", word], tmp_path)
 
 
 def test_a_run_comes_before_a_folder_of_runs(out, monkeypatch):

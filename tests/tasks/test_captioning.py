@@ -637,3 +637,49 @@ def checked(request: pytest.FixtureRequest, tmp_path: Path) -> Squares:
 @pytest.mark.parametrize("checked", [True], ids=["features"], indirect=True)
 def test_it_conforms_with_features_too(check: Any, checked: Squares) -> None:
     assert problem(check, Captioning, checked) is None
+
+
+# ---------------------------------------------------------------------------------- several models
+
+
+@doubles
+@each_kind
+def test_several_write_by_the_mean_of_their_probabilities(meta: Meta) -> None:
+    """Greedily, word by word; the loss, and where was looked, are of the mean too."""
+    net = {"cell": {"name": "lstm", "hidden_size": 4}, "layers": 2}
+    models = [built(meta), built(meta, net, attention="additive", input_feeding=True, sharp=3.0)]
+    alone, batch = Loop(models[0], images(meta, 4)[0]), batch_of(meta)
+    models[0].join(models[1])
+    loss, expected = models[0].loss(models[0](batch), batch), 0.0
+    found = models[0]._captions(batch.inputs, batch.lengths, models[0].search._replace(beam_size=1))
+    for picture, words, (best,) in zip(images(meta, 4), targets(), found, strict=True):
+        loops = [Loop(model, picture) for model in models]
+
+        def read(target: list[int], loops: list[Loop] = loops) -> tuple[Tensor, Tensor]:
+            shares, looks = zip(*(loop.read(target) for loop in loops), strict=True)
+            return torch.stack(shares).exp().mean(0), torch.stack(looks).mean(0)
+
+        expected -= read(words[:-1])[0][range(len(words)), words].log().sum().item()
+        target: list[int] = []
+        while len(target) < 9:
+            scores = read(target)[0][-1]
+            scores[[WORDS.pad, WORDS.bos, WORDS.unk]] = 0
+            if scores.argmax() == WORDS.eos:
+                break
+            target.append(int(scores.argmax()))
+        assert best.tokens == target
+        assert best.attention is not None
+        looks = read(target)[1][: len(target)]
+        torch.testing.assert_close(best.attention[:, : looks.shape[1]], looks)
+    assert loss.total.item() == pytest.approx(expected, rel=1e-6)
+    assert not torch.allclose(alone.read([])[0], read([])[0].log())
+
+
+def test_models_of_other_words_or_images_are_not_joined() -> None:
+    other = Vocabulary.train(["a dog"], "word")
+    with pytest.raises(UsageError, match=r"^expected one vocabulary, got .* and 6 of level word; train both"):
+        built().join(built(PICTURES | {"vocabulary": other.to_plain()}))
+    with pytest.raises(
+        UsageError, match=r"^expected images or features of one shape, got \(3, .* and \(5,\);"
+    ):
+        built().join(built(FEATURES))

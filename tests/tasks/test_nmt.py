@@ -111,8 +111,8 @@ class Loop:
     """One sentence, unpadded, read by the model's encoder and then token by token by its decoder."""
 
     def __init__(self, model: Translation, source: str) -> None:
-        (ids,) = SOURCE.encode([source])
-        self.model, self.tokens = model, torch.tensor([[*ids, SOURCE.eos]])
+        (ids,) = model.source.encode([source])
+        self.model, self.tokens = model, torch.tensor([[*ids, model.source.eos]])
         values, state = model.encoder(model.embedding(self.tokens))
         self.memory = model.decoder.memory(values, torch.ones_like(self.tokens, dtype=torch.bool))
         self.first = model.decoder.start(state)
@@ -880,3 +880,144 @@ def test_vectors_of_either_side_may_be_of_another_width(feeding: bool, tmp_path:
         "found": 2,
         "words": len(SOURCE),
     }
+
+
+# ---------------------------------------------------------------------------------- several models
+
+OTHER_NET = {"cell": {"name": "lstm", "hidden_size": 4}, "layers": 2}
+OTHER = {"attention": "general", "input_feeding": True, "embedding_size": 3, "tied": False, "sharp": 3.0}
+
+
+def joined(first: Translation, *others: Translation) -> Translation:
+    """The first, with the others to answer with it."""
+    for other in others:
+        first.join(other)
+    return first
+
+
+def read_by_all(models: Sequence[Translation], line: str, target: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The logarithm of the mean of the probabilities, and the mean of where was looked."""
+    read = [Loop(model, line).read(target) for model in models]
+    looks = [look for _, look in read if look is not None]
+    return torch.stack([log.exp() for log, _ in read]).mean(0).log(), torch.stack(looks).mean(0)
+
+
+@doubles
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_model_joined_with_itself_is_that_model_exactly(count: int) -> None:
+    options: dict[str, Any] = {"n_best": 3, "beam_size": 4, "coverage_penalty": 0.2}
+    alone, several = built(), joined(*(built() for _ in range(count)))
+    assert list(several.predict(LINES, **options)) == list(alone.predict(LINES, **options))
+    batch = batch_of(range(8))
+    found, expected = (
+        model._translate(batch.inputs, batch.lengths, model.search) for model in (several, alone)
+    )
+    for (one, *_), (other, *_) in zip(found, expected, strict=True):
+        assert (one.tokens, one.log_probability) == (other.tokens, other.log_probability)
+        torch.testing.assert_close(one.attention, other.attention, rtol=0, atol=1e-15)
+    assert several.loss(several(batch), batch).total.item() == pytest.approx(
+        alone.loss(alone(batch), batch).total.item(), rel=1e-12
+    )
+
+
+@doubles
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (0.6, 0.4)])
+def test_different_models_write_by_the_mean_of_their_probabilities(alpha: float, beta: float) -> None:
+    """Of another cell, width, depth, attention and feeding; 21 words, up to 2 of them: 463 translations."""
+    models = [built(sharp=2.0), built(OTHER_NET, **OTHER)]
+    options = {"beam_size": 500, "length_penalty": alpha, "coverage_penalty": beta, "max_length": 2}
+    words = [n for n in range(len(TARGET)) if n not in (TARGET.pad, TARGET.bos, TARGET.unk, TARGET.eos)]
+    lines = ["la casa roja", "come"]
+    alone = list(models[0].predict(lines, n_best=20, **options))
+    found = list(joined(*models).predict(lines, n_best=20, **options))
+    assert found != alone
+    for number, line in enumerate(lines):
+        expected = []
+        for target in (part for length in range(3) for part in product(words, repeat=length)):
+            logs, looks = read_by_all(models, line, target)
+            log = sum(row[token].item() for row, token in zip(logs, [*target, TARGET.eos], strict=True))
+            score = log / ((5 + len(target) + 1) / 6) ** alpha
+            score += beta * sum(math.log(min(total, 1.0)) for total in looks.sum(0).tolist())
+            expected.append((score, TARGET.decode(target)))
+        matches = [MOSES.fullmatch(answer) for answer in found[20 * number : 20 * number + 20]]
+        best = sorted(expected, reverse=True)[:20]
+        assert [match[2] for match in matches if match] == [text for _, text in best]
+        assert [float(match[3]) for match in matches if match] == pytest.approx(
+            [score for score, _ in best], abs=1e-4
+        )
+
+
+@doubles
+def test_the_loss_of_several_is_that_of_the_mean_of_their_probabilities() -> None:
+    models, places = [built(sharp=2.0, label_smoothing=0.3), built(OTHER_NET, **OTHER)], [3, 0, 7, 6]
+    expected = 0.0
+    for place in places:
+        (words,) = TARGET.encode([TARGETS[place]])
+        logs, _ = read_by_all(models, SOURCES[place], words)
+        expected -= logs[range(len(words) + 1), [*words, TARGET.eos]].sum().item()
+    batch, whole = batch_of(places), joined(*models)
+    loss = whole.loss(whole(batch), batch)
+    assert loss.total.item() == pytest.approx(expected, rel=1e-6)
+    assert loss.count.item() == 7 + 1 + 2 + 1 + 2 + 1 + 8 + 1
+
+
+@doubles
+def test_the_attention_of_several_is_the_mean_over_those_that_have_any() -> None:
+    batch = batch_of([6])
+    for mechanisms, seen in ((("general", "additive", "none"), 2), (("none", "additive"), 0)):
+        models = [built(NET | {"layers": n + 1}, attention=name) for n, name in enumerate(mechanisms)]
+        whole = joined(*models)
+        search = whole.search._replace(min_length=3)
+        ((best, *_),) = whole._translate(batch.inputs, batch.lengths, search)
+        if not seen:
+            assert best.attention is None
+            continue
+        assert best.attention is not None
+        _, looks = read_by_all(models, SOURCES[6], best.tokens)
+        torch.testing.assert_close(best.attention, looks[:-1])
+
+
+@doubles
+def test_each_reads_the_source_with_its_own_vocabulary() -> None:
+    """Of another level too, so that its places are others, and its attention is not shown."""
+    for level in ("word", "bpe"):
+        other = Vocabulary.train(["zorro gato", *SOURCES[:3]], level, 40 if level == "bpe" else None)
+        models = [built(sharp=2.0), built(OTHER_NET, META | {"source": other.to_plain()}, **OTHER)]
+        whole, line = joined(*models), "el zorro ve la roja"
+        search = whole.search._replace(beam_size=1)
+        ((best,),) = whole._answer([line], 1, search)
+        target: list[int] = []
+        while len(target) < 12:
+            read = [Loop(model, line).read(target)[0][-1].exp() for model in models]
+            scores = torch.stack(read).mean(0)
+            scores[[TARGET.pad, TARGET.bos, TARGET.unk]] = 0
+            if scores.argmax() == TARGET.eos:
+                break
+            target.append(int(scores.argmax()))
+        assert best.tokens == target
+        assert best.attention is not None
+        assert target
+        _, look = Loop(models[0], line).read(target)
+        assert look is not None
+        torch.testing.assert_close(best.attention, look[:-1])
+        batch = batch_of([0])
+        with pytest.raises(UsageError, match=r"^data\.test: expected runs of one source vocabulary, .* got "):
+            whole.loss(whole(batch), batch)
+        with pytest.raises(UsageError, match=r"^data\.test: .* of level word.*; translate with rnnx predict"):
+            whole.samples(batch)
+
+
+def test_models_that_write_other_tokens_are_not_joined() -> None:
+    fewer = Vocabulary.train(TARGETS[:2], "word")
+    with pytest.raises(UsageError) as raised:
+        built().join(built(meta=META | {"target": fewer.to_plain()}))
+    assert str(raised.value) == (
+        f"expected one target vocabulary, got {len(TARGET)} tokens of level word and 7 of level word; "
+        "train both on the same data"
+    )
+
+
+def test_the_score_is_of_one_model() -> None:
+    model = joined(built(), built())
+    with pytest.raises(UsageError, match=r"^mode: score is of one run; give one, or leave it out"):
+        list(model.predict(["la casa ||| the house"], mode="score"))

@@ -30,7 +30,7 @@ from rnnx.tasks.parts.nets.pooling import Pooling
 from rnnx.tasks.parts.pictures.phrases import Phrases
 from rnnx.tasks.parts.texts.reader import Reader
 from rnnx.tasks.parts.texts.vocabulary import PAD, UNK, Vocabulary
-from rnnx.tasks.sentiment import Sentiment
+from rnnx.tasks.sentiment import Logits, Sentiment
 
 CLASSES = ["bad", "fair", "good"]
 TREES = [
@@ -460,3 +460,44 @@ def test_it_learns_what_follows_from_the_words(trees: bool, tmp_path: Path) -> N
 def test_conformance_on_texts(check: Check) -> None:
     """Those on trees are among the checks of all that is installed."""
     assert problem(check, Sentiment, Toy(trees=False, train=200, valid=40, test=40)) is None
+
+
+# ---------------------------------------------------------------------------------- several models
+
+
+@doubles
+@pytest.mark.parametrize("trees", [False, True])
+def test_several_tell_the_mean_of_their_probabilities(trees: bool) -> None:
+    lines = TREES if trees else [parse_tree(line).text for line in TREES]
+    made = [
+        built(trees),
+        built(trees, {"cell": {"name": "lstm" if not trees else "tree-lstm", "hidden_size": 4}}, sharp=5.0),
+    ]
+    batch = made[0].reader.batch([made[0].reader.read(line) for line in lines], range(len(lines)))
+    alone: list[Logits] = [model(batch) for model in made]
+    shares = (alone[0].texts.softmax(-1) + alone[1].texts.softmax(-1)) / 2
+    made[0].join(made[1])
+    told = made[0](batch)
+    torch.testing.assert_close(told.texts.exp(), shares)
+    if trees:
+        nodes = [one.nodes for one in alone if one.nodes is not None]
+        torch.testing.assert_close(told.nodes.exp(), (nodes[0].softmax(-1) + nodes[1].softmax(-1)) / 2)
+    answers = [line.split("\t") for line in made[0].predict(lines)]
+    assert [CLASSES.index(name) for name, _ in answers] == shares.argmax(-1).tolist()
+    assert [float(share) for _, share in answers] == pytest.approx(shares.amax(-1).tolist(), abs=6e-5)
+
+
+def test_models_that_read_or_tell_something_else_are_not_joined() -> None:
+    def refused(other: Sentiment, problem: str) -> None:
+        with pytest.raises(UsageError, match=problem):
+            built(False).join(other)
+
+    def of(reader: Reader) -> Sentiment:
+        return Sentiment(NET, {**reader.to_plain(), "vectors": None, "examples": {}})
+
+    fewer = Vocabulary.train(["it"], "word", specials=(PAD, UNK))
+    refused(of(Reader(fewer, CLASSES, False)), r"^expected one vocabulary, got .* and 3 of level word; train")
+    classes = ["bad", "good"]
+    problem = r"^expected the same classes, got bad, fair, good and bad, good; train both on the same data$"
+    refused(of(Reader(WORDS, classes, False)), problem)
+    refused(built(True), r"^expected two that read trees, or none, got one; train both on the same data$")

@@ -27,6 +27,16 @@ def test_test_measures_what_the_run_measured(trained, monkeypatch):
     assert ["loss", f"{result['test']['loss']:.3f}"] in rows
 
 
+def test_test_measures_several_runs_together(trained, monkeypatch):
+    monkeypatch.chdir(trained[0].folder)
+    result = json.loads(Path("runs", RUN, "result.json").read_text())
+    found = json.loads(invoke("test", RUN, f"runs/{RUN}", "--json").stdout)
+    assert found == pytest.approx(result["test"], rel=1e-6)
+    greedy = json.loads(invoke("test", RUN, RUN, "task.beam_size=1", "task.max_length=1", "--json").stdout)
+    assert greedy["loss"] == pytest.approx(found["loss"])
+    assert greedy["chrf"] != found["chrf"]
+
+
 @pytest.fixture
 def checkpoint(trained, tmp_path, monkeypatch):
     """The best checkpoint of a copy of the run."""

@@ -73,6 +73,20 @@ def test_predict_names_the_line_that_is_not_utf_8_and_answers_those_before_it(tr
     assert done.stdout == invoke("predict", f"runs/{RUN}", stdin=b"la casa\n").stdout
 
 
+def test_several_runs_answer_together_in_a_process_of_their_own(trained):
+    """A run with itself is that run, in whatever order runs and options are typed."""
+    command, _ = trained
+    lines = "la casa\nel gato come\n"
+    alone = command("predict", RUN, "beam_size=3", "n_best=2", stdin=lines)
+    for words in ((RUN, "beam_size=3", "n_best=2"), ("beam_size=3", f"runs/{RUN}", "n_best=2", RUN)):
+        done = command("predict", RUN, *words, stdin=lines)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", alone.stdout)
+    assert len(alone.stdout.splitlines()) == 4
+    done = command("predict", RUN, "it's smal", stdin=lines)
+    expected = f"rnnx: no run \"it's smal\": expected a run's folder or the name of one ({RUN})\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
+
+
 def test_options_of_predict_are_checked_before_torch_is_imported(trained):
     command, _ = trained
     program = (

@@ -94,3 +94,10 @@ def test_shares_are_of_like_length() -> None:
     buckets = [LengthBuckets(range(1, 33), 8, shuffle=False, share=(rank, 2)) for rank in (0, 1)]
     for one, other in zip(*buckets, strict=True):
         assert [second - first for first, second in zip(one, other, strict=True)] == [1] * 8
+
+
+def test_the_length_of_a_row_may_be_another_than_its_own() -> None:
+    rows, read = [("aaa", "b"), ("a", "bbbb"), ("aa", "")], []
+    found = in_order(rows, 1, lambda batch: read.extend(batch) or batch, length=lambda row: len(row[0]))
+    assert found == rows
+    assert read == [rows[1], rows[2], rows[0]]

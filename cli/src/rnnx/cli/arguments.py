@@ -48,8 +48,8 @@ SweepWords = Annotated[
 PredictWords = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="OPTION=VALUE...",
-        help="Options of the task; `rnnx show task NAME` lists them.",
+        metavar="RUN... OPTION=VALUE...",
+        help="Other runs, to answer together, and options of the task; `rnnx show task NAME` lists them.",
         autocompletion=completion.predict_words,
     ),
 ]
@@ -87,9 +87,10 @@ ResumeWords = Annotated[
 TestWords = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="OPTION=VALUE...",
-        help="What is to be different from the training, such as task.beam_size=10 or data.test=FILE.",
-        autocompletion=completion.run_words,
+        metavar="RUN... OPTION=VALUE...",
+        help="Other runs, to be measured together; and what is to be different from the training, such as "
+        "task.beam_size=10 or data.test=FILE.",
+        autocompletion=completion.test_words,
     ),
 ]
 RunName = Annotated[

@@ -36,14 +36,24 @@ def run_words(context: typer.Context, incomplete: str) -> list[Choice]:
 
 
 def predict_words(context: typer.Context, incomplete: str) -> list[Choice]:
-    """Words of ``rnnx predict RUN``: the options of its task."""
+    """Words of ``rnnx predict RUN``: the options of its task, and before them other runs."""
     typed = _joined(context.params["words"] or ())
     with suppress(RnnxError, OSError):
         folder = find_run(context.params["run"], context.params["out"] or OUT)
         task = find("task", yaml().load(folder / CONFIG)["task"]["name"])
         options = options_of(f"{task.target}.predict")
-        return _completed(typed, incomplete, lambda prefix: _of_options(prefix, "", options))
+        others = _other_runs(context, typed)
+        return _completed(
+            typed, incomplete, lambda prefix: _first(others, prefix, _of_options(prefix, "", options))
+        )
     return []
+
+
+def test_words(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Words of ``rnnx test RUN``: those of ``rnnx run``, and before them other runs."""
+    typed = _joined(context.params["words"] or ())
+    others, chosen = _other_runs(context, typed), _chosen(typed)
+    return _completed(typed, incomplete, lambda prefix: _first(others, prefix, _of_a_run(prefix, chosen)))
 
 
 def data_words(context: typer.Context, incomplete: str) -> list[Choice]:
@@ -100,6 +110,18 @@ def named(context: typer.Context) -> list[Choice]:
     """The components of the kind that was typed."""
     kind = context.params["kind"]
     return [(plugin.name, readable(summary(plugin))) for plugin in plugins(kind)]
+
+
+def _other_runs(context: typer.Context, typed: Sequence[str]) -> list[Choice]:
+    """The runs that may be named besides, as long as no option was typed."""
+    return [] if any("=" in word for word in typed) else [(word, "a run") for word in runs(context)]
+
+
+def _first(others: Sequence[Choice], prefix: str, choices: Iterator[Choice]) -> Iterator[Choice]:
+    """Words that have no prefix, and the choices after one."""
+    if not prefix:
+        yield from others
+    yield from choices
 
 
 def _joined(words: Sequence[str]) -> list[str]:

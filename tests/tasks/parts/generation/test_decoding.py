@@ -16,6 +16,7 @@ from rnnx.core.errors import RunError, UsageError
 from rnnx.core.net import Net
 from rnnx.tasks.parts.generation.decoding import (
     Predictions,
+    Reading,
     Search,
     answer_lines,
     attention_file,
@@ -125,7 +126,7 @@ def test_the_loss_is_summed_and_smoothed() -> None:
 def test_a_beam_of_one_is_a_greedy_loop_over_each_row(input_feeding: bool) -> None:
     """Whose attention is that of its own places, also when another row's search has ended."""
     decoder = built(input_feeding=input_feeding)
-    found = generate(decoder, WORDS, *given(decoder), SEARCH._replace(beam_size=1))
+    found = generate([Reading(decoder, *given(decoder))], WORDS, SEARCH._replace(beam_size=1))
     for n, (best,) in enumerate(found):
         target: list[int] = []
         while len(target) < 6:
@@ -145,7 +146,7 @@ def test_a_beam_of_one_is_a_greedy_loop_over_each_row(input_feeding: bool) -> No
 
 def test_every_field_of_the_search_is_heard() -> None:
     decoder = built()
-    usual = generate(decoder, WORDS, *given(decoder), SEARCH)
+    usual = generate([Reading(decoder, *given(decoder))], WORDS, SEARCH)
     for change in (
         {"beam_size": 1},
         {"length_penalty": 2.0},
@@ -155,17 +156,21 @@ def test_every_field_of_the_search_is_heard() -> None:
         {"no_repeat_ngram": 1, "min_length": 6},
     ):
         asked = SEARCH.changed(1, **change)
-        found = generate(decoder, WORDS, *given(decoder), asked)
+        found = generate([Reading(decoder, *given(decoder))], WORDS, asked)
         scores = [[(best.tokens, best.score) for best in row] for rows in (usual, found) for row in rows]
         assert scores[:3] != scores[3:], change
-    assert [len(row) for row in generate(decoder, WORDS, *given(decoder), SEARCH.changed(4))] == [4, 4, 4]
+    assert [len(row) for row in generate([Reading(decoder, *given(decoder))], WORDS, SEARCH.changed(4))] == [
+        4,
+        4,
+        4,
+    ]
 
 
 def test_coverage_is_of_the_places_there_are() -> None:
     """Wu et al. 2016, equation 14; a row of one place is covered after one step, and pays nothing."""
     decoder = built()
     search = SEARCH._replace(coverage_penalty=0.5, min_length=2, beam_size=1)
-    for n, (best,) in enumerate(generate(decoder, WORDS, *given(decoder), search)):
+    for n, (best,) in enumerate(generate([Reading(decoder, *given(decoder))], WORDS, search)):
         seen = alone(decoder, n, best.tokens)[1].sum(0)[: int(PLACES[n])]
         penalty = sum(math.log(min(total, 1.0)) for total in seen.tolist())
         assert best.score == pytest.approx(best.log_probability + 0.5 * penalty, rel=1e-5)
@@ -177,7 +182,7 @@ def test_a_model_whose_numbers_are_lost_says_so() -> None:
     with torch.no_grad():
         decoder.output.bias.fill_(math.nan)
     with pytest.raises(RunError, match=r"^the search found no text: .* optimizer\.lr"):
-        generate(decoder, WORDS, *given(decoder), SEARCH)
+        generate([Reading(decoder, *given(decoder))], WORDS, SEARCH)
 
 
 def test_what_is_asked_for_changes_the_search_and_nothing_else_does() -> None:
@@ -200,7 +205,9 @@ def test_no_text_has_more_tokens_than_its_places_allow() -> None:
     decoder = built()
     with torch.no_grad():
         decoder.output.bias[WORDS.eos] = -1000.0
-    found = generate(decoder, WORDS, *given(decoder), SEARCH._replace(max_length=100, max_ratio=2.0))
+    found = generate(
+        [Reading(decoder, *given(decoder))], WORDS, SEARCH._replace(max_length=100, max_ratio=2.0)
+    )
     assert [len(best.tokens) for (best,) in found] == [16, 12, 18]
 
 

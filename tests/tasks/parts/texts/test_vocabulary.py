@@ -141,3 +141,12 @@ def test_more_lines_than_are_encoded_at_once_keep_their_order() -> None:
     lines = [str(n) for n in range(25_001)]
     vocabulary = Vocabulary.train(lines, "word", specials=(UNK,))
     assert [vocabulary.decode(ids) for ids in vocabulary.encode(lines)] == lines
+
+
+def test_what_differs_between_two_is_told() -> None:
+    words = Vocabulary.train(["a b"], "word")
+    assert words.difference(Vocabulary.from_plain(words.to_plain())) == ""
+    assert words.difference(Vocabulary.train(["a b"], "word", lowercase=True)) == ""
+    assert words.difference(Vocabulary.train(["a c"], "word")) == "'b' and 'c' as token 5"
+    assert words.difference(Vocabulary.train(["a"], "word")) == "6 tokens of level word and 5 of level word"
+    assert words.difference(Vocabulary.train(["c b"], "char")) == "6 tokens of level word and 7 of level char"

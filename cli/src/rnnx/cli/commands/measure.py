@@ -5,7 +5,7 @@ from __future__ import annotations
 from rnnx.cli.arguments import Json, Out, RunName, TestWords
 from rnnx.cli.outcome import metrics
 from rnnx.cli.screen import display, display_json
-from rnnx.core.runs import OUT, find_run
+from rnnx.core.runs import OUT, divide, find_run
 
 
 def measure(run: RunName, words: TestWords = None, out: Out = OUT, as_json: Json = False) -> None:
@@ -13,12 +13,14 @@ def measure(run: RunName, words: TestWords = None, out: Out = OUT, as_json: Json
 
     rnnx test nmt-gru
     rnnx test nmt-gru task.beam_size=10 data.test=test_2017_flickr
+    rnnx test nmt-gru nmt-lstm
     """
     folder = find_run(run, out)
+    others, words = divide(words or (), out)
 
     from rnnx.core.run import Run
 
-    measured = Run.load(folder, *(words or ())).test()
+    measured = Run.ensemble([folder, *others], *words).test()
     if as_json:
         display_json(measured)
     else:

@@ -14,18 +14,20 @@ from rnnx.core.errors import InputError, UsageError
 from rnnx.core.options import Options, options_of
 from rnnx.core.registry import find
 from rnnx.core.resolution import resolve
-from rnnx.core.runs import CONFIG, OUT, find_run
+from rnnx.core.runs import CONFIG, OUT, divide, find_run
 
 
 def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
     """Answer the lines of standard input, one by one, up to one that is not UTF-8.
 
     echo "una casa" | rnnx predict nmt-gru beam_size=10
+    rnnx predict nmt-gru nmt-lstm beam_size=10 < sentences.txt
     """
     folder = find_run(run, out)
+    others, words = divide(words or (), out)
     task = find("task", resolve([str(folder / CONFIG)]).task.name)
     there = options_of(f"{task.target}.predict")
-    options = options_in(words or (), f"rnnx predict with {task.label}", there)
+    options = options_in(words, f"rnnx predict with {task.label}", there)
 
     from rnnx.core.run import Run
 
@@ -37,7 +39,7 @@ def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
         except InputError as error:  # told when those before it are answered
             wrong.append(error)
 
-    for answer in Run.load(folder).predict(right_lines(), **options):
+    for answer in Run.ensemble([folder, *others]).predict(right_lines(), **options):
         sys.stdout.buffer.write(f"{answer}\n".encode())
         sys.stdout.buffer.flush()
     for error in wrong:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from textwrap import shorten
@@ -88,6 +88,47 @@ class Run:
                 "use the files of one run"
             ) from error
         return cls(folder, config, task.eval())
+
+    @classmethod
+    def ensemble(cls, runs: Sequence[str | Path], *words: str, out: str | Path = OUT) -> Run:
+        """Opens several runs as one model, whose probabilities are the mean of theirs.
+
+        They may differ in all but their task and what they predict (in translation, the target vocabulary);
+        all else that is asked of the whole, such as its data and its beam, is that of the first.
+
+        Args:
+            runs: Of each its folder or its name, as of :meth:`load`.
+            *words: What is to be different in the first, as there.
+            out: The folder that holds runs.
+
+        Raises:
+            UsageError: there is none, or what differs in two of them; or as of :meth:`load`.
+            InputError, RunError: as there.
+
+        Example:
+            >>> from rnnx.core.experiment import Experiment
+            >>> small = ("task=nmt", "data.train=8", "data.valid=2", "data.test=2", "trainer.max_steps=1")
+            >>> more = ("cell.hidden_size=4", "logger=none", f"out={getfixture('tmp_path')}")
+            >>> trained = [Experiment.from_words(*small, *more, f"cell={cell}") for cell in ("gru", "lstm")]
+            >>> runs = [experiment.run().folder for experiment in trained]
+            >>> both = Run.ensemble(runs, "task.beam_size=10")
+            >>> len(list(both.predict(["la casa"], n_best=3)))
+            3
+        """
+        if not runs:
+            raise UsageError("runs: expected one at least, got none")
+        whole = cls.load(runs[0], *words, out=out)
+        for run in runs[1:]:
+            other = cls.load(run, out=out)
+            both = f"{whole.folder} and {other.folder}"
+            tasks = whole.config.task.name, other.config.task.name
+            if len(set(tasks)) > 1:
+                raise UsageError(f"{both}: expected runs of one task, got {' and '.join(tasks)}")
+            try:
+                whole.task.join(other.task)
+            except UsageError as error:
+                raise UsageError(f"{both}: {error}") from error
+        return whole
 
     def predict(self, lines: Iterable[str], **options: Any) -> Iterator[str]:
         """The task's answers, lazily.

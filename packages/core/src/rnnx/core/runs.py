@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Sequence
+from difflib import get_close_matches
 from math import nan
 from pathlib import Path
 from typing import Any, Final
@@ -44,11 +46,33 @@ def find_run(run: str | Path, out: str | Path = OUT) -> Path:
     Raises:
         UsageError: there is none.
     """
-    for folder in (Path(run), Path(out) / run):
-        if (folder / CONFIG).is_file():
-            return folder
+    folder = _folder(run, out)
+    if folder is not None:
+        return folder
     known = ", ".join(names(out)) or f"none yet in {out}"
     raise UsageError(f"no run {str(run)!r}: expected a run's folder or the name of one ({known})")
+
+
+def divide(words: Sequence[str], out: str | Path = OUT) -> tuple[list[Path], list[str]]:
+    """The folders of the runs among some words, and the other words.
+
+    Args:
+        words: Runs, each as of :func:`find_run`, and options.
+        out: The folder that holds runs.
+
+    Raises:
+        UsageError: a word is no option, and nearly the name of a run.
+    """
+    folders, others = list[Path](), list[str]()
+    for word in words:
+        folder = _folder(word, out)
+        if folder is None and "=" not in word and get_close_matches(Path(word).name, names(out)):
+            folder = find_run(word, out)
+        if folder is None:
+            others.append(word)
+        else:
+            folders.append(folder)
+    return folders, others
 
 
 def find_runs(words: Sequence[str], out: str | Path = OUT) -> list[Path]:
@@ -110,6 +134,12 @@ def read_result(folder: str | Path) -> dict[str, Any]:
     for key in NUMBERS:
         values[key] = {name: nan if number is None else number for name, number in values[key].items()}
     return values
+
+
+def _folder(run: str | Path, out: str | Path) -> Path | None:
+    """The folder of a run; None if there is none."""
+    places = (Path(run), Path(out) / run)
+    return next((place for place in places if os.path.isfile(place / CONFIG)), None)  # noqa: PTH113
 
 
 def _runs_of(word: str, out: Path) -> dict[str, Path]:

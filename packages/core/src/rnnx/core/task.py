@@ -7,7 +7,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 import lightning as L
 import torch
@@ -92,6 +92,7 @@ class Task(L.LightningModule, ABC):
         self.schedule: Schedule = Constant()
         self.watched = self.monitor
         self.carried: dict[str, State] = {}
+        self._others: list[Self] = []
         self.gradient_norm = GradientNorm()
         self._plateau: ReduceLROnPlateau | None = None
         self._predicted = torch.zeros(())  # by the batches of a step so far
@@ -161,6 +162,39 @@ class Task(L.LightningModule, ABC):
     def views(self) -> list[View]:
         """What there is to watch of the trained model (``rnnx play``); by default what it answers."""
         return [View.of_answers(self.predict)]
+
+    def agree(self, other: Self) -> None:
+        """Whether another trained model of this task can answer together with this one; refuses it if not.
+
+        A task that allows any answers by the mean of the probabilities of its :attr:`members`.
+
+        Args:
+            other: The other model; how its net is made, and with which options, is its own matter.
+
+        Raises:
+            UsageError: what differs and may not; by default no model can.
+        """
+        raise UsageError("expected one run, as the task knows no way for several to answer together")
+
+    @final
+    def join(self, other: Self) -> None:
+        """Lets another model answer together with this one from now on, an ensemble.
+
+        Args:
+            other: The other model.
+
+        Raises:
+            UsageError: the two do not agree.
+        """
+        self.agree(other)
+        self._others.append(other)
+        self.add_module(f"member_{len(self._others)}", other)
+
+    @final
+    @property
+    def members(self) -> list[Self]:
+        """The models that answer together, this one first; by itself it is the only one."""
+        return [self, *self._others]
 
     @final
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:

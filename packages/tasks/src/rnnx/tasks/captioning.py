@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 import torch
 from torch import Tensor
@@ -26,12 +26,14 @@ from rnnx.tasks.parts.files.frames import to_tensor
 from rnnx.tasks.parts.files.photograph import read_photograph
 from rnnx.tasks.parts.generation.decoding import (
     Predictions,
+    Reading,
     Search,
     answer_lines,
     attention_file,
     exhibits,
     generate,
     loss_of,
+    loss_together,
     teacher_forced,
 )
 from rnnx.tasks.parts.generation.search import Hypothesis
@@ -192,6 +194,10 @@ class Captioning(Task):
         places, ``doubly_stochastic`` times the sum over the places of ``(1 - a)^2``, where ``a`` is the
         attention that a place got in all.
         """
+        _, *others = self.members
+        if others:
+            said = [output, *(other(batch) for other in others)]
+            return loss_together([member.decoder for member in self.members], said)
         loss = loss_of(self.decoder, output, self.label_smoothing if self.training else 0.0)
         if not self.training or not self.doubly_stochastic or output.attention is None:
             return loss
@@ -299,6 +305,16 @@ class Captioning(Task):
                 yield from answer_lines(number, hypotheses, self._text_of, scores or n_best > 1)
                 number += 1
 
+    def agree(self, other: Self) -> None:
+        """Another model must write the same words, and see images or features of the same size."""
+        if found := self.vocabulary.difference(other.vocabulary):
+            raise UsageError(f"expected one vocabulary, got {found}; train both on the same data")
+        if self.shape != other.shape:
+            raise UsageError(
+                f"expected images or features of one shape, got {self.shape} and {other.shape}; "
+                "train both on the same data"
+            )
+
     def views(self) -> list[View]:
         """The caption of an image, and its attention."""
         return [View.of("caption", self.caption, "place" if self.eye is None else "picture")]
@@ -352,8 +368,16 @@ class Captioning(Task):
 
     @torch.no_grad()
     def _captions(self, inputs: Tensor, lengths: Tensor, search: Search) -> list[list[Hypothesis]]:
-        memory, start = self._see(inputs, lengths)
-        return generate(self.decoder, self.vocabulary, memory, start, search)
+        readings = [
+            Reading(member.decoder, *member._see(inputs, lengths), shown=member._grid == self._grid)
+            for member in self.members
+        ]
+        return generate(readings, self.vocabulary, search)
+
+    @property
+    def _grid(self) -> tuple[int, int] | None:
+        """How many places of a picture there are down and across; None for features."""
+        return None if self.eye is None else self.eye.grid
 
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
         return self._text_of(hypotheses[0])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -27,12 +27,14 @@ from rnnx.core.task import Loss, Task
 from rnnx.tasks.parts.bucketing import in_order
 from rnnx.tasks.parts.generation.decoding import (
     Predictions,
+    Reading,
     Search,
     answer_lines,
     attention_file,
     exhibits,
     generate,
     loss_of,
+    loss_together,
     teacher_forced,
 )
 from rnnx.tasks.parts.generation.scoring import Pair, parts_of, scores_of
@@ -190,6 +192,11 @@ class Translation(Task):
 
     def loss(self, output: Predictions, batch: Batch) -> Loss:
         """Cross-entropy in nats a token, end of sentence included; smoothed while training."""
+        _, *others = self.members
+        if others:
+            self._require_one_source()
+            said = [output, *(other(batch) for other in others)]
+            return loss_together([member.decoder for member in self.members], said)
         return loss_of(self.decoder, output, self.label_smoothing if self.training else 0.0)
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
@@ -277,7 +284,7 @@ class Translation(Task):
         Raises:
             UsageError: a coverage penalty, an alignment or words of the source are asked of a model without
                 attention, or the latter of one of sub-words; the least length is above the most; or an option
-                is given that is of no use in the mode.
+                is given that is of no use in the mode; or scores are asked of several runs.
             InputError: with mode=score, a line has no translation, or its source is empty.
         """
         if mode == "score":
@@ -294,6 +301,10 @@ class Translation(Task):
                 scores=scores or None,
                 attention=attention,
             )
+            if len(self.members) > 1:
+                raise UsageError(
+                    "mode: score is of one run; give one, or leave it out to translate by several"
+                )
             length_penalty, coverage_penalty = length_penalty or 0.0, coverage_penalty or 0.0
         search = self.search.changed(
             n_best,
@@ -330,6 +341,11 @@ class Translation(Task):
                     number, hypotheses, text_of if replace_unknown else self._text_of, scores or n_best > 1
                 )
                 number += 1
+
+    def agree(self, other: Self) -> None:
+        """Another model must write the same tokens; what it reads the source as is its own matter."""
+        if found := self.target.difference(other.target):
+            raise UsageError(f"expected one target vocabulary, got {found}; train both on the same data")
 
     def graph(self) -> Graph:
         """The encoder: its outputs ``(N, S, H)``, from the numbers of words ``(N, S)``."""
@@ -406,9 +422,13 @@ class Translation(Task):
         """The translations of each line, best first; those of blanks alone are empty."""
         found: list[list[Hypothesis]] = [[SILENCE] * search.n_best for _ in lines]
         spoken = [place for place, line in enumerate(lines) if line.strip()]
-        encoded = self.source.encode(lines[place] for place in spoken)
-        sources = [torch.tensor([*ids, self.source.eos]) for ids in encoded]
-        translations = in_order(sources, batch_size, lambda batch: self._search(batch, search))
+        sources = [member._sources(lines[place] for place in spoken) for member in self.members]
+        translations = in_order(
+            list(zip(*sources, strict=True)),
+            batch_size,
+            lambda batch: self._search(batch, search),
+            length=lambda source: len(source[0]),
+        )
         for place, hypotheses in zip(spoken, translations, strict=True):
             found[place] = hypotheses
         return found
@@ -444,9 +464,27 @@ class Translation(Task):
             search.coverage_penalty,
         )
 
-    def _search(self, sources: list[Tensor], search: Search) -> list[list[Hypothesis]]:
-        inputs, lengths = padded(sources, self.source.pad)  # (N, S), (N,)
-        return self._translate(inputs.to(self.device), lengths.to(self.device), search)
+    def _sources(self, lines: Iterable[str]) -> list[Tensor]:
+        """The numbers of each line, and the end."""
+        return [torch.tensor([*ids, self.source.eos]) for ids in self.source.encode(lines)]
+
+    def _search(self, sources: Sequence[tuple[Tensor, ...]], search: Search) -> list[list[Hypothesis]]:
+        """The translations of lines, of each of which every member has numbers of its own."""
+        read = zip(self.members, zip(*sources, strict=True), strict=True)
+        return self._write([padded(rows, member.source.pad) for member, rows in read], search)
+
+    @torch.inference_mode()
+    def _write(self, inputs: Sequence[tuple[Tensor, Tensor]], search: Search) -> list[list[Hypothesis]]:
+        """The translations of what each member is to read, ``(N, S)`` and ``(N,)``."""
+        readings = [
+            Reading(
+                member.decoder,
+                *member._encode(tokens.to(self.device), lengths.to(self.device)),
+                shown=not self.source.difference(member.source),
+            )
+            for member, (tokens, lengths) in zip(self.members, inputs, strict=True)
+        ]
+        return generate(readings, self.target, search)
 
     def _encode(self, tokens: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         """What the decoder attends to, and the state that it starts from."""
@@ -462,10 +500,20 @@ class Translation(Task):
         values, state = self.encoder(self.embedding_dropout(self.embedding(tokens.gather(1, order))), lengths)
         return values.gather(1, order.unsqueeze(-1).expand_as(values)), state
 
-    @torch.inference_mode()
     def _translate(self, tokens: Tensor, lengths: Tensor, search: Search) -> list[list[Hypothesis]]:
-        memory, start = self._encode(tokens, lengths)
-        return generate(self.decoder, self.target, memory, start, search)
+        """The translations of what a batch has, which is in the numbers of this model's source."""
+        self._require_one_source()
+        return self._write([(tokens, lengths)] * len(self.members), search)
+
+    def _require_one_source(self) -> None:
+        """Refuses members that could not read a batch."""
+        for member in self.members[1:]:
+            if found := self.source.difference(member.source):
+                raise UsageError(
+                    "data.test: expected runs of one source vocabulary, in whose numbers the data are, got "
+                    f"{found}; "
+                    "translate with rnnx predict, where each reads with its own"
+                )
 
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:
         return self._text_of(hypotheses[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Self, final
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ from rnnx.core.nets.dropout import Dropout
 from rnnx.core.nets.linear import Linear
 from rnnx.core.nets.padding import real_steps
 from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.ensemble import mean
 from rnnx.tasks.parts.lines import each, together
 from rnnx.tasks.parts.nets.cross_entropy import IGNORED
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, without_vector_files
@@ -123,7 +124,14 @@ class Sentiment(Task):
         self._confusions: dict[Split, ClassScores] = {}
 
     def forward(self, batch: Batch) -> Logits:
-        """Reads texts, or composes along trees."""
+        """Reads texts, or composes along trees; the probabilities of several models are averaged."""
+        told = [member._told(batch) for member in self.members]
+        if len(told) == 1:
+            return told[0]
+        nodes = [one.nodes.log_softmax(-1) for one in told if one.nodes is not None]
+        return Logits(mean([one.texts.log_softmax(-1) for one in told]), mean(nodes) if nodes else None)
+
+    def _told(self, batch: Batch) -> Logits:
         x = self.embedding_dropout(self.embedding(batch.inputs))  # (N, T, E)
         if batch.parents is None:
             y, _ = self.encoder(x, batch.lengths)  # (N, T, H)
@@ -193,6 +201,16 @@ class Sentiment(Task):
                 probabilities, answers = self(batch).texts.float().softmax(-1).max(-1)
             for probability, answer in zip(probabilities.tolist(), answers.tolist(), strict=True):
                 yield f"{self.reader.classes[answer]}\t{probability:.4f}"
+
+    def agree(self, other: Self) -> None:
+        """Another model must read the same words, of texts or of trees, and tell the same classes."""
+        if found := self.reader.vocabulary.difference(other.reader.vocabulary):
+            raise UsageError(f"expected one vocabulary, got {found}; train both on the same data")
+        if self.reader.classes != other.reader.classes:
+            both = " and ".join(", ".join(one.reader.classes) for one in (self, other))
+            raise UsageError(f"expected the same classes, got {both}; train both on the same data")
+        if self.reader.trees != other.reader.trees:
+            raise UsageError("expected two that read trees, or none, got one; train both on the same data")
 
     def views(self) -> list[View]:
         """The class, and of a text the units of the net; of a tree the class of each phrase."""

@@ -18,7 +18,10 @@ Answer = TypeVar("Answer")
 
 
 def in_order(
-    rows: Sequence[Row], batch_size: int, answer: Callable[[list[Row]], Sequence[Answer]]
+    rows: Sequence[Row],
+    batch_size: int,
+    answer: Callable[[list[Row]], Sequence[Answer]],
+    length: Callable[[Row], int] = len,
 ) -> list[Answer]:
     """Answers rows in batches of like length, and gives the answers in the order of the rows.
 
@@ -26,6 +29,7 @@ def in_order(
         rows: What is answered.
         batch_size: Rows in a batch; the last may be smaller.
         answer: Answers a batch, row by row.
+        length: The length of a row.
 
     Example:
         >>> def shout(batch):
@@ -36,7 +40,7 @@ def in_order(
         ['four']
         ['FOUR', 'A', 'SIX']
     """
-    places = sorted(range(len(rows)), key=lambda place: len(rows[place]))
+    places = sorted(range(len(rows)), key=lambda place: length(rows[place]))
     answers: dict[int, Answer] = {}
     for start in range(0, len(places), batch_size):
         batch = places[start : start + batch_size]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -17,7 +18,8 @@ from rnnx.core.nets.padding import real_steps
 from rnnx.core.paths import typed
 from rnnx.core.state import State
 from rnnx.core.task import Loss
-from rnnx.tasks.parts.generation.search import Hypothesis, beam_search
+from rnnx.tasks.parts.ensemble import mean, together
+from rnnx.tasks.parts.generation.search import Hypothesis, Step, beam_search
 from rnnx.tasks.parts.nets.attention import Memory
 from rnnx.tasks.parts.nets.cross_entropy import cross_entropy
 from rnnx.tasks.parts.nets.decoder import Decoder
@@ -167,18 +169,58 @@ def loss_of(decoder: Decoder, predictions: Predictions, smoothing: float) -> Los
     return Loss(total, torch.tensor(len(predictions.targets), device=total.device))
 
 
+def loss_together(decoders: Sequence[Decoder], predictions: Sequence[Predictions]) -> Loss:
+    """The cross-entropy in nats a token, of the mean of several decoders' probabilities.
+
+    Args:
+        decoders: The decoders.
+        predictions: Of each, from :func:`teacher_forced`; the targets of all are the same.
+    """
+    targets = predictions[0].targets
+    scores = (decoder.logits(one.vectors) for decoder, one in zip(decoders, predictions, strict=True))
+    wide = (score.to(torch.promote_types(score.dtype, torch.float32)) for score in scores)
+    logs = [-F.cross_entropy(score, targets, reduction="none") for score in wide]  # each (M,)
+    return Loss(-mean(logs).sum(), torch.tensor(len(targets), device=targets.device))
+
+
+@final
+class Reading(NamedTuple):
+    """What a decoder has before it writes texts.
+
+    Attributes:
+        decoder: The decoder.
+        memory: What it attends to, of ``N`` rows; the places of each row are its first.
+        start: Its first state, tensors ``(N, size)``.
+        shown: Whether its attention is to be seen, as its places are those of the first reading.
+    """
+
+    decoder: Decoder
+    memory: Memory
+    start: State
+    shown: bool = True
+
+    def step(self) -> Step:
+        """The decoder's step, over the memory of the examples still searched."""
+        searched = self.memory
+
+        def step(tokens: Tensor, state: State, examples: Tensor) -> tuple[Tensor, Tensor | None, State]:
+            nonlocal searched
+            if len(examples) < len(searched.mask):
+                searched = self.memory.select(examples)
+            predicted, attention, state = self.decoder.step(tokens, searched, state)
+            return predicted, attention if self.shown else None, state
+
+        return step
+
+
 @torch.inference_mode()
-def generate(
-    decoder: Decoder, vocabulary: Vocabulary, memory: Memory, start: State, search: Search
-) -> list[list[Hypothesis]]:
+def generate(readings: Sequence[Reading], vocabulary: Vocabulary, search: Search) -> list[list[Hypothesis]]:
     """Searches for the most probable texts; padding and beginning are never produced.
 
     Args:
-        decoder: The decoder.
-        vocabulary: What its tokens are.
-        memory: What it attends to, of ``N`` rows; the places of each row are its first.
-        start: Its first state, tensors ``(N, size)``.
-        search: How to search.
+        readings: Of one decoder, or of several that write together, all of ``N`` rows.
+        vocabulary: What their tokens are.
+        search: How to search; its limits and its coverage are of the first one's places.
 
     Returns:
         For each row its hypotheses, best first.
@@ -186,20 +228,11 @@ def generate(
     Raises:
         RunError: a row has none.
     """
-    begin = torch.full((len(memory.mask),), vocabulary.bos, device=memory.mask.device)
-    places = memory.mask.sum(1)
-    searched = memory  # that of the examples still searched
-
-    def step(tokens: Tensor, state: State, examples: Tensor) -> tuple[Tensor, Tensor | None, State]:
-        nonlocal searched
-        if len(examples) < len(searched.mask):
-            searched = memory.select(examples)
-        return decoder.step(tokens, searched, state)
-
+    places = readings[0].memory.mask.sum(1)
     found = beam_search(
-        step,
-        start,
-        begin,
+        together([reading.step() for reading in readings], [len(reading.start) for reading in readings]),
+        tuple(chain.from_iterable(reading.start for reading in readings)),
+        torch.full_like(places, vocabulary.bos),
         end=vocabulary.eos,
         max_length=search.limits(places),
         beam_size=search.beam_size,

@@ -120,6 +120,23 @@ class Vocabulary:
         blank = " " if self.level == "bpe" and ids and self.tokens[ids[0]].startswith(BLANK) else ""
         return blank + self.decode(ids)
 
+    def difference(self, other: Vocabulary) -> str:
+        """What is different in another vocabulary, in a sentence; empty if each number is the same token.
+
+        Example:
+            >>> cats, dogs = (Vocabulary.train([line], "word") for line in ("the cat", "the dog"))
+            >>> cats.difference(dogs), cats.difference(cats)
+            ("'cat' and 'dog' as token 4", '')
+            >>> cats.difference(Vocabulary.train(["the"], "char"))
+            '6 tokens of level word and 7 of level char'
+        """
+        if self.tokens == other.tokens:
+            return ""
+        if (len(self), self.level) != (len(other), other.level):
+            return f"{len(self):,} tokens of level {self.level} and {len(other):,} of level {other.level}"
+        pairs = enumerate(zip(self.tokens, other.tokens, strict=True))
+        return next(f"{a!r} and {b!r} as token {number}" for number, (a, b) in pairs if a != b)
+
     def __len__(self) -> int:
         return len(self.tokens)
 
