@@ -196,9 +196,9 @@ def test_one_text_is_not_read_letter_by_letter(done: Result, text: Any) -> None:
         (
             {"width": 3, "batch_size": 0},
             [
-                "width: no such option of Run.predict with task 'nmt' (options: beam_size, n_best, "
-                "length_penalty, coverage_penalty, min_length, max_length, max_ratio, no_repeat_ngram, "
-                "scores, attention and 2 more)",
+                "width: no such option of Run.predict with task 'nmt' (options: mode, beam_size, "
+                "n_best, length_penalty, coverage_penalty, min_length, max_length, max_ratio, "
+                "no_repeat_ngram, replace_unknown and 4 more)",
                 "batch_size: expected an integer of at least 1, got 0",
             ],
         ),

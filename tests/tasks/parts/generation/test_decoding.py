@@ -215,8 +215,9 @@ def test_the_unknown_word_is_produced_where_it_may_be() -> None:
     decoder = built()
     with torch.no_grad():
         decoder.output.bias[[WORDS.unk, WORDS.pad, WORDS.bos]] = 100.0
+    readings = [Reading(decoder, *given(decoder))]
     known, unknown = (
-        {token for (best,) in generate(decoder, WORDS, *given(decoder), search) for token in best.tokens}
+        {token for (best,) in generate(readings, WORDS, search) for token in best.tokens}
         for search in (SEARCH, SEARCH._replace(unknown=True))
     )
     assert known.isdisjoint({WORDS.unk, WORDS.pad, WORDS.bos})
