@@ -13,7 +13,7 @@ from rnnx.core.registry import plugins
 
 def test_every_cell_is_had_by_its_class() -> None:
     own = [plugin for plugin in plugins("cell") if plugin.distribution == "rnnx-cells"]
-    assert len(own) == 18
+    assert len(own) == 19
     for plugin in own:
         cell = plugin.load()
         assert getattr(rnnx.cells, cell.__name__) is cell

@@ -253,7 +253,7 @@ def test_data_is_checked_with_the_options_that_are_given(tmp_path):
     ("words", "told"),
     [
         (("nmt.toy", "data.tran=1"), "data.tran: no such option of data 'toy'; did you mean 'train'?"),
-        (("nmt.toy", "train=1"), "'train=1': expected an option of the data, as data.train=FILE"),
+        (("nmt.toy", "train=1"), "'train=1': expected SECTION.OPTION=VALUE, such as data.train=1"),
         (("gru", "data.x=1"), "'data.x=1': a cell is checked with each of its options, and takes none here"),
     ],
 )

@@ -11,6 +11,7 @@ def test_none_keeps_no_history(tmp_path: Path, words: tuple[str, ...]) -> None:
     result = Experiment.from_words(*words, "logger=none").run()
     assert {path.name for path in result.folder.iterdir()} == {
         "config.yaml",
+        "data.json",
         "flow.json",
         "result.json",
         "checkpoints",

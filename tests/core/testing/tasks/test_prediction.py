@@ -206,7 +206,33 @@ def twice(self: Any, lines: Any) -> Any:
     return (answer for line in lines for answer in (line, line))
 
 
-@pytest.mark.parametrize("predict", [refuses, twice])
+def reads_pairs(self: Any, lines: Any, *, paired: bool = False) -> Any:
+    for number, line in enumerate(lines, 1):
+        if paired and "|" not in line:
+            raise InputError("the input", f"expected a pair, got {line!r}", number)
+        yield line
+
+
+def reads_pairs_alone(self: Any, lines: Any, *, paired: bool = True) -> Any:
+    return reads_pairs(self, lines, paired=paired)
+
+
+def finds_no_pair(self: Any, lines: Any, *, paired: bool = False) -> Any:
+    for line in lines:
+        if paired and "|" not in line:
+            raise InputError("the input", f"expected a pair, got {line!r}")
+        yield line
+
+
+@pytest.mark.parametrize("predict", [reads_pairs_alone, finds_no_pair])
+def test_lines_of_another_form_are_neither_the_defaults_nor_refused_without_their_number(
+    first: Any, sequences: Any, but: Any, predict: Any
+) -> None:
+    with pytest.raises(AssertionError, match="expected a pair"):
+        check_predict_answers_every_line(but(first, predict=predict), sequences())
+
+
+@pytest.mark.parametrize("predict", [refuses, twice, reads_pairs])
 def test_answers_may_be_several_and_an_empty_line_may_be_refused(
     first: Any, sequences: Any, but: Any, predict: Any
 ) -> None:
