@@ -37,6 +37,7 @@ def test_what_is_proposed_is_there() -> None:
         ("CosineAnnealingLR", ["constant", "cosine"], "cosine"),
         ("luong", ["additive", "dot", "general", "concat", "none"], "general"),
         ("SimpleRNN", ["gru", "elman"], "elman"),
+        ("noam", ["constant", "inverse-sqrt", "plateau"], "inverse-sqrt"),
     ],
 )
 def test_what_others_call_it_is_known(theirs: str, choices: list[str], ours: str) -> None:

@@ -57,6 +57,7 @@ ELSEWHERE: Final = {  # by rnnx's name; where there are several of one kind, the
     "plateau": "reducelronplateau reduce_lr_on_plateau",
     "cosine": "cosineannealinglr cosineannealing cosine_annealing",
     "exponential": "exponentiallr exponential_decay",
+    "inverse-sqrt": "noam inverse_sqrt inv_sqrt warmup",
     # values
     "additive": "bahdanau mlp",
     "general": "luong multiplicative bilinear",
