@@ -11,39 +11,22 @@ from torch import Tensor
 from rnnx.cells.rntn import RNTN
 from rnnx.cells.tree_rnn import TreeRNN
 from rnnx.core.engine import fold, scan
+from tests.cells.recursion import Recursion
 
 
-class Papers:
+class Papers(Recursion):
     """``p(a, b) = tanh([a; b]' V [a; b] + W [a; b] + b)``, one slice after the other (section 4.3)."""
 
     def __init__(self, cell: RNTN) -> None:
-        self.L, self.W, self.b, self.V = (
-            weight.detach().numpy()
-            for weight in (cell.weight_ih, cell.weight_hh, cell.bias_hh, cell.tensor_hh)
+        super().__init__(cell.weight_ih.detach().numpy())
+        self.W, self.b, self.V = (
+            weight.detach().numpy() for weight in (cell.weight_hh, cell.bias_hh, cell.tensor_hh)
         )
-        self.nil = np.zeros(len(self.b))
 
     def p(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         both = np.concatenate([a, b])
         forms = [sum(V[i, j] * x * y for i, x in enumerate(both) for j, y in enumerate(both)) for V in self.V]
         return np.tanh(np.array(forms) + self.W @ both + self.b)
-
-    def node(self, x: np.ndarray, children: list[np.ndarray]) -> np.ndarray:
-        leaf = self.L @ x
-        match children:
-            case []:
-                return self.p(self.nil, leaf)
-            case [a]:
-                return self.p(a, leaf)
-            case [a, b]:
-                return self.p(a, b + leaf)
-            case [a, b, *others]:
-                return self.node(x, [self.p(a, b), *others])
-        raise AssertionError
-
-    def tree(self, x: np.ndarray, parents: list[int], node: int) -> np.ndarray:
-        below = [self.tree(x, parents, child) for child, parent in enumerate(parents) if parent == node]
-        return self.node(x[node], below)
 
 
 def built() -> RNTN:
@@ -89,7 +72,7 @@ def test_a_sequence_is_composed_from_left_to_right() -> None:
     for n, length in enumerate([5, 3]):
         h_t = h
         for t in range(length):
-            h_t = paper.p(h_t, paper.L @ x[n, t].numpy())
+            h_t = paper.p(h_t, paper.leaf @ x[n, t].numpy())
             np.testing.assert_allclose(y[n, t].detach(), h_t, rtol=0, atol=1e-13)
         np.testing.assert_allclose(last[n].detach(), h_t, rtol=0, atol=1e-13)
 

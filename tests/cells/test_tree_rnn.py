@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rnnx.cells.tree_rnn import TreeRNN
 from rnnx.core.engine import fold, scan
+from tests.cells.recursion import Recursion
 
 ACTIVATIONS = {
     "tanh": np.tanh,
@@ -19,35 +20,16 @@ ACTIVATIONS = {
 }
 
 
-class Papers:
+class Papers(Recursion):
     """``p(a, b) = f(W [a; b] + b)``, ``s = u.p``, with the leaf of a node's own input at its second place."""
 
     def __init__(self, cell: TreeRNN) -> None:
-        self.V, self.W, self.b = (
-            weight.detach().numpy() for weight in (cell.weight_ih, cell.weight_hh, cell.bias_hh)
-        )
+        super().__init__(cell.weight_ih.detach().numpy())
+        self.W, self.b = cell.weight_hh.detach().numpy(), cell.bias_hh.detach().numpy()
         self.f = ACTIVATIONS[cell.activation]
-        self.nil = np.zeros(len(self.b))
 
     def p(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return self.f(self.W @ np.concatenate([a, b]) + self.b)
-
-    def node(self, x: np.ndarray, children: list[np.ndarray]) -> np.ndarray:
-        leaf = self.V @ x
-        match children:
-            case []:
-                return self.p(self.nil, leaf)
-            case [a]:
-                return self.p(a, leaf)
-            case [a, b]:
-                return self.p(a, b + leaf)
-            case [a, b, *others]:
-                return self.node(x, [self.p(a, b), *others])
-        raise AssertionError
-
-    def tree(self, x: np.ndarray, parents: list[int], node: int) -> np.ndarray:
-        below = [self.tree(x, parents, child) for child, parent in enumerate(parents) if parent == node]
-        return self.node(x[node], below)
 
 
 def built(**options: Any) -> TreeRNN:
@@ -89,7 +71,7 @@ def test_a_sequence_is_composed_from_left_to_right() -> None:
     for n, length in enumerate([5, 3]):
         h_t = h
         for t in range(length):
-            h_t = paper.p(h_t, paper.V @ x[n, t].numpy())
+            h_t = paper.p(h_t, paper.leaf @ x[n, t].numpy())
             np.testing.assert_allclose(y[n, t].detach(), h_t, rtol=0, atol=1e-14)
         np.testing.assert_allclose(last[n].detach(), h_t, rtol=0, atol=1e-14)
 

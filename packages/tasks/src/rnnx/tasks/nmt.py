@@ -39,7 +39,7 @@ from rnnx.tasks.parts.generation.decoding import (
 )
 from rnnx.tasks.parts.generation.scoring import Pair, parts_of, scores_of
 from rnnx.tasks.parts.generation.search import Hypothesis
-from rnnx.tasks.parts.generation.unknown_words import with_source_words
+from rnnx.tasks.parts.generation.unknown_words import refuse_unaligned, with_source_words
 from rnnx.tasks.parts.idle import refuse_idle
 from rnnx.tasks.parts.lines import each, together
 from rnnx.tasks.parts.nets.attention import Mechanism, Memory
@@ -318,7 +318,7 @@ class Translation(Task):
             unknown=replace_unknown,
         )
         if replace_unknown:
-            self._require_aligned_words()
+            refuse_unaligned(self.decoder.attention is not None, self.target)
         if search.coverage_penalty and self.decoder.attention is None:
             raise UsageError(
                 f"coverage_penalty: {search.coverage_penalty} needs attention, and the model was trained "
@@ -390,19 +390,6 @@ class Translation(Task):
             alt = f"What was looked at in '{line}' for each word of the translation"
             attention = Drawing("", alt, partial(self._figure, self._numbers(line), best))
         yield exhibits("translation", hypotheses, self.target, attention)
-
-    def _require_aligned_words(self) -> None:
-        """Refuses to replace unknown words that are not known to belong to words of the source."""
-        if self.decoder.attention is None:
-            raise UsageError(
-                "replace_unknown: needs attention, and the model was trained with task.attention=none; leave "
-                "it out"
-            )
-        if self.target.level != "word":
-            raise UsageError(
-                "replace_unknown: is for words, and the model was trained on sub-words with data.level=bpe, "
-                "where it spells the unknown ones; leave it out"
-            )
 
     def _numbers(self, line: str) -> list[int]:
         """A source sentence with its end."""
@@ -511,8 +498,7 @@ class Translation(Task):
             if found := self.source.difference(member.source):
                 raise UsageError(
                     "data.test: expected runs of one source vocabulary, in whose numbers the data are, got "
-                    f"{found}; "
-                    "translate with rnnx predict, where each reads with its own"
+                    f"{found}; translate with rnnx predict, where each reads with its own"
                 )
 
     def _text(self, hypotheses: Sequence[Hypothesis]) -> str:

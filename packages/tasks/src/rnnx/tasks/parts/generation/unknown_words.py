@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rnnx.core.errors import UsageError
 from rnnx.tasks.parts.generation.search import Hypothesis
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
@@ -33,3 +34,25 @@ def with_source_words(hypothesis: Hypothesis, vocabulary: Vocabulary, words: Seq
     looked = hypothesis.attention[:, : len(words)].argmax(1).tolist()
     pairs = zip(hypothesis.tokens, looked, strict=True)
     return " ".join(words[at] if n == vocabulary.unk else vocabulary.tokens[n] for n, at in pairs)
+
+
+def refuse_unaligned(attends: bool, vocabulary: Vocabulary) -> None:
+    """Refuses to replace unknown words that are not known to belong to words of the source.
+
+    Args:
+        attends: Whether the decoder has attention.
+        vocabulary: What its tokens are.
+
+    Raises:
+        UsageError: it has none, or its tokens are no words.
+    """
+    if not attends:
+        raise UsageError(
+            "replace_unknown: needs attention, and the model was trained with task.attention=none; leave it "
+            "out"
+        )
+    if vocabulary.level != "word":
+        raise UsageError(
+            "replace_unknown: is for words, and the model was trained on sub-words with data.level=bpe, "
+            "where it spells the unknown ones; leave it out"
+        )
