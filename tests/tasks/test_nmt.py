@@ -1007,6 +1007,36 @@ def test_each_reads_the_source_with_its_own_vocabulary() -> None:
             whole.samples(batch)
 
 
+@doubles
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (0.6, 0.4)])
+def test_a_given_translation_is_scored_by_the_mean_of_the_probabilities(alpha: float, beta: float) -> None:
+    """The second has a vocabulary of sub-words for the source, the third attention over the same words."""
+    other = Vocabulary.train(["zorro gato", *SOURCES[:3]], "bpe", 40)
+    models = [
+        built(sharp=2.0),
+        built(OTHER_NET, META | {"source": other.to_plain()}, **OTHER),
+        built(attention="general"),
+    ]
+    lines = ["el zorro ve la roja ||| the fox ||| ", "come\tthe house"]
+    expected = []
+    for source, target in (
+        ("el zorro ve la roja", "the fox"),
+        ("el zorro ve la roja", ""),
+        ("come", "the house"),
+    ):
+        (ids,) = TARGET.encode([target])
+        read = [Loop(model, source).read(ids)[0].exp() for model in models]
+        logs = torch.stack(read).mean(0).log()
+        _, looks = read_by_all([models[0], models[2]], source, ids)
+        log = sum(row[token].item() for row, token in zip(logs, [*ids, TARGET.eos], strict=True))
+        score = log / ((5 + len(ids) + 1) / 6) ** alpha
+        expected.append(score + beta * sum(math.log(min(total, 1.0)) for total in looks.sum(0).tolist()))
+    penalties = {"length_penalty": alpha, "coverage_penalty": beta}
+    answers = list(joined(*models).predict(lines, mode="score", batch_size=2, **penalties))
+    assert [answer[: answer.index("|||")] for answer in answers] == ["0 ", "0 ", "1 "]
+    assert scores_in(answers) == pytest.approx(expected, abs=1.01e-4)
+
+
 def test_models_that_write_other_tokens_are_not_joined() -> None:
     fewer = Vocabulary.train(TARGETS[:2], "word")
     with pytest.raises(UsageError) as raised:
@@ -1015,9 +1045,3 @@ def test_models_that_write_other_tokens_are_not_joined() -> None:
         f"expected one target vocabulary, got {len(TARGET)} tokens of level word and 7 of level word; "
         "train both on the same data"
     )
-
-
-def test_the_score_is_of_one_model() -> None:
-    model = joined(built(), built())
-    with pytest.raises(UsageError, match=r"^mode: score is of one run; give one, or leave it out"):
-        list(model.predict(["la casa ||| the house"], mode="score"))

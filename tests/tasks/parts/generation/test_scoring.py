@@ -48,7 +48,7 @@ def test_a_line_without_a_source_is_refused(line: str) -> None:
 
 
 def test_a_pair_is_as_long_as_both_its_sides() -> None:
-    assert len(Pair([1, 2, 3], [4])) == 4
+    assert Pair([torch.tensor([1, 2, 3])], torch.tensor([4])).length == 4
 
 
 def decoder() -> Decoder:
@@ -95,11 +95,13 @@ def test_a_score_is_that_of_equation_14(alpha: float, beta: float) -> None:
     )
     mask = torch.tensor([[True, True, True], [True, True, False]])
     predictions = Predictions(torch.tensor(VECTORS), torch.tensor(TARGETS), attention, mask)
-    found = scores_of(decoder(), predictions, torch.tensor([2, 1]), alpha, beta)
+    found = scores_of([decoder()], [predictions], torch.tensor([2, 1]), alpha, beta)
     assert found == pytest.approx(expected(alpha, beta), abs=1e-5)
 
 
 def test_without_a_penalty_for_it_no_attention_is_needed() -> None:
     mask = torch.ones(2, 3, dtype=torch.bool)
     predictions = Predictions(torch.tensor(VECTORS), torch.tensor(TARGETS), None, mask)
-    assert scores_of(decoder(), predictions, torch.tensor([2, 1])) == pytest.approx(expected(0, 0), abs=1e-5)
+    assert scores_of([decoder()], [predictions], torch.tensor([2, 1])) == pytest.approx(
+        expected(0, 0), abs=1e-5
+    )

@@ -37,11 +37,11 @@ from rnnx.tasks.parts.generation.decoding import (
     loss_together,
     teacher_forced,
 )
-from rnnx.tasks.parts.generation.scoring import Pair, parts_of, scores_of
+from rnnx.tasks.parts.generation.scoring import Pair, scored, scores_of
 from rnnx.tasks.parts.generation.search import Hypothesis
 from rnnx.tasks.parts.generation.unknown_words import refuse_unaligned, with_source_words
 from rnnx.tasks.parts.idle import refuse_idle
-from rnnx.tasks.parts.lines import each, together
+from rnnx.tasks.parts.lines import together
 from rnnx.tasks.parts.nets.attention import Mechanism, Memory
 from rnnx.tasks.parts.nets.decoder import Decoder
 from rnnx.tasks.parts.nets.embeddings import Initialization, embeddings, without_vector_files
@@ -284,7 +284,7 @@ class Translation(Task):
         Raises:
             UsageError: a coverage penalty, an alignment or words of the source are asked of a model without
                 attention, or the latter of one of sub-words; the least length is above the most; or an option
-                is given that is of no use in the mode; or scores are asked of several runs.
+                is given that is of no use in the mode.
             InputError: with mode=score, a line has no translation, or its source is empty.
         """
         if mode == "score":
@@ -301,10 +301,6 @@ class Translation(Task):
                 scores=scores or None,
                 attention=attention,
             )
-            if len(self.members) > 1:
-                raise UsageError(
-                    "mode: score is of one run; give one, or leave it out to translate by several"
-                )
             length_penalty, coverage_penalty = length_penalty or 0.0, coverage_penalty or 0.0
         search = self.search.changed(
             n_best,
@@ -328,7 +324,7 @@ class Translation(Task):
         if read_ahead is None:
             read_ahead = 1 if batch_size == 1 else READ_AHEAD * batch_size
         if mode == "score":
-            yield from self._scored(lines, batch_size, read_ahead, search)
+            yield from scored(lines, lambda pairs: self._score(pairs, batch_size, search), read_ahead)
             return
         number = 0
         for chunk in together(lines, read_ahead):
@@ -420,36 +416,29 @@ class Translation(Task):
             found[place] = hypotheses
         return found
 
-    def _scored(
-        self, lines: Iterable[str], batch_size: int, read_ahead: int, search: Search
-    ) -> Iterator[str]:
-        """The score of each translation that is given, with the penalties of a search."""
-        number = 0
-        for chunk in together(each(lines, parts_of), read_ahead):
-            sources = self.source.encode(source for source, targets in chunk for _ in targets)
-            targets = self.target.encode(target for _, targets in chunk for target in targets)
-            pairs = [
-                Pair([*source, self.source.eos], [*target, self.target.eos])
-                for source, target in zip(sources, targets, strict=True)
-            ]
-            scores = iter(in_order(pairs, batch_size, lambda batch: self._rated(batch, search)))
-            for _, texts in chunk:
-                for text in texts:
-                    yield f"{number} ||| {text} ||| {next(scores):.4f}"
-                number += 1
+    def _score(self, pairs: Sequence[tuple[str, str]], batch_size: int, search: Search) -> list[float]:
+        """The score of each source and translation, with the penalties of a search."""
+        texts, targets = [source for source, _ in pairs], self.target.encode(target for _, target in pairs)
+        sources = zip(*(member._sources(texts) for member in self.members), strict=True)
+        ends = [torch.tensor([*target, self.target.eos]) for target in targets]
+        rows = list(map(Pair, sources, ends))
+        return in_order(
+            rows, batch_size, lambda batch: self._rated(batch, search), length=lambda pair: pair.length
+        )
 
     @torch.inference_mode()
-    def _rated(self, pairs: list[Pair], search: Search) -> list[float]:
-        inputs, lengths = padded([torch.tensor(pair.source) for pair in pairs], self.source.pad)
-        targets, target_lengths = padded([torch.tensor(pair.target) for pair in pairs], self.target.pad)
-        batch = Batch(inputs, lengths, targets, torch.arange(len(pairs)), target_lengths)
-        return scores_of(
-            self.decoder,
-            self(batch.to(self.device)),
-            target_lengths,
-            search.length_penalty,
-            search.coverage_penalty,
-        )
+    def _rated(self, pairs: Sequence[Pair], search: Search) -> list[float]:
+        targets, target_lengths = padded([pair.target for pair in pairs], self.target.pad)
+        said = []
+        for member, rows in zip(
+            self.members, zip(*(pair.sources for pair in pairs), strict=True), strict=True
+        ):
+            inputs, lengths = padded(rows, member.source.pad)
+            batch = Batch(inputs, lengths, targets, torch.arange(len(pairs)), target_lengths)
+            predictions = member(batch.to(self.device))
+            said.append(predictions if self._reads_as(member) else predictions._replace(attention=None))
+        decoders = [member.decoder for member in self.members]
+        return scores_of(decoders, said, target_lengths, search.length_penalty, search.coverage_penalty)
 
     def _sources(self, lines: Iterable[str]) -> list[Tensor]:
         """The numbers of each line, and the end."""
@@ -467,7 +456,7 @@ class Translation(Task):
             Reading(
                 member.decoder,
                 *member._encode(tokens.to(self.device), lengths.to(self.device)),
-                shown=not self.source.difference(member.source),
+                shown=self._reads_as(member),
             )
             for member, (tokens, lengths) in zip(self.members, inputs, strict=True)
         ]
@@ -491,6 +480,10 @@ class Translation(Task):
         """The translations of what a batch has, which is in the numbers of this model's source."""
         self._require_one_source()
         return self._write([(tokens, lengths)] * len(self.members), search)
+
+    def _reads_as(self, other: Self) -> bool:
+        """Whether the places of a source are the same for another model."""
+        return not self.source.difference(other.source)
 
     def _require_one_source(self) -> None:
         """Refuses members that could not read a batch."""
