@@ -132,6 +132,18 @@ def test_subwords_read_every_line_back() -> None:
     assert read(data, "train") == {n: (*pair, pair[1]) for n, pair in enumerate([*TRAIN[:2], TRAIN[3]])}
 
 
+@pytest.mark.parametrize(("sizes", "expected"), [((6, None), (6, 6)), ((6, 5), (6, 5)), ((None, 5), (13, 5))])
+def test_each_side_may_have_a_size_of_its_own(
+    sizes: tuple[int | None, int | None], expected: tuple[int, int]
+) -> None:
+    """Nine words of the source, counted by hand, and four special tokens."""
+    both, of_target = sizes
+    meta = Given(vocabulary_size=both, target_vocabulary_size=of_target).meta
+    source, target = (Vocabulary.from_plain(meta[side]) for side in ("source", "target"))
+    assert (len(source), len(target)) == expected
+    assert target.tokens[4] == "the"  # the only word that is there twice
+
+
 def test_meta_is_plain_and_names_the_languages() -> None:
     meta = Given().meta
     assert json.loads(json.dumps(meta)) == meta
@@ -139,13 +151,22 @@ def test_meta_is_plain_and_names_the_languages() -> None:
 
 
 def test_every_wrong_number_is_named_at_once() -> None:
-    values = {"batch_size": 0, "max_length": -1, "workers": -1, "min_frequency": 0, "vocabulary_size": 4}
+    values = {
+        "batch_size": 0,
+        "max_length": -1,
+        "workers": -1,
+        "min_frequency": 0,
+        "vocabulary_size": 4,
+        "target_vocabulary_size": 4,
+    }
     assert validate("data", "data", options_of(f"{Parallel.__module__}:Parallel"), values)[1] == {
         "min_frequency": "data.min_frequency: expected an integer of at least 1, got 0",
         "max_length": "data.max_length: expected an integer of at least 1, got -1",
         "batch_size": "data.batch_size: expected an integer of at least 1, got 0",
         "workers": "data.workers: expected an integer of at least 0, got -1",
         "vocabulary_size": "data.vocabulary_size: expected an integer of at least 5 or null, got 4",
+        "target_vocabulary_size": "data.target_vocabulary_size: expected an integer of at least 5 or null, "
+        "got 4",
     }
 
 
@@ -183,5 +204,11 @@ def test_vectors_are_those_of_each_side(tmp_path: Path) -> None:
     assert Given(source_vectors=str(file), shared_vocabulary=True).meta["source_vectors"]["found"] == 2
     with pytest.raises(UsageError, match=r"^data\.target_vectors: there is no file 'none\.txt'"):
         _ = Given(target_vectors="none.txt").meta
-    with pytest.raises(UsageError, match=r"^data\.target_vectors: source and target share their vocabulary"):
-        Given(target_vectors=str(file), shared_vocabulary=True).prepare()
+    with pytest.raises(UsageError) as refused:
+        Given(target_vectors=str(file), target_vocabulary_size=9, shared_vocabulary=True).prepare()
+    assert refused.value.problems == (
+        "data.target_vectors: source and target share their vocabulary; leave it out, and give "
+        "data.source_vectors for both",
+        "data.target_vocabulary_size: source and target share their vocabulary; leave it out, and give "
+        "data.vocabulary_size for both",
+    )

@@ -43,6 +43,7 @@ ELSEWHERE: Final = {  # by rnnx's name; where there are several of one kind, the
     "bptt": "tokens_per_sample seq_len sequence_length",
     "batch_size": "bs bsz max_sentences",
     "vocabulary_size": "vocab_size voc_limit src_vocab_size max_features",
+    "target_vocabulary_size": "tgt_vocab_size",
     "min_frequency": "voc_min_freq min_freq vocab_min_freq words_min_frequency",
     "workers": "num_workers",
     # cells, tasks, optimizers, schedules

@@ -17,6 +17,7 @@ from rnnx.tasks.data.nmt.example import Example
 from rnnx.tasks.parts.texts.vocabulary import Vocabulary
 
 Pairs: TypeAlias = list[tuple[str, str]]
+VocabularySize: TypeAlias = Annotated[int, Ge(5)]  # one, and the special tokens
 log = logging.getLogger(__name__)
 
 
@@ -37,6 +38,8 @@ class Parallel(Data, ABC):
         shared_vocabulary: Whether source and target have one vocabulary, and with it one embedding.
         min_frequency: Words (or, for sub-words, pairs to be merged) seen less often in training are left out.
         vocabulary_size: The most tokens of a vocabulary; by default all words, and 8,000 sub-words.
+        target_vocabulary_size: Another number for the target's (Sutskever et al. 2014 have 160,000 words of
+            the source, and 80,000).
         lowercase: Whether both sides are lower-cased, references too.
         max_length: The most tokens of either side of a training pair.
         source_vectors: A word2vec or GloVe text file (plain or .gz) that the source's embeddings start with;
@@ -49,7 +52,8 @@ class Parallel(Data, ABC):
     level: Literal["word", "bpe"] = "word"
     shared_vocabulary: bool = False
     min_frequency: Positive = 1
-    vocabulary_size: Annotated[int, Ge(5)] | None = None
+    vocabulary_size: VocabularySize | None = None
+    target_vocabulary_size: VocabularySize | None = None
     lowercase: bool = False
     max_length: Positive = 100
     source_vectors: str | None = None
@@ -68,11 +72,18 @@ class Parallel(Data, ABC):
 
     @final
     def prepare(self) -> None:
-        if self.shared_vocabulary and self.target_vectors is not None:
-            raise UsageError(
-                "data.target_vectors: source and target share their vocabulary, and data.source_vectors are "
-                "those of both; leave it out"
-            )
+        own = {
+            "target_vectors": (self.target_vectors, "source_vectors"),
+            "target_vocabulary_size": (self.target_vocabulary_size, "vocabulary_size"),
+        }
+        problems = [
+            f"data.{option}: source and target share their vocabulary; leave it out, and give "
+            f"data.{of_both} for both"
+            for option, (value, of_both) in own.items()
+            if self.shared_vocabulary and value is not None
+        ]
+        if problems:
+            raise UsageError(*problems)
         _ = self._examples
 
     @property
@@ -118,10 +129,11 @@ class Parallel(Data, ABC):
     @cached_property
     def _vocabularies(self) -> tuple[Vocabulary, Vocabulary]:
         sources, targets = _sides(self._texts["train"])
+        size = self.vocabulary_size
         if self.shared_vocabulary:
-            shared = self._vocabulary(sources + targets)
+            shared = self._vocabulary(sources + targets, size)
             return shared, shared
-        return self._vocabulary(sources), self._vocabulary(targets)
+        return self._vocabulary(sources, size), self._vocabulary(targets, self.target_vocabulary_size or size)
 
     @cached_property
     def _examples(self) -> dict[Split, list[Example]]:
@@ -129,10 +141,8 @@ class Parallel(Data, ABC):
         examples["train"] = self._fitting(examples["train"])
         return examples
 
-    def _vocabulary(self, lines: list[str]) -> Vocabulary:
-        return Vocabulary.train(
-            lines, self.level, self.vocabulary_size, self.min_frequency, lowercase=self.lowercase
-        )
+    def _vocabulary(self, lines: list[str], size: int | None) -> Vocabulary:
+        return Vocabulary.train(lines, self.level, size, self.min_frequency, lowercase=self.lowercase)
 
     def _encode(self, pairs: Pairs) -> list[Example]:
         source, target = self._vocabularies
