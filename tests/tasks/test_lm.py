@@ -502,6 +502,76 @@ def test_an_unknown_character_is_refused_and_an_unknown_word_is_the_unknown_word
     assert scores[0] == scores[1] != scores[2]
 
 
+# ---------------------------------------------------------------------------------- several models
+
+OTHER: dict[str, Any] = {"cell": {"name": "lstm", "hidden_size": 4}, "layers": 2}
+
+
+def joined(*more: LanguageModel) -> tuple[LanguageModel, list[LanguageModel]]:
+    """A model that others are joined with; and all of them, each alone."""
+    alone = [built(), built(OTHER, tied=True, sharp=4.0), *more]
+    whole, *others = built(), built(OTHER, tied=True, sharp=4.0), *more
+    for other in others:
+        whole.join(other)
+    return whole, alone
+
+
+def mean_predicted(models: Sequence[LanguageModel], inputs: Sequence[int]) -> Tensor:
+    """The logarithm of the mean of their probabilities."""
+    return torch.stack([predicted(model, inputs).exp() for model in models]).mean(0).log()
+
+
+@doubles
+@pytest.mark.parametrize("bptt", [4, 1000])
+def test_the_loss_of_several_is_that_of_the_mean_of_their_probabilities(bptt: int) -> None:
+    """Each carries a state of its own from chunk to chunk, and padding counts for nothing."""
+    whole, alone = joined(built({"cell": {"name": "elman", "hidden_size": 3}}))
+    batches, expected, place = list(streamed(TOKENS, 2, bptt, START)), 0.0, 0
+    for size in (13, 12):
+        tokens = TOKENS[place : place + size]
+        rows = mean_predicted(alone, [START if place == 0 else TOKENS[place - 1], *tokens[:-1]])
+        expected -= rows[range(size), tokens].sum().item()
+        place += size
+    assert total(whole, batches) == (pytest.approx(expected, rel=1e-6), 25)
+    assert total(whole, batches)[0] != pytest.approx(total(alone[0], batches)[0], rel=1e-2)
+
+
+@doubles
+def test_a_line_has_the_mean_of_the_probabilities() -> None:
+    whole, alone = joined()
+    for line in ("", "a cab", "dd"):
+        (tokens,) = VOCABULARY.encode([f"{line}\n"])
+        rows = mean_predicted(alone, [START, *tokens[:-1]])
+        expected = rows[range(len(tokens)), tokens].sum().item()
+        (answer,) = whole.predict([line], mode="score")
+        assert float(answer.split("\t")[0]) == pytest.approx(expected, abs=1e-4)
+
+
+@doubles
+@pytest.mark.parametrize("prompt", ["", "ab"])
+def test_several_continue_by_the_mean_of_their_probabilities(prompt: str) -> None:
+    whole, alone = joined()
+    (given,) = VOCABULARY.encode([prompt])
+    tokens = [START, *given]
+    for _ in range(12):
+        tokens.append(int(mean_predicted(alone, tokens)[-1].argmax()))
+    (drawn,) = whole.predict([prompt], temperature=0, length=12)
+    assert drawn == VOCABULARY.decode(tokens[1:])
+    found = []
+    for pair in product(range(len(VOCABULARY)), repeat=2):
+        rows = mean_predicted(alone, [START, *given, pair[0]])
+        found.append((rows[-2, pair[0]].item() + rows[-1, pair[1]].item(), pair))
+    best = [f"{VOCABULARY.decode(pair)}\t{log:.4f}".replace("\n", r"\n") for log, pair in sorted(found)[::-1]]
+    answers = list(whole.predict([prompt], mode="complete", length=2, n_best=5, beam_size=40))
+    assert answers == best[:5]
+
+
+def test_models_that_predict_other_tokens_are_not_joined() -> None:
+    _, _, meta = read("char", ["a cab", "e"])
+    with pytest.raises(UsageError, match=r"^expected one vocabulary, got .*; train both on the same data$"):
+        built().join(built(meta=meta))
+
+
 # ------------------------------------------------------------------------------------------- the scores
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, final
 
 import torch
 import torch.nn.functional as F
@@ -27,8 +27,9 @@ from rnnx.core.nets.dropout import Dropout
 from rnnx.core.nets.linear import Linear
 from rnnx.core.state import State
 from rnnx.core.task import Loss, Task
+from rnnx.tasks.parts.ensemble import log_probabilities, mean, together
 from rnnx.tasks.parts.generation.sampling import filter_logits, sample
-from rnnx.tasks.parts.generation.search import beam_search
+from rnnx.tasks.parts.generation.search import Step, beam_search
 from rnnx.tasks.parts.idle import refuse_idle
 from rnnx.tasks.parts.lines import each
 from rnnx.tasks.parts.nets.cross_entropy import cross_entropy
@@ -130,7 +131,12 @@ class LanguageModel(Task):
 
     def loss(self, output: Tensor, batch: Batch) -> Loss:
         """Cross-entropy in nats a token."""
-        return Loss(cross_entropy(self.output, output, batch.targets), batch.lengths.sum())
+        _, *others = self.members
+        if not others:
+            return Loss(cross_entropy(self.output, output, batch.targets), batch.lengths.sum())
+        said = [output, *(other(batch) for other in others)]
+        scores = (member.output(y.flatten(0, 1)) for member, y in zip(self.members, said, strict=True))
+        return Loss(-log_probabilities(scores, batch.targets.flatten()).sum(), batch.lengths.sum())
 
     def metrics(self, split: Split) -> Mapping[str, Metric]:
         """Perplexity a token, and bits a character."""
@@ -228,6 +234,11 @@ class LanguageModel(Task):
             else:
                 yield from self._complete(prompt, length, n_best, max(beam_size or BEAM_SIZE, n_best))
 
+    def agree(self, other: Self) -> None:
+        """Another model must predict the same tokens."""
+        if found := self.vocabulary.difference(other.vocabulary):
+            raise UsageError(f"expected one vocabulary, got {found}; train both on the same data")
+
     def views(self) -> list[View]:
         """Text drawn token by token, what was expected at each place of a text, and the units over it."""
         return [
@@ -263,13 +274,16 @@ class LanguageModel(Task):
         generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
         tokens = torch.tensor([self.meta["start"], *self._encode(line)], device=self.device)
         prompt, drawn = tokens, tokens[:0]
-        state = self._after(tokens[:-1])
+        step, state = self._step(), self._after(tokens[:-1])
         token = tokens[-1:]
         text = begin = line + self._glue(line)
         columns = [[(begin, 0.0)]]
         for _ in range(length):
-            logits, state = self._next(token, state)
-            kept = filter_logits(logits, temperature=temperature, top_k=top_k, top_p=top_p).exp()  # (1, V)
+            with torch.no_grad():
+                logits, _, state = step(token, state, token)
+            kept = filter_logits(
+                logits.float(), temperature=temperature, top_k=top_k, top_p=top_p
+            ).exp()  # (1, V)
             token = kept.multinomial(1, generator=generator).squeeze(1)
             drawn = torch.cat((drawn, token))
             before, text = text, begin + self._text(drawn, prompt)
@@ -292,7 +306,7 @@ class LanguageModel(Task):
         """
         tokens = self._encode(line)
         given = torch.tensor([self.meta["start"], *tokens], device=self.device)
-        shares = self._expected(given)  # (T + 1, V)
+        shares = self._expected(given).exp()  # (T + 1, V)
         columns, bits, said = [], [], []
         for piece, token, row in zip(self._pieces(given[1:]), tokens, shares[:-1], strict=True):
             share = float(row[token])
@@ -310,22 +324,22 @@ class LanguageModel(Task):
         y, state = self.recurrent(self.dropout(self.embedding(tokens)), lengths, state)  # (N, T, H)
         return self.narrow(self.dropout(y)), state
 
-    def _step(self, tokens: Tensor, state: State, examples: Tensor) -> tuple[Tensor, None, State]:
-        """A :class:`~rnnx.tasks.parts.generation.search.Step`, without attention."""
+    def _step(self) -> Step:
+        """What all members predict after a token, together."""
+        counts = [len(member.recurrent.state_sizes) for member in self.members]
+        return together([member._predict for member in self.members], counts)
+
+    def _predict(self, tokens: Tensor, state: State, examples: Tensor) -> tuple[Tensor, None, State]:
+        """A :class:`~rnnx.tasks.parts.generation.search.Step` of this model alone, without attention."""
         y, state = self.recurrent.step(self.embedding(tokens), state)
         return self.output(self.narrow(y)).log_softmax(-1), None, state
 
     @torch.no_grad()
-    def _next(self, token: Tensor, state: State) -> tuple[Tensor, State]:
-        """The log-probabilities ``(1, V)`` of what comes after a token ``(1,)``, and the state then."""
-        logits, _, state = self._step(token, state, token)
-        return logits.float(), state
-
-    @torch.no_grad()
     def _expected(self, tokens: Tensor) -> Tensor:
-        """The probabilities of what comes after each of some tokens ``(T,)``, ``(T, V)``."""
-        y, _ = self._read(tokens.unsqueeze(0), None, None)
-        return self.output(y[0]).float().softmax(-1)
+        """The log-probabilities of what comes after each of some tokens ``(T,)``, ``(T, V)``."""
+        read = [member._read(tokens.unsqueeze(0), None, None)[0] for member in self.members]
+        scores = (member.output(y[0]) for member, y in zip(self.members, read, strict=True))
+        return mean([score.double().log_softmax(-1) for score in scores])
 
     def _read_aloud(self, line: str) -> list[str]:
         """Has the net read a line, after what starts a text; and gives its tokens as text."""
@@ -345,9 +359,12 @@ class LanguageModel(Task):
 
     @torch.no_grad()
     def _after(self, tokens: Tensor) -> State:
-        """The state after tokens ``(T,)``; where there are none, the initial one."""
-        state = self.recurrent.initial_state(1, self.output.weight)
-        return self._read(tokens.unsqueeze(0), None, state)[1] if len(tokens) else state
+        """The state of all members after tokens ``(T,)``; where there are none, the initial one."""
+        every: list[Tensor] = []
+        for member in self.members:
+            state = member.recurrent.initial_state(1, member.output.weight)
+            every += member._read(tokens.unsqueeze(0), None, state)[1] if len(tokens) else state
+        return tuple(every)
 
     def _continue(
         self,
@@ -361,7 +378,7 @@ class LanguageModel(Task):
     ) -> Tensor:
         """Tokens ``(length,)`` drawn after a prompt ``(T,)``, ``T`` at least 1."""
         (drawn,) = sample(
-            self._step,
+            self._step(),
             self._after(prompt[:-1]),
             prompt[-1:],
             length=length,
@@ -374,7 +391,7 @@ class LanguageModel(Task):
 
     def _complete(self, prompt: Tensor, length: int, n_best: int, beam_size: int) -> Iterator[str]:
         (found,) = beam_search(
-            self._step,
+            self._step(),
             self._after(prompt[:-1]),
             prompt[-1:],
             end=None,
@@ -396,8 +413,7 @@ class LanguageModel(Task):
         """The natural logarithm of the probability of a line, its end included."""
         targets = torch.tensor([*tokens, *self._ending()], device=self.device)
         inputs = F.pad(targets[:-1], (1, 0), value=self.meta["start"])
-        y, _ = self._read(inputs.unsqueeze(0), None, None)
-        return -F.cross_entropy(self.output(y[0]).double(), targets, reduction="sum").item()
+        return self._expected(inputs).gather(1, targets.unsqueeze(1)).sum().item()
 
     def _encode(self, line: str) -> list[int]:
         (tokens,) = self.vocabulary.encode([line])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rnnx.core import state as states
@@ -29,6 +30,22 @@ def mean(log_probabilities: Sequence[Tensor]) -> Tensor:
     logs = torch.stack(list(log_probabilities))
     greatest = logs.amax(0).clamp(min=torch.finfo(logs.dtype).min)  # finite, also where all are impossible
     return greatest + (logs - greatest).exp().mean(0).log()
+
+
+def log_probabilities(scores: Iterable[Tensor], targets: Tensor) -> Tensor:
+    """The natural logarithm of the mean of the probabilities that models give to what is right, ``(M,)``.
+
+    Args:
+        scores: The logits of each model, ``(M, V)``; those of 16 bits are read as of 32.
+        targets: Which is right, ``(M,)``; of -100, where none is asked for, it is 0.
+
+    Example:
+        >>> halves, quarters = torch.tensor([[0.5, 0.5]]), torch.tensor([[0.25, 0.75]])
+        >>> log_probabilities([halves.log(), quarters.log()], torch.tensor([1])).exp()
+        tensor([0.6250])
+    """
+    wide = (score.to(torch.promote_types(score.dtype, torch.float32)) for score in scores)
+    return mean([-F.cross_entropy(score, targets, reduction="none") for score in wide])
 
 
 def together(steps: Sequence[Step], counts: Sequence[int]) -> Step:

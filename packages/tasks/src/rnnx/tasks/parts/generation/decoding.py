@@ -18,7 +18,7 @@ from rnnx.core.nets.padding import real_steps
 from rnnx.core.paths import typed
 from rnnx.core.state import State
 from rnnx.core.task import Loss
-from rnnx.tasks.parts.ensemble import mean, together
+from rnnx.tasks.parts.ensemble import log_probabilities, together
 from rnnx.tasks.parts.generation.search import Hypothesis, Step, beam_search
 from rnnx.tasks.parts.nets.attention import Memory
 from rnnx.tasks.parts.nets.cross_entropy import cross_entropy
@@ -176,21 +176,9 @@ def loss_together(decoders: Sequence[Decoder], predictions: Sequence[Predictions
         decoders: The decoders.
         predictions: Of each, from :func:`teacher_forced`; the targets of all are the same.
     """
-    logs = log_probabilities(decoders, [one.vectors for one in predictions], predictions[0].targets)
+    scores = (decoder.logits(one.vectors) for decoder, one in zip(decoders, predictions, strict=True))
+    logs = log_probabilities(scores, predictions[0].targets)
     return Loss(-logs.sum(), torch.tensor(len(logs), device=logs.device))
-
-
-def log_probabilities(decoders: Sequence[Decoder], vectors: Sequence[Tensor], targets: Tensor) -> Tensor:
-    """The natural logarithm of each token's probability, the mean of several decoders', ``(M,)``.
-
-    Args:
-        decoders: The decoders.
-        vectors: What each predicts the tokens from, ``(M, A)``.
-        targets: The tokens, ``(M,)``.
-    """
-    scores = (decoder.logits(vector) for decoder, vector in zip(decoders, vectors, strict=True))
-    wide = (score.to(torch.promote_types(score.dtype, torch.float32)) for score in scores)
-    return mean([-F.cross_entropy(score, targets, reduction="none") for score in wide])
 
 
 @final

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from rnnx.core.nets.padding import real_steps
-from rnnx.tasks.parts.generation.decoding import Predictions, log_probabilities
+from rnnx.tasks.parts.ensemble import log_probabilities
+from rnnx.tasks.parts.generation.decoding import Predictions
 from rnnx.tasks.parts.generation.search import coverage_penalty, length_penalty
 from rnnx.tasks.parts.lines import each, together
 from rnnx.tasks.parts.nets.decoder import Decoder
@@ -110,8 +111,9 @@ def scores_of(
     sizes = lengths.tolist()
     vectors = zip(*(one.vectors.split(sizes) for one in predictions), strict=True)  # of each text, (U, A)
     targets = predictions[0].targets.split(sizes)
-    logs = (log_probabilities(decoders, *text) for text in zip(vectors, targets, strict=True))
-    totals = torch.stack([log.sum() for log in logs]).double().cpu()  # (N,)
+    totals = torch.stack(
+        [_total(decoders, *text) for text in zip(vectors, targets, strict=True)]
+    ).cpu()  # (N,)
     totals /= length_penalty(lengths, alpha)
     if beta:
         looks = torch.stack([one.attention for one in predictions if one.attention is not None]).mean(0)
@@ -120,3 +122,9 @@ def scores_of(
         totals += beta * coverage_penalty(coverage, predictions[0].mask.sum(1)).cpu()
     scores: list[float] = totals.tolist()
     return scores
+
+
+def _total(decoders: Sequence[Decoder], vectors: Sequence[Tensor], targets: Tensor) -> Tensor:
+    """The logarithm of the probability of one text, whose scores alone are held at once."""
+    scores = (decoder.logits(one) for decoder, one in zip(decoders, vectors, strict=True))
+    return log_probabilities(scores, targets).double().sum()
