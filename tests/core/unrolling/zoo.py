@@ -448,6 +448,44 @@ class Reparametrized(Written):
         return h, (h,)
 
 
+@final
+class Stabilized(Written):
+    """A mean weighted by exponentials, the largest of whose exponents is kept beside it."""
+
+    output_size, state_sizes = 2, (2, 2, 2, 2)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input, self.heads = nn.Linear(P, 8), nn.Parameter(torch.randn(2, 1, 4))
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        h, total, weight, largest = state
+        mixed = torch.einsum("nhd,hde->nhe", h.unflatten(1, (2, 1)), self.heads).transpose(1, 2).flatten(1)
+        i, f, g, o = (self.input(z) + mixed).chunk(4, -1)
+        f = F.logsigmoid(f) + largest
+        largest = torch.maximum(f, i)
+        i, f = torch.exp(i - largest), torch.exp(f - largest)
+        total, weight = f * total + i * torch.tanh(g), f * weight + i
+        h = torch.sigmoid(o) * total / weight
+        return h, (h, total, weight, largest)
+
+
+@final
+class Selective(Written):
+    """Numbers that decay at rates of their own, for a time that the input says, and are read out by it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input, self.rates = nn.Linear(P, 6), nn.Parameter(torch.randn(2, 2))
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        time, into, out = self.input(z).split([2, 2, 2], -1)
+        time = F.softplus(time).unsqueeze(-1)
+        kept = torch.exp(-time * torch.exp(self.rates)) * state[0].unflatten(1, (2, 2))
+        new = kept + time * into.unsqueeze(1)
+        return torch.einsum("nij,nj->ni", new, out).repeat(1, 2), (new.flatten(1),)
+
+
 ZOO = Written.__subclasses__()
 
 
