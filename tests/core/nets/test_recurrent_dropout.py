@@ -133,6 +133,22 @@ def test_which_cells_have_a_candidate(name: str) -> None:
     assert has_candidate(cell) == (name not in WITHOUT_CANDIDATE)
 
 
+def test_a_candidate_may_be_made_of_the_state_alone() -> None:
+    """Ba et al. 2016: what a fast weight matrix learns is ``h h^T``, which is zero at first."""
+
+    class FastWeights(Cell):
+        input_size, output_size, state_sizes = H, H, (H, H * H)
+
+        def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+            h, weights = state
+            outer = self.drop_candidate(h.unsqueeze(2) * h.unsqueeze(1))
+            weights = 0.9 * weights + 0.5 * outer.flatten(1)
+            h = torch.tanh(z + torch.bmm(weights.unflatten(1, (H, H)), h.unsqueeze(2)).squeeze(2))
+            return h, (h, weights)
+
+    assert has_candidate(FastWeights())
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("kind", [Elman, GRU, PeepholeLSTM])
 def test_looking_for_a_candidate_changes_nothing(kind: type[Any], training: bool) -> None:
