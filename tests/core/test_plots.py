@@ -114,6 +114,15 @@ def test_a_curve_that_falls_for_ever_does_not_flatten_the_others() -> None:
     assert 0.1 < low < 0.25 < 0.5 < high < 2
 
 
+def test_a_lag_and_a_step_are_whole_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("epoch,step,train/loss\n0,1,9.0\n0,2,8.0\n0,3,7.0\n")
+    for figure in (gradient_flow([flow("a", [1.0] * 20, [1.0] * 20)]), curves(path)):
+        figure.draw_without_rendering()
+        for axes in filter(Axes.get_visible, figure.axes):
+            assert all(tick == round(tick) for tick in axes.get_xticks())
+
+
 def test_what_is_zero_or_no_number_is_left_out(tmp_path: Path) -> None:
     flows = [flow("a", [1.0, 0.0, math.nan], [1.0, math.inf, 0.5]), flow("b", [math.nan], [0.0])]
     figure = gradient_flow(flows)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rnnx.core.errors import UsageError
 from rnnx.core.files import make_folder, replacing
@@ -59,6 +60,7 @@ def curves(path: Path) -> Figure:
         for split, points in lines.items():
             axes.plot(*zip(*points, strict=True), label=split, marker="." if split == "valid" else None)
         axes.set(title=metric, xlabel="step")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if any(lines):
             axes.legend()
     return figure
@@ -114,6 +116,7 @@ def gradient_flow(flows: Sequence[Flow]) -> Figure:
     memory.set(title="memory of the state", ylabel=r"$\|\partial s_T / \partial s_t\|$")
     for axes, curves in ((gradient, [flow.loss for flow in flows]), (memory, [flow.state for flow in flows])):
         axes.set(xlabel="lag $T - t$")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _scale(axes, [value for curve in curves for value in curve if 0 < value < math.inf])
     columns = next((columns for columns in (3, 2) if _named_below(figure, gradient, columns)), 1)
     _named_below(figure, gradient, columns)
