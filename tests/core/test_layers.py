@@ -49,6 +49,12 @@ def test_a_layer_is_its_cell_along_time() -> None:
     same((y, last[None]), module(x))
 
 
+@pytest.mark.parametrize(("given", "named"), [(GRU, "the class GRU"), (torch.nn.GRUCell(3, 4), "a GRUCell")])
+def test_a_layer_of_no_cell_is_refused(given: Any, named: str) -> None:
+    with pytest.raises(TypeError, match=rf"^cell must be a .*Layer\(GRU\(3\)\), got {named}$"):
+        Layer(given)
+
+
 def test_a_layer_in_reverse_reads_each_row_from_its_last_step() -> None:
     layer, (x, _) = Layer(GRU(I, hidden_size=H), reverse=True), inputs()
     y, (last,) = layer(x, LENGTHS)

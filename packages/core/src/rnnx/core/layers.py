@@ -102,10 +102,16 @@ class Layer(Recurrent):
         reverse: Whether it reads from each row's last step to its first.
         recompute: Whether the backward pass over a sequence makes its steps once more, to keep less in
             memory, see :func:`~rnnx.core.engine.scan`.
+
+    Raises:
+        TypeError: it is no cell, or the class of one.
     """
 
     def __init__(self, cell: Cell, reverse: bool = False, recompute: bool = False) -> None:
         super().__init__()
+        if not isinstance(cell, Cell):
+            kind = f"the class {cell.__name__}" if isinstance(cell, type) else f"a {type(cell).__name__}"
+            raise TypeError(f"cell must be a rnnx.core.cell.Cell, as in Layer(GRU(3)), got {kind}")
         self.cell, self.reverse, self.recompute = cell, reverse, recompute
         self.input_size, self.output_size, self.state_sizes = (
             cell.input_size,
