@@ -22,8 +22,12 @@ def test_the_terminal_shows_the_texts_of_a_view(trained, using) -> None:
     done = rnnx("play", RUN, "--terminal", stdin="la casa\nel gato\n")
     assert (done.returncode, done.stderr) == (0, "")
     translated = using("predict", RUN, stdin="la casa\nel gato\n").stdout.splitlines()
-    shown = [line.removeprefix("translation: ") for line in done.stdout.splitlines()]
+    lines = done.stdout.splitlines()
+    shown = [line.removeprefix("translation: ") for line in lines if line.startswith("translation: ")]
     assert shown == [line for line in translated if line]
+    headers = [lines[at + 1].split() for at, line in enumerate(lines) if line == "attention:"]
+    read = (["la", "casa", "<eos>"], ["el", "gato", "<eos>"])
+    assert headers == [words for words, line in zip(read, translated, strict=True) if line]
 
     units = using("play", RUN, "--terminal", "--view", "units", stdin="la casa\n").stdout.splitlines()
     assert re.fullmatch(

@@ -5,7 +5,7 @@ from io import BytesIO
 import torch
 from matplotlib import image, pyplot
 
-from rnnx.tasks.parts.pictures.attention_map import alignment
+from rnnx.tasks.parts.pictures.attention_map import alignment, shaded
 
 WEIGHTS = torch.tensor([[0.9, 0.1, 0.0], [0.25, 0.25, 0.5]])
 SOURCE, TARGET = ["das", "grüne", "Haus"], ["the", "house"]
@@ -57,3 +57,13 @@ def test_no_window_knows_it_and_it_grows_with_the_words() -> None:
     (height, width), (higher, wider) = sizes
     assert higher > 2 * height
     assert wider > 2 * width
+
+
+def test_in_a_terminal_a_word_read_has_a_shade_below_it() -> None:
+    """Fifths: 0.9 is the last, 0.1 the first, 0.25 the second and 0.5 the third."""
+    assert shaded(WEIGHTS, SOURCE, TARGET).splitlines() == [
+        "      das grüne Haus",
+        "  the ███",
+        "house ░░░ ░░░░░ ▒▒▒▒",
+    ]
+    assert shaded(torch.ones(1, 1), ["a"], ["b"]) == "  a\nb █"

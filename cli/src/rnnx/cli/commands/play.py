@@ -102,7 +102,8 @@ def _answer(view: View, words: Sequence[str]) -> None:
             continue
         for heading, exhibit in exhibits.items():
             if exhibit.text:
-                typer.echo(f"{heading}: {exhibit.text}")
+                between = "\n" if "\n" in exhibit.text else " "
+                typer.echo(f"{heading}:{between}{exhibit.text}")
     if refused:
         raise typer.Exit(InputError.exit_code)
 

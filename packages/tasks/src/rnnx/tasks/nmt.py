@@ -383,8 +383,12 @@ class Translation(Task):
         best = hypotheses[0]
         attention = None
         if best.is_aligned:
+            from rnnx.tasks.parts.pictures.attention_map import shaded
+
             alt = f"What was looked at in '{line}' for each word of the translation"
-            attention = Drawing("", alt, partial(self._figure, self._numbers(line), best))
+            source = self._numbers(line)
+            text = shaded(*self._aligned(source, best))
+            attention = Drawing(text, alt, partial(self._figure, source, best))
         yield exhibits("translation", hypotheses, self.target, attention)
 
     def _numbers(self, line: str) -> list[int]:
@@ -516,10 +520,14 @@ class Translation(Task):
     def _figure(self, source: Sequence[int], best: Hypothesis) -> Figure:
         from rnnx.tasks.parts.pictures.attention_map import alignment
 
+        return alignment(*self._aligned(source, best))
+
+    def _aligned(self, source: Sequence[int], best: Hypothesis) -> tuple[Tensor, list[str], list[str]]:
+        """The attention, the tokens read and those written."""
         assert best.attention is not None
         read = [self.source.tokens[token] for token in source]
         written = [self.target.tokens[token] for token in best.tokens]
-        return alignment(best.attention[:, : len(source)], read, written)
+        return best.attention[:, : len(source)], read, written
 
     def _draw(self, line: str, hypotheses: Sequence[Hypothesis], path: Path) -> None:
         from rnnx.core.plots import save
