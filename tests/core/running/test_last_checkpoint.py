@@ -360,3 +360,14 @@ def test_without_a_validation_the_best_is_the_last(tmp_path: Path) -> None:
         torch.equal(value, parameters(result.folder)[key])
         for key, value in parameters(result.folder, "best").items()
     )
+
+
+def test_a_run_in_64_bits_goes_on_in_all_of_them(tmp_path: Path) -> None:
+    """Numbers that were read into a model of 32 bits would be rounded."""
+    words = ("trainer.precision=64-true", "trainer.max_epochs=2")
+    whole = run(tmp_path / "whole", *words).folder
+    with pytest.raises(Interrupted):
+        run(tmp_path / "cut", *words, callbacks=(At("on_train_batch_end", 8, interrupt),))
+    Experiment.resume(tmp_path / "cut" / "run")
+    assert_same(tmp_path / "cut" / "run", whole)
+    assert {value.dtype for value in parameters(whole).values()} == {torch.float64}
