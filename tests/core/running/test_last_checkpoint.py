@@ -371,3 +371,13 @@ def test_a_run_in_64_bits_goes_on_in_all_of_them(tmp_path: Path) -> None:
     Experiment.resume(tmp_path / "cut" / "run")
     assert_same(tmp_path / "cut" / "run", whole)
     assert {value.dtype for value in parameters(whole).values()} == {torch.float64}
+
+
+def test_more_patience_is_had_from_then_on(tmp_path: Path) -> None:
+    """No value is better than the first: with a patience of 3 there are four validations."""
+    never = ("stopping.min_delta=1e9", "trainer.max_epochs=9")
+    whole = run(tmp_path / "whole", *never, "stopping.patience=3").folder
+    cut = run(tmp_path / "cut", *never, "stopping.patience=1").folder
+    assert [sum(bool(row["valid/loss"]) for row in rows(folder)) for folder in (whole, cut)] == [4, 2]
+    Experiment.resume(cut, "stopping.patience=3")
+    assert_same(cut, whole)

@@ -55,7 +55,7 @@ class Stopping:
         callbacks: list[L.Callback] = [NonFinite(gradient_norm, skip=self.non_finite == "skip")]
         if self.patience:
             callbacks.append(
-                EarlyStopping(
+                Patience(
                     metric,
                     self.min_delta,
                     self.patience,
@@ -65,6 +65,15 @@ class Stopping:
                 )
             )
         return callbacks
+
+
+@final
+class Patience(EarlyStopping):
+    """Lightning's early stopping, which goes on with the patience that is said now, not the checkpoint's."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """How long it has waited, and for what."""
+        super().load_state_dict(state_dict | {"patience": self.patience})
 
 
 @final
