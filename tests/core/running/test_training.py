@@ -164,3 +164,12 @@ def test_a_job_that_slurm_warns_is_requeued_and_goes_on(tmp_path: Path) -> None:
     steps = [line.split(",")[1] for line in (folder / "metrics.csv").read_text().splitlines()[1:]]
     assert sorted(set(steps), key=int) == [str(step) for step in range(13)]
     assert json.loads((folder / "result.json").read_text())["test"]["loss"] > 0
+
+
+@pytest.mark.parametrize(
+    ("profiler", "action"), [("simple", "run_training_batch"), ("advanced", "Profile stats for: ")]
+)
+def test_what_a_profiler_measured_is_in_the_folder(profiler: str, action: str, tmp_path: Path) -> None:
+    words = (*SMALL, "logger=none", "trainer.max_epochs=1", f"trainer.profiler={profiler}", f"out={tmp_path}")
+    result = Experiment.from_words(*words).run()
+    assert action in (result.folder / "fit-profile.txt").read_text()

@@ -45,7 +45,7 @@ class Trainer:
         log_every_n_steps: Steps between two lines of metrics.
         deterministic: Whether only deterministic algorithms are used; warn where there is none.
         detect_anomaly: Whether autograd looks for NaN.
-        profiler: Lightning's profiler.
+        profiler: Lightning's profiler; what it measured is in the run's folder, fit-profile.txt.
     """
 
     def __init__(
@@ -210,9 +210,16 @@ class Trainer:
         """
         import lightning as L
 
+        from lightning.pytorch.profilers import AdvancedProfiler, SimpleProfiler
+
         from rnnx.core.running.checkpoints import WholeFiles
 
-        arguments = self._arguments | {"accelerator": accelerator(self._arguments["accelerator"])}
+        profilers = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
+        profiler = self._arguments["profiler"]
+        arguments = self._arguments | {
+            "accelerator": accelerator(self._arguments["accelerator"]),
+            "profiler": profiler and profilers[profiler](root, "profile"),  # else it says it to nobody
+        }
         return L.Trainer(
             **arguments,
             default_root_dir=root,
