@@ -208,6 +208,21 @@ def test_an_error_of_all_is_said_once_and_leaves_nothing(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
+@pytest.mark.slow
+def test_a_run_of_one_process_stays_as_it_is_where_two_would_go_on_with_it(tmp_path: Path) -> None:
+    status, _, err = ended(started([*RUN, *SMALL, "name=one"], tmp_path))
+    assert status == 0, err
+    before = {path: path.read_bytes() for path in (tmp_path / "one").rglob("*") if path.is_file()}
+    words = ["resume", str(tmp_path / "one"), "trainer.devices=2", "trainer.max_epochs=2"]
+    done = subprocess.run([sys.executable, "-m", "rnnx.cli", *words], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "rnnx: trainer.devices: expected 1, as many processes as the run began with, got 2; start another "
+        "run with rnnx run\n"
+    )
+    assert {path: path.read_bytes() for path in (tmp_path / "one").rglob("*") if path.is_file()} == before
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A long run in the middle of its training, and the number of its second process."""

@@ -187,7 +187,7 @@ class Experiment:
         ):
             with processes.together(), reading.noting() as read:
                 checkpoint = latest(folder, rank_zero_only(say))
-                rows = read_checkpoint(checkpoint)["rnnx"]["rows"] if checkpoint else 0
+                rows = _rows_before(checkpoint) if checkpoint else 0
                 data, model = experiment.prepare()
                 assert isinstance(model, Task)
                 _refuse_another_monitor(folder, model)
@@ -271,6 +271,18 @@ class Experiment:
             return folder
         names = [stem, *(f"{stem}-{number}" for number in range(2, 2 + len(list(out.glob(f"{stem}*")))))]
         return next(out / name for name in names if not (out / name).exists())
+
+
+def _rows_before(checkpoint: Path) -> int:
+    """How many rows of the history are from before a checkpoint; it is refused to fewer or more processes."""
+    saved = read_checkpoint(checkpoint)["rnnx"]
+    began, here = len(saved["random"]), processes.rank_and_world_size()[1]
+    if began != here:
+        raise UsageError(
+            f"trainer.devices: expected {began}, as many processes as the run began with, got {here}; start "
+            "another run with rnnx run"
+        )
+    return int(saved["rows"])
 
 
 def _refuse_another_monitor(folder: Path, model: Task) -> None:

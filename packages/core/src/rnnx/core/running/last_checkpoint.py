@@ -14,7 +14,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from rnnx.core import processes
 from rnnx.core.batch import Batch
-from rnnx.core.errors import Interrupted, UsageError
+from rnnx.core.errors import Interrupted
 from rnnx.core.running import history, randomness
 from rnnx.core.running.checkpoints import LAST, PREVIOUS, Checkpoint
 from rnnx.core.running.interruption import Interruption
@@ -182,11 +182,6 @@ class Last(L.Callback):
         """Takes what :meth:`on_save_checkpoint` added."""
         self._resumed = saved = checkpoint["rnnx"]
         self.resumed_at = checkpoint["global_step"]
-        if len(saved["random"]) != processes.rank_and_world_size()[1]:
-            raise UsageError(
-                f"trainer.devices: expected {len(saved['random'])} processes, those the run began with, got "
-                f"{processes.rank_and_world_size()[1]}"
-            )
         self.seconds = saved["seconds"]
         if saved["moment"] != "end":
             # at an epoch's first batch Lightning makes an iterator of the validation data, which draws a seed

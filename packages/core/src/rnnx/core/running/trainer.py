@@ -209,7 +209,6 @@ class Trainer:
             callbacks: What else happens.
         """
         import lightning as L
-
         from lightning.pytorch.profilers import AdvancedProfiler, SimpleProfiler
 
         from rnnx.core.running.checkpoints import WholeFiles
