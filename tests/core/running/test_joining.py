@@ -30,6 +30,10 @@ def test_one_process_stays_alone_and_keeps_its_random_numbers() -> None:
     [
         ({"strategy": "dpp"}, r"^trainer\.strategy: .*, got 'dpp'; did you mean 'ddp'\?$"),
         ({"devices": 2, "strategy": "ddp_spawn"}, "trainer: .*spawn"),
+        (
+            {"num_nodes": 2},
+            r"^trainer\.num_nodes: expected 1, .* got 2; start rnnx on each .* torchrun or SLURM$",
+        ),
         ({"accelerator": "tpu"}, r"^trainer\.accelerator: expected one .*cpu.*, got tpu; "),
     ],
 )

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.fabric.strategies.parallel import ParallelStrategy
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import distributed
 
@@ -49,6 +51,7 @@ def joined(trainer: Mapping[str, Any]) -> Iterator[None]:
     try:
         said = {name: trainer[name] for name in ("devices", "num_nodes", "strategy")}
         fabric = Fabric(accelerator=accelerator(trainer["accelerator"]), **said)
+        _require_a_place_to_meet(fabric, trainer["num_nodes"])
         logging.getLogger(WATCH).setLevel(logging.INFO)
         with _following():
             fabric.launch()
@@ -72,6 +75,21 @@ def joined(trainer: Mapping[str, Any]) -> Iterator[None]:
             f"process {rank + 1} of {ranks}: the connection to another process is lost; the cause is what it "
             "said before it ended, or who killed it"
         ) from error
+
+
+def _require_a_place_to_meet(fabric: Fabric, machines: int) -> None:
+    """Refuses several machines that do not know where the others are: each would wait for half an hour."""
+    strategy = fabric.strategy
+    if (
+        machines > 1
+        and isinstance(strategy, ParallelStrategy)
+        and isinstance(strategy.cluster_environment, LightningEnvironment)
+        and "MASTER_ADDR" not in os.environ
+    ):
+        raise UsageError(
+            f"trainer.num_nodes: expected 1, as nothing says where the other machines are, got {machines}; "
+            "start rnnx on each of them by torchrun or SLURM"
+        )
 
 
 @contextmanager
