@@ -149,6 +149,7 @@ def test_a_files_task_and_cell_stand_unless_others_are_said(tmp_path: Path) -> N
         (["cell=gru", "task=lm", "seed=1..3"], "got '1..3'; write seed=int:1..3"),
         (["name=mine"], "name: each run is named"),
         (["name=mine,yours"], "name: each run is named"),
+        (["trainer.limit_test_batches=1.0,0"], "trainer.limit_test_batches: expected at least one batch, "),
         (["out=here,there"], "out: expected one folder, which holds all runs"),
     ],
 )

@@ -102,6 +102,7 @@ def test_an_option_is_checked_with_each_component() -> None:
         ("out=a,b", "out: expected one folder"),
         ("trainer.devices=2", "trainer.devices: expected 1, as each of many runs has one process, got 2"),
         ("trainer.num_nodes=1,2", "trainer.num_nodes: expected 1"),
+        ("trainer.limit_val_batches=0", "trainer.limit_val_batches: expected at least one batch, "),
         ("net.layers=int:1", "net.layers: expected int:LOWEST..HIGHEST"),
     ],
 )

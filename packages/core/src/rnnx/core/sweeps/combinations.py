@@ -58,7 +58,13 @@ class Combinations:
         space = _space(words)
         varied = tuple(key for key in space.searched if key not in NAMED)
         found = [_named(_resolved(space, values), varied) for values in space.grid()]
-        if problems := [problem for config in found for problem in many_processes(config)]:
+        problems = [problem for config in found for problem in many_processes(config)]
+        if any(not config.trainer["limit_test_batches"] for config in found):
+            problems.append(
+                "trainer.limit_test_batches: expected at least one batch, or a fraction above 0, as runs are "
+                "compared by their tests, got 0"
+            )
+        if problems:
             raise UsageError(*dict.fromkeys(problems))
         return cls(tuple({config.name: config for config in found}.values()), varied)
 

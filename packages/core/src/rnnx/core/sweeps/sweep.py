@@ -116,6 +116,11 @@ class Sweep:
                     config = _tried(problems, partial(resolve, [*space.words(values), *said]))
                     configs += [config] if config else []
             problems += [problem for config in configs for problem in many_processes(config)]
+            if any(not config.trainer["limit_val_batches"] for config in configs):
+                problems.append(
+                    "trainer.limit_val_batches: expected at least one batch, or a fraction above 0, as "
+                    "trials are compared by their validations, got 0"
+                )
             points = _tried(problems, space.grid) if sampler == "grid" else None
         if problems or chosen is None or space is None:
             raise UsageError(*dict.fromkeys(problems))
