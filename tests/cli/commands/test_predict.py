@@ -98,7 +98,7 @@ def test_options_of_predict_are_checked_before_torch_is_imported(trained):
     done = subprocess.run([sys.executable, "-c", program], cwd=command.folder, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "[]\n")
     assert done.stderr.splitlines() == [
-        "rnnx: 'scores': expected OPTION=VALUE",
+        "rnnx: 'scores': expected OPTION=VALUE, or another run, and runs has none of that name",
         "rnnx: beam_siz: no such option of rnnx predict with task 'nmt'; did you mean 'beam_size'?",
         "rnnx: n_best: expected an integer of at least 1, got 'x'",
     ]
@@ -110,7 +110,7 @@ def test_predict_says_how_a_file_is_read(trained, monkeypatch, tmp_path):
     done = invoke("predict", RUN, f"{tmp_path}/my lines", "gone.txt")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        f"rnnx: '{tmp_path}/my lines': expected OPTION=VALUE; lines are read from standard input: "
-        f"< '{tmp_path}/my lines'",
-        "rnnx: 'gone.txt': expected OPTION=VALUE",
+        f"rnnx: '{tmp_path}/my lines': expected OPTION=VALUE, or another run, and runs has none of that "
+        f"name; lines are read from standard input: < '{tmp_path}/my lines'",
+        "rnnx: 'gone.txt': expected OPTION=VALUE, or another run, and runs has none of that name",
     ]

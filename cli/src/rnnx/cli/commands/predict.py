@@ -27,7 +27,8 @@ def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
     others, words = divide(words or (), out)
     task = find("task", resolve([str(folder / CONFIG)]).task.name)
     there = options_of(f"{task.target}.predict")
-    options = options_in(words, f"rnnx predict with {task.label}", there)
+    word = f"OPTION=VALUE, or another run, and {out} has none of that name"
+    options = options_in(words, f"rnnx predict with {task.label}", there, word)
 
     from rnnx.core.run import Run
 
@@ -61,20 +62,23 @@ def lines_of(stream: Iterable[bytes]) -> Iterator[str]:
             raise InputError("standard input", what, number) from None
 
 
-def options_in(words: Sequence[str], label: str, options: Options) -> dict[str, Any]:
+def options_in(
+    words: Sequence[str], label: str, options: Options, expected: str = "OPTION=VALUE"
+) -> dict[str, Any]:
     """Options as words give them, and the defaults of the others.
 
     Args:
         words: ``OPTION=VALUE``.
         label: Whose options they are, as a sentence names it.
         options: Those there are.
+        expected: What a word may be, as a sentence about one that is no such thing says it.
 
     Raises:
         UsageError: all words that give none of them, or a value that cannot be.
     """
     given = {key: Word(text) for key, equals, text in (word.partition("=") for word in words) if equals}
     values, problems = validate("", label, options, given)
-    strange = [f"{word!r}: expected OPTION=VALUE{_to_be_read(word)}" for word in words if "=" not in word]
+    strange = [f"{word!r}: expected {expected}{_to_be_read(word)}" for word in words if "=" not in word]
     if strange or problems:
         raise UsageError(*strange, *problems.values())
     return values
