@@ -283,3 +283,11 @@ def test_who_waits_for_a_leader_that_died_does_not_wait_long(tmp_path: Path) -> 
         if is_there(second):
             os.kill(second, signal.SIGKILL)
     assert ended(leader)[0] == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_two_processes_find_one_learning_rate(tmp_path: Path) -> None:
+    words = ["find-lr", *SMALL, *TWO, "--steps", "20", "--json"]
+    done = subprocess.run([sys.executable, "-m", "rnnx.cli", *words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(json.loads(done.stdout)["rates"]) >= 20  # one document, of the process that speaks

@@ -24,6 +24,22 @@ def test_a_loaded_run_tests_as_it_did(done: Result) -> None:
     assert content(done.folder) == before
 
 
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        ("trainer.accelerator=tpu", "trainer.accelerator: expected one that this machine has "),
+        ("trainer.limit_test_batches=0", "trainer.limit_test_batches: expected at least one batch, "),
+        (
+            "trainer.limit_test_batches=0.001",
+            "trainer.limit_test_batches: .* fraction that leaves at least one ",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(done: Result, word: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=f"^{problem}"):
+        Run.load(done.folder, word).test()
+
+
 def test_a_run_is_loaded_by_its_name(done: Result) -> None:
     loaded = Experiment.load("nmt-gru", out=done.folder.parent)
     assert loaded.folder == done.folder

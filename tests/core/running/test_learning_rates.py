@@ -99,3 +99,8 @@ def test_what_comes_before_ten_losses_and_the_last_count_for_nothing() -> None:
 
 def test_of_too_few_there_is_none() -> None:
     assert steepest(RATES[:12], [float(-place) for place in range(12)]) is None
+
+
+def test_a_fraction_of_the_batches_that_leaves_none_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^trainer\.limit_train_batches: .* at least one of 8, got 0\.01$"):
+        learning_rates(experiment("trainer.limit_train_batches=0.01"), 1e-5, 1e-1, 20)

@@ -218,7 +218,7 @@ def test_looking_changes_nothing_for_others() -> None:
 )
 def test_numbers_that_the_data_does_not_have_are_refused(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(UsageError, match=f"^{problem}"):
-        Trainer(**options).check_batches(8, 4, 2)
+        Trainer(**options).check_batches({"train": 8, "valid": 4, "test": 2})
 
 
 @pytest.mark.parametrize(
@@ -233,4 +233,4 @@ def test_numbers_that_the_data_does_not_have_are_refused(options: dict[str, Any]
     ],
 )
 def test_numbers_that_the_data_has_are_not(options: dict[str, Any], valid: int) -> None:
-    Trainer(**options).check_batches(8, valid, 2)
+    Trainer(**options).check_batches({"train": 8, "valid": valid, "test": 2})

@@ -30,9 +30,12 @@ def find_lr(
     config = resolve(words or ())
 
     from rnnx.core.experiment import Experiment
+    from rnnx.core.processes import leads
     from rnnx.core.running.learning_rates import learning_rates
 
     found = learning_rates(Experiment(config), lowest, highest, steps)
+    if not leads():
+        return
     if plot is not None:
         from rnnx.core.paths import typed
         from rnnx.core.plots import rate_test, save

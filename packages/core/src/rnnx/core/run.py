@@ -156,12 +156,23 @@ class Run:
         return self.task.predict(lines, **checked)
 
     def test(self) -> dict[str, float]:
-        """The metrics on the test split, measured anew, in one process."""
+        """The metrics on the test split, measured anew, in one process.
+
+        Raises:
+            UsageError: the machine has no such accelerator or precision, or no batch is to be looked at.
+        """
+        plan = Trainer(**self.config.trainer | processes.ALONE)
+        plan.check()
+        if not self.config.trainer["limit_test_batches"]:
+            raise UsageError(
+                "trainer.limit_test_batches: expected at least one batch, or a fraction above 0, got 0, by "
+                "which nothing is measured; 1.0 takes all"
+            )
         with quiet():
-            data = self._data()
-            alone = self.config.trainer | processes.ALONE
-            trainer = Trainer(**alone).build(self.folder, [], [])
-            return metrics_of(trainer.test(self.task, data.loader("test"), verbose=False))
+            batches = self._data().loader("test")
+            plan.check_batches({"test": len(batches)})
+            trainer = plan.build(self.folder, [], [])
+            return metrics_of(trainer.test(self.task, batches, verbose=False))
 
     def flow(self) -> list[gradient_flow.Flow]:
         """How gradients flow through the model on its longest test data.

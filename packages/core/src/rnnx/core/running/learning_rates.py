@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +13,10 @@ from typing import Final, final
 import numpy as np
 from lightning.pytorch.tuner.tuning import Tuner
 
+from rnnx.core import processes
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.experiment import Experiment
+from rnnx.core.running.joining import joined
 from rnnx.core.running.quiet import quiet
 from rnnx.core.running.trainer import Trainer
 from rnnx.core.task import Task
@@ -55,15 +58,23 @@ def learning_rates(experiment: Experiment, lowest: float, highest: float, steps:
             "expected a lowest learning rate above 0 and a highest above that, got "
             f"{lowest:g} and {highest:g}"
         )
-    with quiet(), TemporaryDirectory() as folder:
-        data, task = experiment.prepare()
+    config = experiment.config
+    alone = config.baseline is not None
+    with (
+        quiet(),
+        TemporaryDirectory() as folder,
+        nullcontext() if alone else joined(config.trainer),
+    ):
+        with processes.together():
+            data, task = experiment.prepare()
         if not isinstance(task, Task):
             raise UsageError("baseline: expected a net, as a baseline has no learning rate")
-        options = experiment.config.trainer | {"max_steps": -1, "max_epochs": steps, "max_time": None}
-        trainer = Trainer(**options).build(Path(folder), [], [])
-        found = Tuner(trainer).lr_find(
+        options = config.trainer | {"max_steps": -1, "max_epochs": steps, "max_time": None}
+        plan, batches = Trainer(**options), data.loader("train")
+        plan.check_batches({"train": len(batches)})
+        found = Tuner(plan.build(Path(folder), [], [])).lr_find(
             task,
-            data.loader("train"),
+            batches,
             min_lr=lowest,
             max_lr=highest,
             num_training=steps,

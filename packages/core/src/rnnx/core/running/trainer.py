@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, final
 
 from rnnx.core.bounds import Count, Fraction, Limit, NonNegative, Positive, Share
+from rnnx.core.data import Split
 from rnnx.core.errors import UsageError
 from rnnx.core.registry import suggestion
 from rnnx.core.running.accelerator import accelerator, accelerators
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
 TIME: Final = r"\d+:\d\d:\d\d:\d\d"  # as Lightning reads it
+LIMITS: Final[Mapping[Split, str]] = {  # of the batches of each split
+    "train": "limit_train_batches",
+    "valid": "limit_val_batches",
+    "test": "limit_test_batches",
+}
 
 
 @final
@@ -96,13 +102,11 @@ class Trainer:
         except (MisconfigurationException, ImportError, RuntimeError, TypeError, ValueError) as error:
             raise UsageError(f"trainer: {' '.join(str(error).split())}") from error
 
-    def check_batches(self, train: int, valid: int, test: int) -> None:
+    def check_batches(self, batches: Mapping[Split, int]) -> None:
         """Sees to it that the options that count batches suit the data.
 
         Args:
-            train: Batches of a training epoch.
-            valid: Batches of a validation.
-            test: Batches of a test.
+            batches: How many each split has that is gone through.
 
         Raises:
             UsageError: a fraction of the batches is less than one; or a validation would come after more
@@ -110,28 +114,29 @@ class Trainer:
 
         Example:
             >>> try:
-            ...     Trainer(val_check_interval=1000).check_batches(40, 5, 5)
+            ...     Trainer(val_check_interval=1000).check_batches({"train": 40, "valid": 5})
             ... except UsageError as error:
             ...     print(str(error).partition(";")[0])
             trainer.val_check_interval: expected at most the 40 batches of a training epoch, got 1000
         """
         problems = []
-        for split, batches in {"train": train, "val": valid, "test": test}.items():
-            name = f"limit_{split}_batches"
-            limit = self._arguments[name]
-            if isinstance(limit, float) and 0 < limit * batches < 1:
+        for split, count in batches.items():
+            limit = self._arguments[LIMITS[split]]
+            if isinstance(limit, float) and 0 < limit * count < 1:
                 problems.append(
-                    f"trainer.{name}: expected a number of batches, or a fraction that leaves at least one "
-                    f"of {batches}, got {limit}"
+                    f"trainer.{LIMITS[split]}: expected a number of batches, or a fraction that leaves at "
+                    f"least one of {count}, got {limit}"
                 )
-        limit, interval = self._arguments["limit_train_batches"], self._arguments["val_check_interval"]
-        epoch = min(limit, train) if isinstance(limit, int) else int(limit * train)
-        validated = valid and self._arguments["limit_val_batches"]
-        if validated and not problems and isinstance(interval, int) and interval > epoch:
-            problems.append(
-                f"trainer.val_check_interval: expected at most the {epoch} batches of a training epoch, got "
-                f"{interval}; 1.0 validates after each epoch"
-            )
+        validated = batches.get("valid") and self._arguments["limit_val_batches"]
+        if validated and not problems:
+            limit, interval = self._arguments["limit_train_batches"], self._arguments["val_check_interval"]
+            train = batches["train"]
+            epoch = min(limit, train) if isinstance(limit, int) else int(limit * train)
+            if isinstance(interval, int) and interval > epoch:
+                problems.append(
+                    f"trainer.val_check_interval: expected at most the {epoch} batches of a training epoch, "
+                    f"got {interval}; 1.0 validates after each epoch"
+                )
         if problems:
             raise UsageError(*problems)
 

@@ -138,7 +138,7 @@ class Training:
         with processes.together():
             try:
                 place, valid, test = Place(data.loader("train")), data.loader("valid"), data.loader("test")
-                plan.check_batches(len(place), len(valid), len(test))
+                plan.check_batches({"train": len(place), "valid": len(valid), "test": len(test)})
                 _require_watched(task, valid)
                 loggers = (
                     tracker.begin(self.folder, config, metric, task.watched_mode) if processes.leads() else []
