@@ -170,7 +170,8 @@ def test_what_a_cpu_can_do_is_not(precision: str) -> None:
         ({"max_time": "00:00:00:00"}, "trainer.max_time: "),
         ({"accelerator": "tpu"}, "trainer.accelerator: expected one that this machine has (cpu"),
         ({"strategy": "dpp"}, "trainer.strategy: expected auto or a strategy of Lightning's, "),
-        ({"strategy": "fsdp"}, "trainer: The strategy `fsdp` requires a GPU accelerator"),
+        ({"strategy": "fsdp"}, "trainer.strategy: expected one that leaves each process the whole model, "),
+        ({"strategy": "deepspeed_stage_2"}, "trainer.strategy: expected one that leaves each process the "),
     ],
 )
 def test_what_would_end_within_lightning_is_refused(options: dict[str, Any], problem: str) -> None:

@@ -25,6 +25,10 @@ LIMITS: Final[Mapping[Split, str]] = {  # of the batches of each split
     "valid": "limit_val_batches",
     "test": "limit_test_batches",
 }
+SHARDING: Final = (
+    "fsdp",
+    "deepspeed",
+)  # how the strategies begin by which each process has a part of the model
 
 
 @final
@@ -38,7 +42,7 @@ class Trainer:
         accelerator: Where to train; auto is a GPU of CUDA's where there is one, and else the CPU.
         devices: How many devices, or processes on a CPU; auto for all.
         num_nodes: How many machines.
-        strategy: How processes work together, such as ddp.
+        strategy: How processes work together: auto, ddp, or another one that leaves each the whole model.
         precision: Floating-point precision.
         gradient_clip_val: Gradients are clipped at this; 0 for no clipping.
         gradient_clip_algorithm: Whether the norm of all gradients or each value is clipped.
@@ -182,10 +186,16 @@ class Trainer:
         strategy = self._arguments["strategy"]
         known = {"auto", *StrategyRegistry.available_strategies()}
         known &= {"auto", *STRATEGY_REGISTRY.available_strategies()}
-        if strategy not in known:
+        whole = {name for name in known if not name.startswith(SHARDING)}
+        if strategy in known - whole:
             problems.append(
-                "trainer.strategy: expected auto or a strategy of Lightning's, such as ddp or fsdp, got "
-                f"{strategy!r}{suggestion(strategy, sorted(known))}"
+                "trainer.strategy: expected one that leaves each process the whole model, which the norm of "
+                f"its gradients and its checkpoints are of, such as ddp, got {strategy}"
+            )
+        elif strategy not in known:
+            problems.append(
+                "trainer.strategy: expected auto or a strategy of Lightning's, such as ddp, got "
+                f"{strategy!r}{suggestion(strategy, sorted(whole))}"
             )
         return problems
 
