@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 import pytest
 
 CELLS = sorted(entry_points(group="rnnx.cells").names)
+RUN_BEST = "runs/small/checkpoints/best.ckpt"
 TASKS = sorted(entry_points(group="rnnx.tasks").names)
 
 
@@ -69,6 +70,12 @@ def complete(folder, line):
         ("rnnx new data n", ["ner.", "nmt."]),
         ("rnnx new cell n", []),
         ("rnnx test r", ["runs/small"]),
+        ("rnnx test runs/small/", ["runs/small/checkpoints/best.ckpt", "runs/small/checkpoints/last.ckpt"]),
+        ("rnnx test small/checkpoints/l", ["small/checkpoints/last.ckpt"]),
+        ("rnnx test small small/checkpoints/last.ckpt runs/small/checkpoints/b", [RUN_BEST]),
+        ("rnnx predict small small/ch", ["small/checkpoints/best.ckpt", "small/checkpoints/last.ckpt"]),
+        ("rnnx predict small/checkpoints/last.ckpt b", ["beam_size=", "batch_size="]),
+        ("rnnx resume small/", []),
         ("rnnx test small sm", ["small"]),
         ("rnnx test small se", ["seed="]),
         ("rnnx test small small data.test=FILE sm", []),
@@ -86,6 +93,8 @@ def complete(folder, line):
 )
 def test_what_is_offered(tmp_path, line, offered):
     (tmp_path / "lm.yaml").write_text("task: {name: lm}\n")
-    (tmp_path / "runs" / "small").mkdir(parents=True)
+    (tmp_path / "runs" / "small" / "checkpoints").mkdir(parents=True)
+    for name in ("best.ckpt", "last.ckpt"):
+        (tmp_path / "runs" / "small" / "checkpoints" / name).touch()
     (tmp_path / "runs" / "small" / "config.yaml").write_text("task: {name: nmt}\n")
     assert complete(tmp_path, line) == offered

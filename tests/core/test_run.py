@@ -13,6 +13,7 @@ import torch
 
 from rnnx.core.errors import RunError, RunWarning, UsageError
 from rnnx.core.experiment import Experiment
+from rnnx.core.exporting import exported
 from rnnx.core.run import Run
 from rnnx.core.running.result import Result
 from tests.core.small_runs import LM, NMT, content, run, samples
@@ -256,6 +257,50 @@ def test_a_run_with_a_damaged_checkpoint_is_not_loaded(done: Result, tmp_path: P
     (folder / "checkpoints/best.ckpt").unlink()
     with pytest.raises(UsageError, match=r"best\.ckpt: expected a checkpoint, and there is no such file"):
         Run.load(folder)
+
+
+@pytest.fixture
+def nought(done: Result, tmp_path: Path) -> Path:
+    """A copy of the run with one checkpoint more, whose weights are all zero."""
+    folder = shutil.copytree(done.folder, tmp_path / "copy")
+    checkpoint = torch.load(folder / "checkpoints/best.ckpt")
+    checkpoint["state_dict"] = {name: 0 * value for name, value in checkpoint["state_dict"].items()}
+    torch.save(checkpoint, folder / "checkpoints/nought.ckpt")
+    return folder / "checkpoints/nought.ckpt"
+
+
+def test_another_checkpoint_is_loaded_by_its_path(nought: Path) -> None:
+    """With no weights each word is as probable as any other, as the softmax of zeros is."""
+    run = Run.load(nought)
+    assert (run.folder, run.checkpoint) == (nought.parents[1], nought)
+    assert not any(parameter.any() for parameter in run.task.parameters())
+    assert run.test()["loss"] == pytest.approx(math.log(len(run.task.target)), rel=1e-5)
+    for best in (nought.parents[1], nought.with_name("best.ckpt")):
+        run = Run.load(best)
+        assert run.checkpoint is None
+        assert any(parameter.any() for parameter in run.task.parameters())
+
+
+def test_checkpoints_of_one_run_answer_together(done: Result, nought: Path) -> None:
+    """A word and the end, each with the mean of a model's probability and of 1/n, if one knows nothing."""
+
+    def score(*models: Path) -> float:
+        options = {"beam_size": 1, "min_length": 1, "max_length": 1, "length_penalty": 0.0, "scores": True}
+        return float(next(Run.ensemble(models).predict(["la casa"], **options)).rpartition(" ")[2])
+
+    nothing = -2 * math.log(len(Run.load(nought).task.target))
+    assert score(nought, nought) == pytest.approx(nothing, abs=1e-4)
+    assert score(done.folder, nought) == pytest.approx(score(nought, done.folder), abs=1e-4)
+    assert nothing + 0.1 < score(done.folder, nought) < score(done.folder) - 0.1
+
+
+def test_what_a_run_came_to_is_not_told_of_another_checkpoint(nought: Path, tmp_path: Path) -> None:
+    for model, told in ((nought, False), (nought.with_name("best.ckpt"), True)):
+        folder = tmp_path / model.stem
+        exported.write(Run.load(model), folder)
+        assert (folder / "result.json").exists() == told
+        assert ("| metric |" in (folder / "README.md").read_text()) == told
+        assert Run.load(folder).task.state_dict().keys() == Run.load(model).task.state_dict().keys()
 
 
 def test_the_gradient_flow_is_measured_on_the_test_data(done: Result) -> None:

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.runs import called, divide, find_run, find_runs, names, read_result
+from rnnx.core.runs import (
+    called,
+    checkpoints,
+    divide,
+    find_model,
+    find_run,
+    find_runs,
+    folder_of,
+    names,
+    read_result,
+)
 from tests.runs import NOT_ENDED
 
 
@@ -133,6 +143,82 @@ def test_what_is_no_result_is_told(tmp_path, text, problem):
     with pytest.raises(InputError) as raised:
         read_result(tmp_path)
     assert str(raised.value).startswith(f"{tmp_path / 'result.json'}: {problem}")
+
+
+@pytest.fixture
+def kept(out, monkeypatch):
+    """The run ``a`` with two checkpoints, in the folder of the runs' folder."""
+    monkeypatch.chdir(out.parent)
+    (out / "a" / "checkpoints").mkdir()
+    for name in ("last.ckpt", "best.ckpt", "notes.txt"):
+        (out / "a" / "checkpoints" / name).touch()
+    return out / "a" / "checkpoints"
+
+
+def test_a_checkpoint_is_found_by_its_path_from_here_and_from_the_folder_of_runs(kept, monkeypatch):
+    last = Path("out/a/checkpoints/last.ckpt")
+    assert checkpoints(Path("out/a")) == [last.with_name("best.ckpt"), last]
+    assert find_model("out/a/checkpoints/last.ckpt", "none") == last
+    assert find_model("a/checkpoints/last.ckpt", "out") == last
+    assert find_model("a", "out") == Path("out/a")
+    assert folder_of(last) == folder_of(Path("out/a")) == Path("out/a")
+    assert divide(["a", "b", "n_best=2", "a/checkpoints/last.ckpt"], "out") == (
+        [Path("out/a"), Path("out/b"), last],
+        ["n_best=2"],
+    )
+    for where, typed in ((kept.parent, "checkpoints/last.ckpt"), (kept, "last.ckpt")):
+        monkeypatch.chdir(where)
+        assert folder_of(find_model(typed)).resolve() == kept.parent
+
+
+def test_a_run_may_be_called_as_a_checkpoint_is(out, monkeypatch):
+    monkeypatch.chdir(out.parent)
+    run = Path("out/checkpoints/a.ckpt")
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    assert folder_of(find_model(run)) == run
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (
+            "a/checkpoints/lost.ckpt",
+            "no checkpoint 'a/checkpoints/lost.ckpt': expected one of best.ckpt, last.ckpt, in "
+            "out/a/checkpoints",
+        ),
+        ("c/last.ckpt", "no checkpoint 'c/last.ckpt': expected RUN/checkpoints/NAME.ckpt"),
+        (
+            "out/copy.ckpt",
+            "out/copy.ckpt: expected a checkpoint in the folder of its run, RUN/checkpoints/NAME.ckpt, whose "
+            "config.yaml says what it is of, and there is none; put it there",
+        ),
+        ("c", "no run 'c': expected a run's folder or the name of one (a, b)"),
+    ],
+)
+def test_a_checkpoint_that_there_is_not_is_told(kept, typed, told):
+    Path("out/copy.ckpt").touch()
+    with pytest.raises(UsageError) as raised:
+        find_model(typed, "out")
+    assert str(raised.value) == told
+    for words in [["a", typed]] if typed.endswith(".ckpt") else []:
+        with pytest.raises(UsageError) as raised:
+            divide(words, "out")
+        assert str(raised.value) == told
+
+
+@pytest.mark.parametrize("typed", [f"{'x' * 999}.ckpt", f"{'x' * 999}/checkpoints/x.ckpt", "x\0.ckpt"])
+def test_what_no_file_can_be_called_is_no_checkpoint(kept, typed):
+    with pytest.raises(UsageError, match=r"^no checkpoint .*: expected RUN/checkpoints/NAME.ckpt$"):
+        find_model(typed, "out")
+
+
+def test_a_checkpoint_is_no_run(kept):
+    for find in (find_run, lambda word, out: find_runs([word], out)):
+        with pytest.raises(UsageError) as raised:
+            find("a/checkpoints/last.ckpt", "out")
+        expected = "a/checkpoints/last.ckpt: expected a run, got a checkpoint of one; give the run: out/a"
+        assert str(raised.value) == expected
 
 
 def test_a_run_that_has_not_ended_has_no_result(tmp_path):

@@ -57,6 +57,23 @@ def refused(reason):
         )
 
 
+def test_another_checkpoint_is_measured_and_answers(checkpoint):
+    """With the best model's file gone there is only the other to be read."""
+    best, another = (json.loads(invoke("test", "copy", "--json").stdout), "copy/checkpoints/other.ckpt")
+    checkpoint.rename(another)
+    done = invoke("test", another, "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (0, best)
+    done = invoke("test", another, another, "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (0, pytest.approx(best, rel=1e-6))
+    done = invoke("predict", another, another, "n_best=2", stdin=b"la casa\n")
+    assert (done.exit_code, done.stderr, done.stdout.count("\n")) == (0, "", 2)
+    done = invoke("play", another, "--terminal", stdin=b"la casa\n")
+    assert (done.exit_code, done.stderr) == (0, "")
+    done = invoke("export", another, "translator")
+    assert (done.exit_code, done.stdout) == (0, "translator: rnnx predict translator\n")
+    assert json.loads(invoke("test", "translator", "--json").stdout) == pytest.approx(best)
+
+
 def test_a_checkpoint_that_is_cut_off_is_refused(checkpoint):
     checkpoint.write_bytes(checkpoint.read_bytes()[:-1000])
     refused("it is cut off or no checkpoint")

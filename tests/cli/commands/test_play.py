@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from rnnx.cli.commands.play import title
+from rnnx.core.run import Run
+
 RUN = "it's small"
 
 
@@ -60,6 +63,14 @@ def test_words_set_the_options_of_a_view_in_the_terminal(using) -> None:
     done = using("play", RUN, "beam_size=2")
     said = "rnnx: beam_size=2: of no use without --terminal; leave it out\n"
     assert (done.returncode, done.stderr) == (2, said)
+
+
+def test_the_page_is_called_as_its_model(trained) -> None:
+    command, _ = trained
+    run = Run.load("it's small", out=command.folder / "runs")
+    assert title(run) == "it's small: nmt, gru"
+    run.checkpoint = run.folder / "checkpoints" / "last.ckpt"
+    assert title(run) == "it's small, last.ckpt: nmt, gru"
 
 
 def test_what_cannot_be_played_is_said(using) -> None:

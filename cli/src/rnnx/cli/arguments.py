@@ -49,7 +49,8 @@ PredictWords = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN... OPTION=VALUE...",
-        help="Other runs, to answer together, and options of the task; `rnnx show task NAME` lists them.",
+        help="Other runs or checkpoints, to answer together, and options of the task; `rnnx show task NAME` "
+        "lists them.",
         autocompletion=completion.predict_words,
     ),
 ]
@@ -88,13 +89,21 @@ TestWords = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN... OPTION=VALUE...",
-        help="Other runs, to be measured together; and what is to be different from the training, such as "
-        "task.beam_size=10 or data.test=FILE.",
+        help="Other runs or checkpoints, to be measured together; and what is to be different from the "
+        "training, such as task.beam_size=10 or data.test=FILE.",
         autocompletion=completion.test_words,
     ),
 ]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's folder, or its name.", autocompletion=completion.runs)
+]
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's folder, or its name; or one of its checkpoints, RUN/checkpoints/last.ckpt.",
+        autocompletion=completion.models,
+    ),
 ]
 RunsOrFolders = Annotated[
     list[str],

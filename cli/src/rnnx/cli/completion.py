@@ -19,7 +19,17 @@ from rnnx.core.declarations.docstrings import summary
 from rnnx.core.errors import RnnxError
 from rnnx.core.options import Options, options_of
 from rnnx.core.registry import CHECKABLE, GROUPS, KINDS, PER_TASK, find, plugins
-from rnnx.core.runs import CONFIG, OUT, find_run, names
+from rnnx.core.runs import (
+    CHECKPOINT,
+    CHECKPOINTS,
+    CONFIG,
+    OUT,
+    checkpoints,
+    find_model,
+    find_run,
+    folder_of,
+    names,
+)
 from rnnx.core.yaml import yaml
 
 Choice: TypeAlias = tuple[str, str]  # a word, and one line about it
@@ -39,10 +49,10 @@ def predict_words(context: typer.Context, incomplete: str) -> list[Choice]:
     """Words of ``rnnx predict RUN``: the options of its task, and before them other runs."""
     typed = _joined(context.params["words"] or ())
     with suppress(RnnxError, OSError):
-        folder = find_run(context.params["run"], context.params["out"] or OUT)
+        folder = folder_of(find_model(context.params["run"], context.params["out"] or OUT))
         task = find("task", yaml().load(folder / CONFIG)["task"]["name"])
         options = options_of(f"{task.target}.predict")
-        others = _other_runs(context, typed)
+        others = _other_models(context, typed, incomplete)
         return _completed(
             typed, incomplete, lambda prefix: _first(others, prefix, _of_options(prefix, "", options))
         )
@@ -52,7 +62,7 @@ def predict_words(context: typer.Context, incomplete: str) -> list[Choice]:
 def test_words(context: typer.Context, incomplete: str) -> list[Choice]:
     """Words of ``rnnx test RUN``: those of ``rnnx run``, and before them other runs."""
     typed = _joined(context.params["words"] or ())
-    others, chosen = _other_runs(context, typed), _chosen(typed)
+    others, chosen = _other_models(context, typed, incomplete), _chosen(typed)
     return _completed(typed, incomplete, lambda prefix: _first(others, prefix, _of_a_run(prefix, chosen)))
 
 
@@ -70,6 +80,18 @@ def runs(context: typer.Context) -> list[str]:
     """Runs by name, and by folder."""
     out = context.params.get("out") or OUT
     return [word for name in names(out) for word in (name, str(Path(out) / name))]
+
+
+def models(context: typer.Context, incomplete: str) -> list[str]:
+    """Runs, and of the one that was typed its checkpoints."""
+    found = runs(context)
+    out = context.params.get("out") or OUT
+    return found + [
+        f"{word}/{CHECKPOINTS}/{path.name}"
+        for word in found
+        if incomplete.startswith(f"{word}/")
+        for path in checkpoints(find_run(word, out))
+    ]
 
 
 def kinds() -> list[str]:
@@ -112,9 +134,14 @@ def named(context: typer.Context) -> list[Choice]:
     return [(plugin.name, readable(summary(plugin))) for plugin in plugins(kind)]
 
 
-def _other_runs(context: typer.Context, typed: Sequence[str]) -> list[Choice]:
-    """The runs that may be named besides, as long as no option was typed."""
-    return [] if any("=" in word for word in typed) else [(word, "a run") for word in runs(context)]
+def _other_models(context: typer.Context, typed: Sequence[str], incomplete: str) -> list[Choice]:
+    """The runs that may be named besides, and their checkpoints, as long as no option was typed."""
+    if any("=" in word for word in typed):
+        return []
+    return [
+        (word, "a checkpoint" if word.endswith(CHECKPOINT) else "a run")
+        for word in models(context, incomplete)
+    ]
 
 
 def _first(others: Sequence[Choice], prefix: str, choices: Iterator[Choice]) -> Iterator[Choice]:

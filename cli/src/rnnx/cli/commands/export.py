@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from rnnx.cli.arguments import Out, RunName
+from rnnx.cli.arguments import ModelName, Out
 from rnnx.core.paths import typed
-from rnnx.core.runs import OUT, find_run
+from rnnx.core.runs import OUT, find_model
 
 SUFFIX = ".onnx"
 
 
 def export(
-    run: RunName,
+    run: ModelName,
     target: Annotated[
         str, typer.Argument(metavar="FOLDER_OR_FILE", help=f"What is to be written; *{SUFFIX} is ONNX.")
     ],
@@ -29,20 +29,20 @@ def export(
 
     rnnx export sentiment-gru sentiment-gru.onnx
     """
-    folder, path = find_run(run, out), typed(target)
+    model, path = find_model(run, out), typed(target)
     as_onnx = path.suffix == SUFFIX if format is None else format == "onnx"
 
     from rnnx.core.run import Run
 
-    model = Run.load(folder)
+    loaded = Run.load(model)
     if as_onnx:
         from rnnx.core.exporting import onnx_file
 
-        difference = onnx_file.write(model, path)
-        made = model.task.graph().output
+        difference = onnx_file.write(loaded, path)
+        made = loaded.task.graph().output
         typer.echo(f"{path}: {made} of inputs and lengths, equal to the model's within {difference:.1g}")
     else:
         from rnnx.core.exporting import exported
 
-        exported.write(model, path)
+        exported.write(loaded, path)
         typer.echo(f"{path}: rnnx predict {shlex.quote(str(path))}")

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from rnnx.cli.arguments import Json, Out, RunName, TestWords
+from rnnx.cli.arguments import Json, ModelName, Out, TestWords
 from rnnx.cli.outcome import metrics
 from rnnx.cli.screen import display, display_json
-from rnnx.core.runs import OUT, divide, find_run
+from rnnx.core.runs import OUT, divide, find_model
 
 
-def measure(run: RunName, words: TestWords = None, out: Out = OUT, as_json: Json = False) -> None:
+def measure(run: ModelName, words: TestWords = None, out: Out = OUT, as_json: Json = False) -> None:
     """Measure a run's model anew, on its test data or on others.
 
     rnnx test nmt-gru
     rnnx test nmt-gru task.beam_size=10 data.test=test_2017_flickr
     rnnx test nmt-gru nmt-lstm
+    rnnx test nmt-gru/checkpoints/last.ckpt
     """
-    folder = find_run(run, out)
+    model = find_model(run, out)
     others, words = divide(words or (), out)
 
     from rnnx.core.run import Run
 
-    measured = Run.ensemble([folder, *others], *words).test()
+    measured = Run.ensemble([model, *others], *words).test()
     if as_json:
         display_json(measured)
     else:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from rnnx.cli.arguments import Out, RunName, ViewWords
+from rnnx.cli.arguments import ModelName, Out, ViewWords
 from rnnx.cli.commands.predict import lines_of, options_in
 from rnnx.cli.screen import say
 from rnnx.core.errors import InputError, UsageError
-from rnnx.core.runs import OUT, SAMPLES, find_run
+from rnnx.core.runs import OUT, SAMPLES, find_model
 
 if TYPE_CHECKING:
     from rnnx.core.exhibits.view import View
+    from rnnx.core.run import Run
 
 EXAMPLES: Final = 5
 
@@ -36,7 +37,7 @@ Title = Annotated[str | None, typer.Option("--view", help="What to watch in the 
 
 
 def play(
-    run: RunName,
+    run: ModelName,
     words: ViewWords = None,
     port: Port = None,
     open_: Open = None,
@@ -57,22 +58,22 @@ def play(
         raise UsageError(
             f"{', '.join(idle)}: of no use {'with' if terminal else 'without'} --terminal; leave it out"
         )
-    folder = find_run(run, out)
+    model = find_model(run, out)
     if not terminal:
         _require_gradio()
 
     from rnnx.core.run import Run
     from rnnx.core.running.interruption import Interruption
 
-    trained = Run.load(folder)
+    trained = Run.load(model)
     with Interruption():
         if terminal:
             _answer(_named(trained.task.views(), view), words)
         else:
             _serve(
-                f"{folder.resolve().name}: {trained.config.task.name}, {trained.config.cell.name}",
+                title(trained),
                 trained.task.views(),
-                _lines(folder),
+                _lines(trained.folder),
                 port,
                 _has_screen() if open_ is None else open_,
             )
@@ -120,6 +121,13 @@ def _named(views: Sequence[View], title: str | None) -> View:
     if title not in named:
         raise UsageError(f"--view: expected one of {', '.join(named)}, got {title!r}")
     return named[title]
+
+
+def title(run: Run) -> str:
+    """Which model the page is of."""
+    name = run.folder.resolve().name
+    model = name if run.checkpoint is None else f"{name}, {run.checkpoint.name}"
+    return f"{model}: {run.config.task.name}, {run.config.cell.name}"
 
 
 def _lines(folder: Path) -> list[str]:

@@ -8,24 +8,25 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from rnnx.cli.arguments import Out, PredictWords, RunName
+from rnnx.cli.arguments import ModelName, Out, PredictWords
 from rnnx.core.declarations.validation import Word, validate
 from rnnx.core.errors import InputError, UsageError
 from rnnx.core.options import Options, options_of
 from rnnx.core.registry import find
 from rnnx.core.resolution import resolve
-from rnnx.core.runs import CONFIG, OUT, divide, find_run
+from rnnx.core.runs import CONFIG, OUT, divide, find_model, folder_of
 
 
-def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
+def predict(run: ModelName, words: PredictWords = None, out: Out = OUT) -> None:
     """Answer the lines of standard input, one by one, up to one that is not UTF-8.
 
     echo "una casa" | rnnx predict nmt-gru beam_size=10
     rnnx predict nmt-gru nmt-lstm beam_size=10 < sentences.txt
+    rnnx predict nmt-gru/checkpoints/last.ckpt < sentences.txt
     """
-    folder = find_run(run, out)
+    model = find_model(run, out)
     others, words = divide(words or (), out)
-    task = find("task", resolve([str(folder / CONFIG)]).task.name)
+    task = find("task", resolve([str(folder_of(model) / CONFIG)]).task.name)
     there = options_of(f"{task.target}.predict")
     word = f"OPTION=VALUE, or another run, and {out} has none of that name"
     options = options_in(words, f"rnnx predict with {task.label}", there, word)
@@ -40,7 +41,7 @@ def predict(run: RunName, words: PredictWords = None, out: Out = OUT) -> None:
         except InputError as error:  # told when those before it are answered
             wrong.append(error)
 
-    for answer in Run.ensemble([folder, *others]).predict(right_lines(), **options):
+    for answer in Run.ensemble([model, *others]).predict(right_lines(), **options):
         sys.stdout.buffer.write(f"{answer}\n".encode())
         sys.stdout.buffer.flush()
     for error in wrong:

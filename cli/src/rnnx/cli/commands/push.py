@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from rnnx.cli.arguments import Out, RunName
-from rnnx.core.runs import OUT, find_run
+from rnnx.cli.arguments import ModelName, Out
+from rnnx.core.runs import OUT, find_model
 
 
 def push(
-    run: RunName,
+    run: ModelName,
     repository: Annotated[str, typer.Argument(metavar="REPO", help="OWNER/NAME on the hub.")],
     private: Annotated[bool, typer.Option("--private", help="Make it one that only its owner sees.")] = False,
     message: Annotated[str | None, typer.Option(help="Of the commit.", show_default="rnnx push")] = None,
@@ -21,9 +21,9 @@ def push(
 
     rnnx push nmt-gru me/spanish-english --private
     """
-    folder = find_run(run, out)
+    model = find_model(run, out)
 
     from rnnx.core.exporting import hub
     from rnnx.core.run import Run
 
-    typer.echo(hub.push(Run.load(folder), repository, private=private, message=message))
+    typer.echo(hub.push(Run.load(model), repository, private=private, message=message))

@@ -23,7 +23,7 @@ from rnnx.core.running.checkpoints import BEST, read_checkpoint
 from rnnx.core.running.quiet import quiet
 from rnnx.core.running.trainer import Trainer
 from rnnx.core.running.training import metrics_of
-from rnnx.core.runs import CONFIG, OUT, find_run
+from rnnx.core.runs import CONFIG, OUT, find_model, folder_of
 from rnnx.core.task import Task
 
 CHANGEABLE = ("task.", "data=", "data.", "trainer.")  # of a model that is trained
@@ -31,32 +31,35 @@ CHANGEABLE = ("task.", "data=", "data.", "trainer.")  # of a model that is train
 
 @final
 class Run:
-    """A finished run: its configuration, and its model as it was at its best.
+    """A finished run: its configuration, and its model as it was at its best, or at another checkpoint.
 
     Args:
         folder: The run's folder.
         config: Its configuration.
         task: Its model, ready to predict.
+        checkpoint: The file that the model is from; None for the best, whose scores ``result.json`` has.
     """
 
-    def __init__(self, folder: Path, config: Config, task: Task) -> None:
-        self.folder, self.config, self.task = folder, config, task
+    def __init__(self, folder: Path, config: Config, task: Task, checkpoint: Path | None = None) -> None:
+        self.folder, self.config, self.task, self.checkpoint = folder, config, task, checkpoint
 
     @classmethod
     def load(cls, run: str | Path, *words: str, out: str | Path = OUT) -> Run:
         """Opens a run.
 
         Args:
-            run: A run's folder, or its name; or a folder that was exported.
+            run: A run's folder, or its name; or the file of one of its checkpoints, as
+                ``nmt-gru/checkpoints/last.ckpt``; or a folder that was exported.
             *words: What is to be different from the training, such as ``task.beam_size=10`` or
                 ``data.test=FILE``: options of the sections task, data and trainer.
             out: The folder that holds runs.
 
         Raises:
-            UsageError: there is no such run, or a word would make another model of it.
+            UsageError: there is no such run or checkpoint, or a word would make another model of it.
             InputError, RunError: its checkpoint is damaged, or is none.
         """
-        folder = find_run(run, out)
+        model = find_model(run, out)
+        folder = folder_of(model)
         rule = (
             "expected an option of task, data or trainer, as the model is trained; "
             "train another with rnnx run"
@@ -66,10 +69,11 @@ class Run:
         if config.baseline is not None:
             name = config.baseline.short
             raise UsageError(f"{folder}: expected a run of a net, but its model is the baseline {name!r}")
-        if exported.is_exported(folder):
+        if exported.is_exported(model):
             path, checkpoint = folder / exported.WEIGHTS, exported.read(folder)
         else:
-            path, checkpoint = folder / BEST, read_checkpoint(folder / BEST)
+            path = folder / BEST if model == folder else model
+            checkpoint = read_checkpoint(path)
         try:
             hyper_parameters = checkpoint["hyper_parameters"]
             task: Task = config.task.build(hyper_parameters["net"], hyper_parameters["meta"])
@@ -87,7 +91,7 @@ class Run:
                 f"{path}: expected the model of the run's configuration, and it cannot be made ({reason}); "
                 "use the files of one run"
             ) from error
-        return cls(folder, config, task.eval())
+        return cls(folder, config, task.eval(), None if model in (folder, folder / BEST) else model)
 
     @classmethod
     def ensemble(cls, runs: Sequence[str | Path], *words: str, out: str | Path = OUT) -> Run:
@@ -97,7 +101,7 @@ class Run:
         all else that is asked of the whole, such as its data and its beam, is that of the first.
 
         Args:
-            runs: Of each its folder or its name, as of :meth:`load`.
+            runs: Of each its folder or its name, or a checkpoint of it, as of :meth:`load`.
             *words: What is to be different in the first, as there.
             out: The folder that holds runs.
 

@@ -19,6 +19,8 @@ DATA = "data.json"  # what was in the files of the data
 FLOW = "flow.json"  # of gradients
 SAMPLES = "samples/test.json"  # beside it the texts alone, test.tsv
 OUT = "runs"  # the folder that holds runs, if not said
+CHECKPOINTS: Final = "checkpoints"  # the folder in a run's
+CHECKPOINT: Final = ".ckpt"  # how the names of the files in it end
 NUMBER: Final = (int, float, type(None))
 NUMBERS: Final = {"test", "valid", "seconds", "throughput"}  # what a result has as maps of numbers
 
@@ -49,30 +51,88 @@ def find_run(run: str | Path, out: str | Path = OUT) -> Path:
     folder = _folder(run, out)
     if folder is not None:
         return folder
+    if checkpoint := _checkpoint(run, out):
+        raise UsageError(
+            f"{run}: expected a run, got a checkpoint of one; give the run: {folder_of(checkpoint)}"
+        )
     known = ", ".join(names(out)) or f"none yet in {out}"
     raise UsageError(f"no run {str(run)!r}: expected a run's folder or the name of one ({known})")
 
 
-def divide(words: Sequence[str], out: str | Path = OUT) -> tuple[list[Path], list[str]]:
-    """The folders of the runs among some words, and the other words.
+def find_model(model: str | Path, out: str | Path = OUT) -> Path:
+    """A run's folder, which stands for its best model, or the file of one of its checkpoints.
 
     Args:
-        words: Runs, each as of :func:`find_run`, and options.
+        model: A run, as of :func:`find_run`; or such a file, ``RUN/checkpoints/NAME.ckpt``.
         out: The folder that holds runs.
 
     Raises:
-        UsageError: a word is no option, and nearly the name of a run.
+        UsageError: there is no such run or checkpoint, or the file is not in the folder of a run.
     """
-    folders, others = list[Path](), list[str]()
+    found = _folder(model, out) or _checkpoint(model, out)
+    if found is not None:
+        return found
+    if Path(model).suffix != CHECKPOINT:
+        return find_run(model, out)
+    form = f"RUN/{CHECKPOINTS}/NAME{CHECKPOINT}"
+    for file in _places(model, out):
+        if os.path.isfile(file):  # noqa: PTH113
+            raise UsageError(
+                f"{file}: expected a checkpoint in the folder of its run, {form}, whose {CONFIG} says "
+                "what it is of, and there is none; put it there"
+            )
+        if _is_run(folder_of(file)) and (there := checkpoints(folder_of(file))):
+            known = ", ".join(path.name for path in there)
+            raise UsageError(f"no checkpoint {str(model)!r}: expected one of {known}, in {there[0].parent}")
+    raise UsageError(f"no checkpoint {str(model)!r}: expected {form}")
+
+
+def folder_of(model: Path) -> Path:
+    """The folder of the run that a model is of.
+
+    Args:
+        model: As :func:`find_model` gives it.
+
+    Example:
+        >>> folder_of(Path("runs/nmt-gru/checkpoints/last.ckpt")).as_posix()
+        'runs/nmt-gru'
+        >>> folder_of(Path("runs/nmt-gru")).as_posix()
+        'runs/nmt-gru'
+    """
+    if model.suffix != CHECKPOINT or os.path.isdir(model):  # noqa: PTH112
+        return model
+    return Path(os.path.normpath(model / ".." / ".."))  # where the user stands in that folder too
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The files of a run's checkpoints, by name.
+
+    Args:
+        folder: The run's.
+    """
+    return sorted((folder / CHECKPOINTS).glob(f"*{CHECKPOINT}"))
+
+
+def divide(words: Sequence[str], out: str | Path = OUT) -> tuple[list[Path], list[str]]:
+    """The models among some words, and the other words.
+
+    Args:
+        words: Models, each as of :func:`find_model`, and options.
+        out: The folder that holds runs.
+
+    Raises:
+        UsageError: a word is no option, and nearly the name of a run, or a checkpoint that there is not.
+    """
+    models, others = list[Path](), list[str]()
     for word in words:
-        folder = _folder(word, out)
-        if folder is None and "=" not in word and get_close_matches(Path(word).name, names(out)):
-            folder = find_run(word, out)
-        if folder is None:
+        model = _folder(word, out) or _checkpoint(word, out)
+        if model is None and "=" not in word and _is_nearly_a_model(word, out):
+            model = find_model(word, out)
+        if model is None:
             others.append(word)
         else:
-            folders.append(folder)
-    return folders, others
+            models.append(model)
+    return models, others
 
 
 def find_runs(words: Sequence[str], out: str | Path = OUT) -> list[Path]:
@@ -138,8 +198,27 @@ def read_result(folder: str | Path) -> dict[str, Any]:
 
 def _folder(run: str | Path, out: str | Path) -> Path | None:
     """The folder of a run; None if there is none."""
-    places = (Path(run), Path(out) / run)
-    return next((place for place in places if os.path.isfile(place / CONFIG)), None)  # noqa: PTH113
+    return next((place for place in _places(run, out) if _is_run(place)), None)
+
+
+def _checkpoint(word: str | Path, out: str | Path) -> Path | None:
+    """The file of a run's checkpoint; None if there is none."""
+    files = (place for place in _places(word, out) if place.suffix == CHECKPOINT)
+    return next((file for file in files if os.path.isfile(file) and _is_run(folder_of(file))), None)  # noqa: PTH113
+
+
+def _is_nearly_a_model(word: str, out: str | Path) -> bool:
+    path = Path(word)
+    return path.suffix == CHECKPOINT or bool(get_close_matches(path.name, names(out)))
+
+
+def _places(word: str | Path, out: str | Path) -> tuple[Path, Path]:
+    """Where what was typed may be."""
+    return Path(word), Path(out) / word
+
+
+def _is_run(folder: Path) -> bool:
+    return os.path.isfile(folder / CONFIG)  # noqa: PTH113 - False for what no folder can be called
 
 
 def _runs_of(word: str, out: Path) -> dict[str, Path]:

@@ -44,11 +44,12 @@ def card(run: Run, name: str) -> str:
     """The card, in Markdown, with the header in YAML that the hub reads.
 
     Args:
-        run: The model; what its ``result.json`` says is told, if it has one.
+        run: The model; what its ``result.json`` says is told, if there is one and it is of this model.
         name: The model's.
     """
     config = run.config
-    values = read_result(run.folder) if (run.folder / RESULT).is_file() else None
+    told = run.checkpoint is None and (run.folder / RESULT).is_file()
+    values = read_result(run.folder) if told else None
     pipeline = run.task.pipeline
     header = ModelCardData(
         library_name="rnnx",

@@ -54,7 +54,7 @@ def write(run: Run, folder: Path) -> None:
             save_model(run.task, str(made / WEIGHTS))
             shutil.copymode(made / MODEL, made / WEIGHTS)  # safetensors lets its owner alone read it
             run.config.dump(made / CONFIG)
-            if (run.folder / RESULT).is_file():
+            if run.checkpoint is None and (run.folder / RESULT).is_file():
                 shutil.copy(run.folder / RESULT, made)
             write_text(made / CARD, card(run, folder.name))
             made.rename(folder)

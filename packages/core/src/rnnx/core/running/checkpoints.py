@@ -15,9 +15,9 @@ from lightning.fabric.plugins import CheckpointIO
 from rnnx.core.bounds import Count, NonNegative
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.files import make_folder, replacing
+from rnnx.core.runs import CHECKPOINT, CHECKPOINTS
 
-FOLDER = "checkpoints"
-BEST, LAST, PREVIOUS = (f"{FOLDER}/{name}.ckpt" for name in ("best", "last", "previous"))
+BEST, LAST, PREVIOUS = (f"{CHECKPOINTS}/{name}{CHECKPOINT}" for name in ("best", "last", "previous"))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
