@@ -90,6 +90,7 @@ SMALL = (
     "trainer.val_check_interval=3",
     "trainer.log_every_n_steps=1",
     "checkpoint.every_n_train_steps=2",
+    "checkpoint.save_top_k=2",
     "logger=csv",
 )
 PLATEAU = ("schedule=plateau", "schedule.patience=0")
@@ -114,7 +115,7 @@ def killed(*runs: tuple[Path, tuple[str, ...], int]) -> list[dict[str, list[int]
 
 
 def outcome(folder: Path) -> tuple[list[dict[str, str]], Any, dict[str, torch.Tensor]]:
-    """Its history without the speed, its scores, and the parameters of its best and its last model."""
+    """Its history without the speed, its scores, and the parameters of its models, but the last but one."""
     with (folder / "metrics.csv").open(newline="") as file:
         rows = [
             {name: value for name, value in row.items() if name != "tokens_per_second"}
@@ -122,9 +123,10 @@ def outcome(folder: Path) -> tuple[list[dict[str, str]], Any, dict[str, torch.Te
         ]
     result = json.loads((folder / "result.json").read_text())
     parameters = {
-        f"{name} {key}": value
-        for name in ("best", "last")
-        for key, value in torch.load(folder / "checkpoints" / f"{name}.ckpt")["state_dict"].items()
+        f"{path.stem} {key}": value
+        for path in (folder / "checkpoints").glob("*.ckpt")
+        if path.stem != "previous"
+        for key, value in torch.load(path)["state_dict"].items()
     }
     return rows, (result["test"], result["valid"]), parameters
 
@@ -134,6 +136,7 @@ def assert_equal(folder: Path) -> None:
     assert cut[0] == whole[0]
     assert cut[1] == whole[1]
     assert cut[2].keys() == whole[2].keys()
+    assert len({name.partition(" ")[0] for name in whole[2]}) == 4  # best, last and two steps
     assert [name for name, value in whole[2].items() if not torch.equal(value, cut[2][name])] == []
     assert not list((folder / "cut").rglob("*.part"))
 

@@ -37,6 +37,7 @@ def test_what_is_proposed_is_there() -> None:
         ("CosineAnnealingLR", ["constant", "cosine"], "cosine"),
         ("luong", ["additive", "dot", "general", "concat", "none"], "general"),
         ("SimpleRNN", ["gru", "elman"], "elman"),
+        ("keep_best_ckpts", ["monitor", "save_top_k", "every_n_minutes"], "save_top_k"),
         ("noam", ["constant", "inverse-sqrt", "plateau"], "inverse-sqrt"),
     ],
 )

@@ -188,6 +188,7 @@ def test_names_loggers_and_checkpoints_make_no_other_row(run: Runs) -> None:
     records = [
         run("a", "task=lm", "logger=csv", "seed=1", test={"loss": 1.0}),
         run("b", "task=lm", "logger=none", "checkpoint.every_n_train_steps=3", "seed=2", test={"loss": 2.0}),
+        run("c", "task=lm", "checkpoint.save_top_k=3", "seed=3", test={"loss": 3.0}),
     ]
     [table] = compare(records)
     assert labels(table) == ["gru"]

@@ -55,7 +55,7 @@ class Config:
         seed: The seed of every random number.
         name: Name of the run, or None.
         out: The folder that holds runs.
-        checkpoint: Which model is the best, and when a run writes what it can go on from.
+        checkpoint: Which model is the best, how many are kept, and when a run writes what it can go on from.
         stopping: What ends the training early.
     """
 

@@ -40,6 +40,7 @@ ELSEWHERE: Final = {  # by rnnx's name; where there are several of one kind, the
     "devices": "gpus num_gpus n_gpu world_size",
     "accelerator": "use_cuda cuda device",
     "patience": "early_stopping early_stop",
+    "save_top_k": "keep keep_best keep_best_ckpts keep_best_checkpoints keep_last_ckpts keep_checkpoint",
     "bptt": "tokens_per_sample seq_len sequence_length",
     "batch_size": "bs bsz max_sentences",
     "vocabulary_size": "vocab_size voc_limit src_vocab_size max_features",

@@ -22,6 +22,7 @@ IDLE: Final = {  # sections and keys that make no other model
     "name",
     "out",
     "logger",
+    "checkpoint.save_top_k",
     "checkpoint.every_n_train_steps",
     "checkpoint.every_n_minutes",
 }

@@ -7,17 +7,27 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
 
-from rnnx.core.bounds import Count, NonNegative
+from rnnx.core.bounds import Count, NonNegative, Positive
 from rnnx.core.errors import RunError, UsageError
 from rnnx.core.files import make_folder, replacing
 from rnnx.core.runs import CHECKPOINT, CHECKPOINTS
 
 BEST, LAST, PREVIOUS = (f"{CHECKPOINTS}/{name}{CHECKPOINT}" for name in ("best", "last", "previous"))
+
+
+def at_step(step: int) -> str:
+    """Where a run keeps the model that it had after a number of steps, if it keeps several.
+
+    Example:
+        >>> at_step(1200)
+        'checkpoints/step-1200.ckpt'
+    """
+    return f"{CHECKPOINTS}/step-{step}{CHECKPOINT}"
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -105,11 +115,15 @@ class WholeFiles(CheckpointIO):
 
 @final
 class Checkpoint:
-    """Which model is the best, and when a run writes what it can go on from, beside before each validation.
+    """Which model is the best, how many are kept, and when a run writes what it can go on from.
+
+    It does so before each validation in any case.
 
     Args:
         monitor: The validation metric that chooses the best model, and that ``stopping.patience`` and
             ``schedule=plateau`` follow: ``loss``, or one of the task's; the task's own choice if not said.
+        save_top_k: How many of the best models are kept: of several each as ``step-N.ckpt``, beside
+            ``best.ckpt``; -1 for that of each validation.
         every_n_train_steps: Steps between two checkpoints to go on from; 0 for no such rule.
         every_n_minutes: Minutes between two checkpoints to go on from; 0 for no such rule.
     """
@@ -118,8 +132,9 @@ class Checkpoint:
         self,
         *,
         monitor: str | None = None,
+        save_top_k: Positive | Literal[-1] = 1,
         every_n_train_steps: Count = 0,
         every_n_minutes: NonNegative = 5.0,
     ) -> None:
-        self.monitor = monitor
+        self.monitor, self.save_top_k = monitor, save_top_k
         self.every_n_train_steps, self.every_n_minutes = every_n_train_steps, every_n_minutes

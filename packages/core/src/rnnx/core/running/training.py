@@ -158,7 +158,7 @@ class Training:
         return [
             meter,
             Lines(rank_zero_only(say), metric, pause),
-            Best(self.folder, metric, task.watched_mode),
+            Best(self.folder, metric, task.watched_mode, self.config.checkpoint["save_top_k"]),
             last,
             *Stopping(**self.config.stopping).callbacks(metric, task.watched_mode, task.gradient_norm),
             *self.callbacks,
