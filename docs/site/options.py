@@ -23,7 +23,8 @@ SECTIONS: Final = {  # in the order of the navigation, with what each says
     "optimizer": "How the parameters move: `optimizer=NAME` and `optimizer.OPTION=VALUE`.",
     "schedule": "How the learning rate changes: `schedule=NAME` and `schedule.OPTION=VALUE`.",
     "trainer": "The arguments of Lightning's `Trainer`: `trainer.OPTION=VALUE`.",
-    "checkpoint": "Which model is the best, how many are kept, and what a run can be gone on from: `checkpoint.OPTION=VALUE`.",
+    "checkpoint": "Which model is the best, how many are kept, and what a run can be gone on from: "
+    "`checkpoint.OPTION=VALUE`.",
     "stopping": "What ends a run early: `stopping.OPTION=VALUE`.",
     "logger": "Where a run is tracked: `logger=NAME` and `logger.OPTION=VALUE`.",
     "baseline": "A model without a net: `baseline=NAME` and `baseline.OPTION=VALUE`.",

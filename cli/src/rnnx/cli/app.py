@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final, final
 import typer
 from typer.core import TyperGroup
 
+from rnnx.cli.commands.average import average
 from rnnx.cli.commands.bench import bench
 from rnnx.cli.commands.check import check
 from rnnx.cli.commands.compare import compare
@@ -58,6 +59,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "resume": resume,
     "test": measure,
     "predict": predict,
+    "average": average,
     "export": export,
     "push": push,
     "play": play,

@@ -71,6 +71,7 @@ ELSEWHERE: Final = {  # by rnnx's name; where there are several of one kind, the
     "test": "eval evaluate validate score",
     "sweep": "search tune hyperopt",
     "resume": "continue",
+    "average": "average_checkpoints average_models average-checkpoints average-models swa",
     "find-lr": "lr_find lr-find find_lr",
 }
 _OURS: Final = {

@@ -20,8 +20,8 @@ from rnnx.core.runs import CHECKPOINT, CHECKPOINTS
 BEST, LAST, PREVIOUS = (f"{CHECKPOINTS}/{name}{CHECKPOINT}" for name in ("best", "last", "previous"))
 
 
-def at_step(step: int) -> str:
-    """Where a run keeps the model that it had after a number of steps, if it keeps several.
+def at_step(step: int | Literal["*"]) -> str:
+    """Where a run keeps the model that it had after a number of steps, if it keeps several; ``*`` for all.
 
     Example:
         >>> at_step(1200)
