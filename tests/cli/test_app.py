@@ -102,7 +102,7 @@ def test_exit_codes_are_documented():
         assert code in shown
 
 
-NO_DOCUMENT = {"predict", "report", "compare", "new", "dashboard", "export", "push", "play"}  # nor a list
+NO_DOCUMENT = {"predict", "report", "compare", "new", "dashboard", "average", "export", "push", "play"}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - NO_DOCUMENT))
@@ -121,7 +121,7 @@ def test_an_unforeseen_error_is_one_sentence_and_a_traceback_on_request(monkeypa
     def broken(run, out):
         raise ZeroDivisionError(f"not with {run}")
 
-    monkeypatch.setattr("rnnx.cli.commands.measure.find_run", broken)
+    monkeypatch.setattr("rnnx.cli.commands.measure.find_model", broken)
     done = invoke("test", "mine")
     assert (done.exit_code, done.stdout) == (1, "")
     expected = "rnnx: internal error: ZeroDivisionError: not with mine (use --debug for the traceback)\n"
@@ -156,7 +156,7 @@ def test_what_stops_any_command_is_a_sentence(monkeypatch, error, code, told):
     def stopped(run, out):
         raise error
 
-    monkeypatch.setattr("rnnx.cli.commands.measure.find_run", stopped)
+    monkeypatch.setattr("rnnx.cli.commands.measure.find_model", stopped)
     done = invoke("test", "mine")
     assert (done.exit_code, done.stdout) == (code, "")
     assert done.stderr.startswith(told)
