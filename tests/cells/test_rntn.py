@@ -94,9 +94,11 @@ def test_gradients_are_those_of_finite_differences(
     true_gradients_on_trees(cell, 4)
 
 
-def test_weights_start_uniform_and_the_tensors_small() -> None:
+def test_a_node_starts_near_the_mean_of_its_children_and_the_tensor_small() -> None:
     torch.manual_seed(0)
     cell = RNTN(50, hidden_size=25)
-    for parameter in (cell.weight_ih, cell.weight_hh, cell.bias_hh):
-        assert 0.15 < parameter.abs().max() <= 0.2  # 1 / sqrt(25)
+    assert not cell.bias_hh.any()
+    noise = cell.weight_hh - torch.cat([torch.eye(25), torch.eye(25)], 1) / 2
+    assert 0.095 < noise.abs().max() <= 0.1  # 1 / (2 sqrt(25))
+    assert 0.15 < cell.weight_ih.abs().max() <= 0.2  # 1 / sqrt(25)
     assert 0.0099 < cell.tensor_hh.abs().max() <= 0.01  # 1 / (4 * 25)

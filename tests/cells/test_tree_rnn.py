@@ -101,7 +101,13 @@ def test_gradients_are_those_of_finite_differences(
     true_gradients_on_trees(cell, 4)
 
 
-def test_weights_start_uniform() -> None:
+def test_a_node_starts_near_the_mean_of_its_children() -> None:
+    """``[I I] / 2`` (Socher, Bauer, Manning & Ng 2013), and noise to 1 / (2 sqrt(H))."""
     torch.manual_seed(0)
-    for parameter in TreeRNN(50, hidden_size=100, score=True).parameters():
+    cell = TreeRNN(50, hidden_size=100, score=True)
+    assert not cell.bias_hh.any()
+    noise = cell.weight_hh - torch.cat([torch.eye(100), torch.eye(100)], 1) / 2
+    assert 0.049 < noise.abs().max() <= 0.05
+    for parameter in (cell.weight_ih, cell.weight_score):
+        assert parameter is not None
         assert 0.08 < parameter.abs().max() <= 0.1  # 1 / sqrt(100)

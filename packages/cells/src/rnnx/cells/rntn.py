@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from rnnx.cells.tree_rnn import start_near_the_mean
 from rnnx.core import state as states
 from rnnx.core.bounds import Positive
 from rnnx.core.cell import TreeCell
@@ -29,7 +30,8 @@ class RNTN(TreeCell):
 
     The state and the output are ``h``. Parameters: ``weight_ih`` is ``L`` ``(H, I)``, ``weight_hh`` is ``W``
     ``(H, 2 H)``, ``bias_hh`` is ``b``, ``tensor_hh`` is ``V`` ``(H, 2 H, 2 H)``. Those of ``V`` grow with the
-    cube of ``H``: 108,000 at 30 units, 67 million at 256.
+    cube of ``H``: 108,000 at 30 units, 67 million at 256; they start from -1 / (4 H) to 1 / (4 H), ``W`` and
+    ``b`` as those of :class:`~rnnx.cells.tree_rnn.TreeRNN`.
 
     Deviations: in the paper nodes have two children and no input, and leaves are trained vectors of the width
     of ``h``.
@@ -54,8 +56,8 @@ class RNTN(TreeCell):
         self.weight_hh = nn.Parameter(torch.empty(hidden_size, 2 * hidden_size))  # W
         self.bias_hh = nn.Parameter(torch.empty(hidden_size))
         self.tensor_hh = nn.Parameter(torch.empty(hidden_size, 2 * hidden_size, 2 * hidden_size))  # V
-        for parameter in (self.weight_ih, self.weight_hh, self.bias_hh):
-            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        nn.init.uniform_(self.weight_ih, -(hidden_size**-0.5), hidden_size**-0.5)
+        start_near_the_mean(self.weight_hh, self.bias_hh)
         nn.init.uniform_(self.tensor_hh, -1 / (4 * hidden_size), 1 / (4 * hidden_size))
 
     def project(self, x: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ class TreeRNN(TreeCell):
 
     ``children`` stand at the front of their places, as the engine gives them. The state is ``h``; the output
     is ``h``, or with a score ``[h; s]``, of width ``H + 1``. Parameters: ``weight_ih`` is ``V`` ``(H, I)``,
-    ``weight_hh`` is ``W`` ``(H, 2 H)``, ``bias_hh`` is ``b_W``, ``weight_score`` is ``u`` ``(1, H)``.
+    ``weight_hh`` is ``W`` ``(H, 2 H)``, ``bias_hh`` is ``b_W``, ``weight_score`` is ``u`` ``(1, H)``. ``W``
+    and ``b_W`` start so that a node is nearly ``f((a + b) / 2)``, see :func:`start_near_the_mean`.
 
     Deviations: in the papers' equation nodes have two children and no input, and leaves are trained vectors;
     what ``leaf``, one child and many do is defined here. The score is Socher's, which ranks possible nodes.
@@ -73,6 +74,7 @@ class TreeRNN(TreeCell):
         self.weight_score = nn.Parameter(torch.empty(1, hidden_size)) if score else None  # u
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+        start_near_the_mean(self.weight_hh, self.bias_hh)
 
     def project(self, x: Tensor) -> Tensor:
         _, second = self.weight_hh.chunk(2, -1)
@@ -96,3 +98,27 @@ class TreeRNN(TreeCell):
         if self.weight_score is None:
             return h
         return torch.cat((h, linear(h, self.weight_score)), -1)
+
+
+@torch.no_grad()
+def start_near_the_mean(weight: Tensor, bias: Tensor) -> None:
+    r"""Draws a matrix of composition, so that a node is nearly its children's mean (Socher et al. 2013a).
+
+    Half an identity for each child, as in their "Parsing with compositional vector grammars", and noise from
+    :math:`-1 / (2 \sqrt{H})` to :math:`1 / (2 \sqrt{H})`, as in their code for sentiment; no bias.
+
+    Args:
+        weight: ``W``, ``(H, 2 H)``.
+        bias: ``b``, ``(H,)``.
+
+    Example:
+        >>> weight, bias = torch.empty(100, 200), torch.empty(100)
+        >>> start_near_the_mean(weight, bias)
+        >>> a, b = torch.eye(100)[:2]
+        >>> (weight @ torch.cat((a, b)) + bias - (a + b) / 2).abs().max() <= 0.1
+        tensor(True)
+    """
+    size = len(weight)
+    nn.init.uniform_(weight, -(size**-0.5) / 2, size**-0.5 / 2)
+    weight += torch.eye(size).repeat(1, 2) / 2
+    bias.zero_()
