@@ -110,6 +110,26 @@ def test_of_gates_that_need_no_past_the_memory_alone_goes_along_time() -> None:
     assert (twenty[0] - ten[0], twenty[1] - ten[1]) == (10, 20)
 
 
+def matrix(cell: Any, z: Tensor, h: Tensor) -> tuple[Tensor, State]:
+    """A state that a product reads as a matrix, in the step in which it is made."""
+    decay = torch.sigmoid(cell.input(z)).unsqueeze(1)  # (N, 1, H)
+    memory = decay * h.unflatten(1, (1, H)) + 1 - decay
+    return torch.bmm(memory.transpose(1, 2), memory).sum(1), (memory.flatten(1),)
+
+
+def test_a_state_that_is_kept_as_a_matrix_is_not_kept_once_more() -> None:
+    cell = Written(matrix)
+    z, state = given_to(cell, 2, 5)
+    plan = taken_apart(cell, z, state)
+    ((place, kept),) = plan.backward.previous
+    assert (place, plan.forward.kept[kept].shape) == (0, (1, H))
+    assert (H,) not in [form.shape for form in plan.forward.kept]
+    with Operations() as forth:
+        _, (last,) = unrolled(plan, cell, z, [2] * 5, state)
+    assert last.shape == (2, H)
+    assert forth.counts[ATEN.copy_.default] == 0
+
+
 # What cannot be taken apart
 
 

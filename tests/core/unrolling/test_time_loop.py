@@ -33,6 +33,15 @@ def test_back_each_row_goes_from_its_last_step_to_its_first() -> None:
     assert room.flatten().tolist() == [864.0, 75.0, 0.0, 86.0, 7.0, 8.0, 0.0, 0.0]
 
 
+def test_back_what_the_first_step_is_given_is_not_copied() -> None:
+    def step(row: Tensor, state: Tensor) -> list[Tensor]:
+        assert state.data_ptr() == GIVEN.data_ptr()
+        return [state + row]
+
+    (last,) = Backwards(step, [])([4], [DIGITS[:4]], [GIVEN], [], [])
+    assert last.flatten().tolist() == [1.0, 2.0, 3.0, 13.0]
+
+
 def test_back_none_stands_for_zeros() -> None:
     (last,) = Backwards(lambda row, state: [None], [])(SIZES, [DIGITS], [GIVEN], [], [])
     assert last.flatten().tolist() == [0.0, 0.0, 0.0, 9.0]

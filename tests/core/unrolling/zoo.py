@@ -486,6 +486,21 @@ class Selective(Written):
         return torch.einsum("nij,nj->ni", new, out).repeat(1, 2), (new.flatten(1),)
 
 
+@final
+class Remembering(Written):
+    """A matrix that decays, is written to and is read out of by a product, and so kept as a matrix too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input = nn.Linear(P, 7)
+
+    def step(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        key, value, query, decay = self.input(z).split([2, 2, 2, 1], -1)
+        memory = torch.sigmoid(decay).unsqueeze(-1) * state[0].unflatten(1, (2, 2))
+        memory = memory + value.unsqueeze(2) * key.unsqueeze(1)
+        return torch.bmm(memory, query.unsqueeze(2)).squeeze(2).repeat(1, 2), (memory.flatten(1),)
+
+
 ZOO = Written.__subclasses__()
 
 

@@ -38,6 +38,7 @@ VIEWS: Final[dict[Any, Callable[..., Any]]] = {  # and views, which are unsafe o
     ATEN.view.default: torch.reshape,  # what it shows may lie otherwise here
     ATEN._neg_view.default: torch.neg,  # so that what is read as plain memory has its sign
 }
+RESHAPED: Final = (ATEN.view.default, ATEN._unsafe_view.default, ATEN.unsqueeze.default, ATEN.squeeze.dim)
 GRADIENTS: Final[dict[Any, Callable[..., Any]]] = {
     ATEN.sigmoid_backward.default: ATEN.sigmoid_backward.grad_input,
     ATEN.tanh_backward.default: ATEN.tanh_backward.grad_input,
@@ -115,6 +116,14 @@ def is_view(node: fx.Node) -> bool:
         and node.target.is_view
         and node.meta.get("by_rows", True)
     )
+
+
+def unshaped(node: fx.Node) -> fx.Node:
+    """What a node shows in another shape, each row of it from one row and in the same order; or itself."""
+    shown = node
+    while shown.target in RESHAPED and shown.meta.get("by_rows"):
+        (shown,) = (read for read in shown.all_input_nodes if read.target is not ATEN.sym_size.int)
+    return shown if shown.meta.get("by_rows") else node
 
 
 def writing_into(graph: fx.Graph, node: fx.Node, room: fx.Node | None) -> fx.Node:

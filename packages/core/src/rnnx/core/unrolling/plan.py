@@ -58,7 +58,7 @@ class Previous(NamedTuple):
 
     Attributes:
         state: Its position in the state.
-        kept: That of the state after each step in what is kept.
+        kept: That of the state after each step in what is kept, there perhaps in another shape.
     """
 
     state: int

@@ -58,7 +58,7 @@ writes them:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, final
 
@@ -75,7 +75,7 @@ from rnnx.core.unrolling.kernels.c.products import measured
 from rnnx.core.unrolling.kernels.layout import Roles, UnwritableError
 from rnnx.core.unrolling.kernels.triton.kernel import Kernel
 from rnnx.core.unrolling.kernels.triton.source import written
-from rnnx.core.unrolling.operations import bare, fused, is_view
+from rnnx.core.unrolling.operations import bare, fused, is_view, unshaped
 from rnnx.core.unrolling.plan import Backward, Form, Forward, Plan, Previous
 from rnnx.core.unrolling.step_graph import StepGraph, whole
 from rnnx.core.unrolling.steps import Start
@@ -288,7 +288,8 @@ class _Sorter:
         """What the steps fill: what is saved of them, and the output, if they make it."""
         graph = self.graph
         follows = dict(zip(graph.state, graph.new_state, strict=True))
-        kept = (saved & self.steps) | {follows[node] for node in saved & follows.keys()}
+        kept = saved & self.steps
+        kept |= {_held_by(follows[node], kept) for node in saved & follows.keys()}
         made_at_once = graph.y in graph.ahead | self.after and not is_view(graph.y)
         return graph.ordered(kept if made_at_once else kept | {graph.y})
 
@@ -328,7 +329,7 @@ class _Sorter:
     def _previous(self, states: Sequence[fx.Node], kept: Sequence[fx.Node]) -> list[Previous]:
         """Where states before each step are found."""
         places = map(self.graph.state.index, states)
-        return [Previous(place, kept.index(self.graph.new_state[place])) for place in places]
+        return [Previous(place, kept.index(_held_by(self.graph.new_state[place], kept))) for place in places]
 
     def _time_loop(self, roles: Roles, reverse: bool) -> TimeLoop:
         """What is made step by step: as one kernel, else with functions in C, else by torch's operations."""
@@ -375,6 +376,12 @@ class _Sorter:
         wanted: list[fx.Node] = []
         fx.node.map_arg([list(results), list(filled)], wanted.append)
         return function_of(self.graph.ordered(self.graph.above(wanted, given)), given, results, filled)
+
+
+def _held_by(state: fx.Node, kept: Collection[fx.Node]) -> fx.Node:
+    """What holds a new state: what is kept anyway and differs in shape alone, as a matrix; else itself."""
+    shown = unshaped(state)
+    return shown if shown in kept else state
 
 
 def _forms(nodes: Sequence[fx.Node]) -> list[Form]:

@@ -121,7 +121,8 @@ class Backwards(Stepwise):
         now, running = [tensor[:0] for tensor in state], 0
         for size, *columns in reversed(list(zip(sizes, *pieces, strict=True))):
             if size > running:
-                now = [torch.cat((t, first[running:size])) for t, first in zip(now, state, strict=True)]
+                more = [tensor[running:size] for tensor in state]
+                now = [torch.cat(rows) for rows in zip(now, more, strict=True)] if running else more
                 running = size
             found = self.part(*columns[:reads], *now, *constants, *columns[reads:])
             now = [torch.zeros_like(t) if new is None else new for t, new in zip(now, found, strict=True)]

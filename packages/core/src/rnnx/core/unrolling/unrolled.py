@@ -132,17 +132,20 @@ def _previous(
 ) -> list[Tensor]:
     """States before each step of a block, ``(M, size)``, from the first one and what is kept of all steps."""
     sizes, earlier, rows = block
-    if earlier == sizes[-1]:
-        return [kept[place][rows.start - earlier : rows.stop - earlier] for _, place in which]
+
+    def cut(first: Tensor, after: Tensor, start: int, stop: int) -> Tensor:
+        return after[start:stop].reshape(stop - start, *first.shape[1:])
 
     def before(first: Tensor, after: Tensor) -> Tensor:
+        if earlier == sizes[-1]:
+            return cut(first, after, rows.start - earlier, rows.stop - earlier)
         pieces: list[Tensor] = []
         place, ran = rows.start, earlier
         for size, steps in groupby(sizes):  # of which only the first comes after one of more rows
             past = place + size * len(list(steps))
-            pieces.append(after[place - ran : place - ran + size] if ran else first[:size])
+            pieces.append(cut(first, after, place - ran, place - ran + size) if ran else first[:size])
             if past > place + size:
-                pieces.append(after[place : past - size])
+                pieces.append(cut(first, after, place, past - size))
             place, ran = past, size
         return torch.cat(pieces)
 
