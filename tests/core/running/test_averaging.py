@@ -62,6 +62,13 @@ def test_the_mean_is_that_of_each_number_and_counts_are_the_last(folder: Path) -
     assert [file.name for file in path.parent.iterdir() if file.name.startswith(".")] == []
 
 
+def test_a_model_that_lies_there_twice_counts_once(folder: Path) -> None:
+    """``rnnx average RUN/checkpoints/*.ckpt``; by hand: (1 + 5) / 2."""
+    files = [write(folder, step, weight=torch.tensor([number])) for step, number in ((10, 1.0), (20, 5.0))]
+    best = Path(shutil.copy(files[1], folder / "checkpoints" / "best.ckpt"))
+    assert read_checkpoint(average([best, *files]))["state_dict"]["weight"].tolist() == [3.0]
+
+
 def test_a_mean_is_loaded_as_the_run_is_and_what_was_one_parameter_is_one(
     done: Result, tmp_path: Path
 ) -> None:
@@ -69,7 +76,8 @@ def test_a_mean_is_loaded_as_the_run_is_and_what_was_one_parameter_is_one(
     copy = shutil.copytree(done.folder, tmp_path / "copy")
     best = read_checkpoint(copy / "checkpoints/best.ckpt")
     threefold = {name: 3 * value for name, value in best["state_dict"].items()}
-    torch.save(best | {"state_dict": threefold}, copy / "checkpoints/threefold.ckpt")
+    later = best["global_step"] + 1
+    torch.save(best | {"state_dict": threefold, "global_step": later}, copy / "checkpoints/threefold.ckpt")
     names = [copy / "checkpoints/best.ckpt", copy / "checkpoints/threefold.ckpt"]
     run, before = Run.load(average(chosen(names))), Run.load(copy)
     assert run.checkpoint == copy / "checkpoints/average.ckpt"

@@ -106,3 +106,9 @@ def test_a_run_that_goes_on_may_keep_another_number(many: int, kept: tuple[int, 
     shutil.copy(tmp_path / "checkpoints" / "step-3.ckpt", tmp_path / "last.ckpt")
     seen = fit(Best(tmp_path, "valid/told", "max", many), values, tmp_path, tmp_path / "last.ckpt")
     assert seen.kept[-1] == kept
+
+
+def test_what_was_written_before_others_were_kept_is_taken_up(tmp_path: Path) -> None:
+    best = Best(tmp_path, "valid/told", "max", 2)
+    best.load_state_dict({"best": 3.0})
+    assert best.state_dict() == {"best": 3.0, "kept": {}}

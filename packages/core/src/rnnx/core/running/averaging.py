@@ -53,8 +53,9 @@ def chosen(models: Sequence[str | Path], out: str | Path = OUT) -> list[Path]:
 def average(files: Sequence[Path]) -> Path:
     """Writes the mean of the weights of checkpoints into ``checkpoints/average.ckpt`` of their run.
 
-    The mean is taken in double precision. Numbers that are not floating, such as counts, are those of the
-    checkpoint with the most steps.
+    The mean is taken in double precision, over the steps: of several files after as many steps, as the best
+    and the last may be, one counts. Numbers that are not floating, such as counts, are those of the checkpoint
+    with the most steps.
 
     Args:
         files: Checkpoints of one run, as of :func:`chosen`.
@@ -67,15 +68,17 @@ def average(files: Sequence[Path]) -> Path:
     """
     latest = read_checkpoint(files[0])
     shapes = _shapes(latest, files[0])
-    total = _doubles(latest)
+    total, steps = _doubles(latest), {latest["global_step"]}
     for file in files[1:]:
         checkpoint = read_checkpoint(file)
         if _shapes(checkpoint, file) != shapes:
             raise RunError(f"{file}: expected weights of the shapes in {files[0]}; use the files of one run")
-        total = {name: value + total[name] for name, value in _doubles(checkpoint).items()}
+        if checkpoint["global_step"] not in steps:
+            total = {name: value + total[name] for name, value in _doubles(checkpoint).items()}
+            steps.add(checkpoint["global_step"])
         latest = max(latest, checkpoint, key=lambda one: one["global_step"])
     mean = {
-        name: (total[name] / len(files)).to(value.dtype) if name in total else value
+        name: (total[name] / len(steps)).to(value.dtype) if name in total else value
         for name, value in latest["state_dict"].items()
     }
     path = folder_of(files[0]) / AVERAGE

@@ -38,8 +38,8 @@ class Best(L.Callback):
         return {"best": self.best, "kept": self.kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """What :meth:`state_dict` gave."""
-        self.best, self.kept = state_dict["best"], state_dict["kept"]
+        """What :meth:`state_dict` gave, here or in a version that kept the best alone."""
+        self.best, self.kept = state_dict["best"], state_dict.get("kept", {})
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Lightning's hook."""
