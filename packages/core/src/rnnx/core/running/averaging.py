@@ -54,8 +54,8 @@ def average(files: Sequence[Path]) -> Path:
     """Writes the mean of the weights of checkpoints into ``checkpoints/average.ckpt`` of their run.
 
     The mean is taken in double precision, over the steps: of several files after as many steps, as the best
-    and the last may be, one counts. Numbers that are not floating, such as counts, are those of the checkpoint
-    with the most steps.
+    and the last may be, one counts. Numbers that are not floating, such as counts, are of the checkpoint with
+    the most steps.
 
     Args:
         files: Checkpoints of one run, as of :func:`chosen`.
