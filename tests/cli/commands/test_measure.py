@@ -37,6 +37,16 @@ def test_test_measures_several_runs_together(trained, monkeypatch):
     assert greedy["chrf"] != found["chrf"]
 
 
+def test_test_says_of_a_word_that_is_neither_that_there_is_no_run_of_that_name(trained, monkeypatch):
+    monkeypatch.chdir(trained[0].folder)
+    done = invoke("test", RUN, "gone", "task.beam_size=1", "lost")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == "".join(
+        f"rnnx: '{word}': expected SECTION.OPTION=VALUE, or another run, and runs has none of that name\n"
+        for word in ("gone", "lost")
+    )
+
+
 @pytest.fixture
 def checkpoint(trained, tmp_path, monkeypatch):
     """The best checkpoint of a copy of the run."""

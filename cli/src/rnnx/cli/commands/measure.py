@@ -5,6 +5,7 @@ from __future__ import annotations
 from rnnx.cli.arguments import Json, ModelName, Out, TestWords
 from rnnx.cli.outcome import metrics
 from rnnx.cli.screen import display, display_json
+from rnnx.core.errors import UsageError
 from rnnx.core.runs import OUT, divide, find_model
 
 
@@ -18,6 +19,9 @@ def measure(run: ModelName, words: TestWords = None, out: Out = OUT, as_json: Js
     """
     model = find_model(run, out)
     others, words = divide(words or (), out)
+    if strange := [word for word in words if "=" not in word]:
+        expected = f"expected SECTION.OPTION=VALUE, or another run, and {out} has none of that name"
+        raise UsageError(*(f"{word!r}: {expected}" for word in strange))
 
     from rnnx.core.run import Run
 
