@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from rnnx.cells.gru import GRU
 from rnnx.cells.lstm import LSTM
 from rnnx.core.layers import Bidirectional, Bridge, Layer, Noise, Recurrent, Stack
+from rnnx.core.net import Net
 from rnnx.core.nets.skips import SKIPS, Dense, Highway, Plain, Residual, Skip
 from rnnx.core.state import State
 from rnnx.core.trees import Trees
@@ -329,12 +330,36 @@ def test_a_bridge_makes_any_state_any_other() -> None:
     bridge, state = Bridge((2, 3), (4, 1, 2)), (torch.randn(N, 2), torch.randn(N, 3))
     weight, bias = bridge.parameters()
     whole = torch.tanh(state[0] @ weight[:, :2].T + state[1] @ weight[:, 2:].T + bias)
-    same(bridge(state), (whole[:, :4], whole[:, 4:5], whole[:, 5:]))
+    initial = tuple(torch.full((N, size), float("nan")) for size in (4, 1, 2))
+    same(bridge(state, initial), (whole[:, :4], whole[:, 4:5], whole[:, 5:]))
+
+
+def test_what_a_cell_keeps_account_of_does_not_come_over_the_bridge() -> None:
+    bridge, state = Bridge((2, 3), (4, 1, 2), (1,)), (torch.randn(N, 2), torch.randn(N, 3))
+    weight, bias = bridge.parameters()
+    whole = torch.tanh(state[0] @ weight[:, :2].T + state[1] @ weight[:, 2:].T + bias)
+    initial = tuple(torch.randn(N, size) for size in (4, 1, 2))
+    same(bridge(state, initial), (whole[:, :4], initial[1], whole[:, 4:]))
+
+
+def test_a_net_keeps_the_accounts_of_its_cells() -> None:
+    """A clock is the second tensor of a state; a window of the two inputs before, the second and third."""
+
+    def accounts(cell: dict[str, Any], **options: Any) -> tuple[int, ...]:
+        net = Net.from_plain({"cell": cell, "layers": 2, "bidirectional": True, **options})
+        return net.encoder(I).bookkeeping
+
+    clock = {"name": "clockwork", "hidden_size": 8}
+    for options in ({}, {"variational_input": 0.1}, {"weight_drop": 0.1}):
+        assert accounts(clock, **options) == (1, 3, 5, 7)
+    assert accounts({"name": "qrnn", "hidden_size": 2, "kernel_size": 3}) == (1, 2, 4, 5, 7, 8, 10, 11)
+    assert accounts({"name": "lstm", "hidden_size": 2}) == ()
 
 
 def test_a_bridge_of_16_bits_takes_a_state_that_has_more_in_part() -> None:
     """As the clock of clockwork."""
     bridge = Bridge((2, 1), (3,)).bfloat16()
-    (found,) = bridge((torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2, 1)))
-    (wanted,) = bridge((torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2, 1, dtype=torch.bfloat16)))
+    initial = (torch.zeros(2, 3),)
+    (found,) = bridge((torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2, 1)), initial)
+    (wanted,) = bridge((torch.ones(2, 2).bfloat16(), torch.ones(2, 1).bfloat16()), initial)
     assert torch.equal(found, wanted)

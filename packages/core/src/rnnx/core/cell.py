@@ -26,7 +26,7 @@ class Cell(nn.Module, ABC):
         * ``output_size``: the width of the output ``y``, which need not be a part of the state;
         * ``state_sizes``: the width of each tensor of the state;
         * ``bookkeeping``, where there is any: the positions in the state of tensors that are no memory but
-          an account of what was read, as a clock or a window of inputs.
+          an account of what was read, as a clock or a window of inputs; in a decoder they begin anew.
 
     Its keyword-only parameters, each with a type, a default and a line under ``Args:``, are what the user
     sets as ``cell.hidden_size=512``. A cell becomes ``cell=NAME`` on the command line by one entry point of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, TypeAlias, cast, final
 
 import torch
@@ -30,11 +31,14 @@ class Recurrent(nn.Module, ABC):
         input_size: Width of the input.
         output_size: Width of the output.
         state_sizes: Widths of the state's tensors, all layers and directions in one flat tuple.
+        bookkeeping: The positions in it of what the cells keep account of, see
+            :attr:`~rnnx.core.cell.Cell.bookkeeping`.
     """
 
     input_size: int
     output_size: int
     state_sizes: tuple[int, ...]
+    bookkeeping: tuple[int, ...] = ()
 
     @abstractmethod
     def forward(
@@ -118,6 +122,7 @@ class Layer(Recurrent):
             cell.output_size,
             cell.state_sizes,
         )
+        self.bookkeeping = cell.bookkeeping
 
     def forward(
         self,
@@ -162,6 +167,7 @@ class Bidirectional(Recurrent):
         self.input_size, self.output_size = forth.input_size, forth.output_size + back.output_size
         self.state_sizes = forth.state_sizes + back.state_sizes
         self.counts = len(forth.state_sizes), len(back.state_sizes)
+        self.bookkeeping = _bookkeeping((forth, back))
 
     def forward(
         self,
@@ -207,6 +213,7 @@ class Stack(Recurrent):
         self.input_size, self.output_size = layers[0].input_size, skips[-1].output_size
         self.state_sizes = tuple(size for layer in layers for size in layer.state_sizes)
         self.counts = [len(layer.state_sizes) for layer in layers]
+        self.bookkeeping = _bookkeeping(layers)
 
     def forward(
         self,
@@ -246,26 +253,43 @@ class Stack(Recurrent):
         return tuple(tensor for layer in self.layers for tensor in layer.initial_state(batch, like))
 
 
+def _bookkeeping(nets: Sequence[Recurrent]) -> tuple[int, ...]:
+    """The positions in the states of nets, one after the other."""
+    starts = accumulate((len(net.state_sizes) for net in nets), initial=0)
+    return tuple(start + place for start, net in zip(starts, nets, strict=False) for place in net.bookkeeping)
+
+
 @final
 class Bridge(nn.Module):
     """Any net's last state made into any other net's first: ``tanh(W s + b)`` (Bahdanau et al. 2015, A.2.2).
 
+    What the other net keeps account of, as a clock or a window of inputs, begins as it always does.
+
     Args:
         source: Widths of the state that comes.
         target: Widths of the state wanted.
+        bookkeeping: The positions in it of what is not made of the other.
 
     Example:
-        >>> bridge = Bridge((4, 4), (3,))
-        >>> [tensor.shape for tensor in bridge((torch.zeros(2, 4), torch.zeros(2, 4)))]
-        [torch.Size([2, 3])]
+        >>> bridge = Bridge((4, 4), (3, 1), bookkeeping=(1,))
+        >>> h, clock = bridge((torch.zeros(2, 4), torch.zeros(2, 4)), (torch.zeros(2, 3), torch.ones(2, 1)))
+        >>> h.shape, clock.tolist()
+        (torch.Size([2, 3]), [[1.0], [1.0]])
     """
 
-    def __init__(self, source: Sequence[int], target: Sequence[int]) -> None:
+    def __init__(self, source: Sequence[int], target: Sequence[int], bookkeeping: Sequence[int] = ()) -> None:
         super().__init__()
-        self.target = list(target)
-        self.linear = Linear(sum(source), sum(target))
+        self.made = [place for place in range(len(target)) if place not in bookkeeping]
+        self.sizes = [target[place] for place in self.made]
+        self.linear = Linear(sum(source), sum(self.sizes))
 
-    def forward(self, state: State) -> State:
-        """Args: state: tensors ``(N, size)`` of the source. Returns: tensors ``(N, size)`` of the target."""
+    def forward(self, state: State, initial: State) -> State:
+        """The state wanted, tensors ``(N, size)``.
+
+        Args:
+            state: Tensors ``(N, size)`` of the source.
+            initial: The state that the other net begins with by itself.
+        """
         joined = torch.cat(state, -1).to(self.linear.weight.dtype)  # of which some may have more bits
-        return torch.tanh(self.linear(joined)).split(self.target, -1)
+        made = dict(zip(self.made, torch.tanh(self.linear(joined)).split(self.sizes, -1), strict=True))
+        return tuple(made.get(place, tensor) for place, tensor in enumerate(initial))

@@ -30,6 +30,7 @@ class VariationalDropout(Recurrent):
             layer.output_size,
             layer.state_sizes,
         )
+        self.bookkeeping = layer.bookkeeping
 
     def forward(
         self,

@@ -41,6 +41,7 @@ class WeightDrop(Recurrent):
             layer.output_size,
             layer.state_sizes,
         )
+        self.bookkeeping = layer.bookkeeping
 
     def forward(
         self,

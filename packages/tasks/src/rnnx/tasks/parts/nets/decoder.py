@@ -74,7 +74,8 @@ class Decoder(nn.Module):
         self.size = embedding.embedding_dim if tied else size
         self.embedding, self.input_feeding, self.teacher_forcing = embedding, input_feeding, teacher_forcing
         self.net = net.decoder(embedding.embedding_dim + (self.size if input_feeding else 0))
-        self.bridge = Bridge(source_sizes, self.net.state_sizes) if bridged else nn.Identity()
+        sizes, accounts = self.net.state_sizes, self.net.bookkeeping
+        self.bridge = Bridge(source_sizes, sizes, accounts) if bridged else None
         self.attention: Attention | None = attention(mechanism, self.net.output_size, value_size)
         seen = 0 if self.attention is None else value_size
         self.combine = Linear(seen + self.net.output_size, self.size)
@@ -89,7 +90,9 @@ class Decoder(nn.Module):
 
     def start(self, source: State) -> State:
         """The state before the first token, from the source's state, tensors ``(N, size)``."""
-        state: State = self.bridge(source)
+        state = source
+        if self.bridge is not None:
+            state = self.bridge(source, self.net.initial_state(len(source[0]), self.output.weight))
         if self.input_feeding:
             state += (state[0].new_zeros(len(state[0]), self.size),)
         return state
