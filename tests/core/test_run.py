@@ -180,11 +180,14 @@ def test_runs_that_do_not_fit_are_named_with_what_differs(done: Result, text: Pa
     with pytest.raises(UsageError) as raised:
         Run.ensemble([done.folder, lm.folder])
     assert str(raised.value) == f"{done.folder} and {lm.folder}: expected runs of one task, got nmt and lm"
+    memory = run(
+        tmp_path / "runs", "task=memory", *(f"data.{split}=4" for split in ("train", "valid", "test"))
+    )
     with pytest.raises(UsageError) as raised:
-        Run.ensemble([lm.folder, lm.folder])
+        Run.ensemble([memory.folder, memory.folder])
     assert str(raised.value) == (
-        f"{lm.folder} and {lm.folder}: expected one run, as the task knows no way for several to answer "
-        "together"
+        f"{memory.folder} and {memory.folder}: expected one run, as the task knows no way for several to "
+        "answer together"
     )
     with pytest.raises(UsageError, match=r"^runs: expected one at least, got none$"):
         Run.ensemble([])
