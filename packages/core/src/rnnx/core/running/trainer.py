@@ -25,10 +25,8 @@ LIMITS: Final[Mapping[Split, str]] = {  # of the batches of each split
     "valid": "limit_val_batches",
     "test": "limit_test_batches",
 }
-SHARDING: Final = (
-    "fsdp",
-    "deepspeed",
-)  # how the strategies begin by which each process has a part of the model
+# How the names of the strategies begin by which each process has a part of the model.
+SHARDING: Final = ("fsdp", "deepspeed")
 
 
 @final

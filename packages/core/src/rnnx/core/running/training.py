@@ -105,9 +105,7 @@ class Training:
         shown = is_watched() if self.progress is None else self.progress
         bars = [ProgressBar()] if shown and processes.leads() else []
         trainer = plan.build(self.folder, loggers, self._callbacks(task, meter, last, bars))
-        trainer.precision_plugin.convert_module(
-            task
-        )  # before Lightning reads the checkpoint's numbers into it
+        trainer.precision_plugin.convert_module(task)  # before Lightning reads a checkpoint into it
         trainer.fit(task, place, valid_loader, ckpt_path=checkpoint)
         if last.resumed_at == trainer.global_step and processes.leads():
             self._say_nothing_was_trained()

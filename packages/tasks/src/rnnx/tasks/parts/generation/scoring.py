@@ -111,9 +111,8 @@ def scores_of(
     sizes = lengths.tolist()
     vectors = zip(*(one.vectors.split(sizes) for one in predictions), strict=True)  # of each text, (U, A)
     targets = predictions[0].targets.split(sizes)
-    totals = torch.stack(
-        [_total(decoders, *text) for text in zip(vectors, targets, strict=True)]
-    ).cpu()  # (N,)
+    texts = zip(vectors, targets, strict=True)
+    totals = torch.stack([_total(decoders, *text) for text in texts]).cpu()  # (N,)
     totals /= length_penalty(lengths, alpha)
     if beta:
         looks = torch.stack([one.attention for one in predictions if one.attention is not None]).mean(0)
